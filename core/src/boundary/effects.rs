@@ -1,0 +1,121 @@
+//! What a step asks of the world.
+
+use serde::{Deserialize, Serialize};
+
+use super::response::Response;
+use super::storage::StorageOp;
+use crate::ids::RequestId;
+
+/// The outcome of a step. Among themselves effects have no order, except that operations on one log stay in the order of `storage`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effects {
+    /// Answers to clients.
+    pub replies: Vec<Reply>,
+    /// Work for the store; first in, first out for each log.
+    pub storage: Vec<StorageOp>,
+    /// Rare events that were reached, for the simulator's statistics.
+    pub marks: Vec<Mark>,
+    /// Lines for the operator's log, in no order with the other effects.
+    pub notices: Vec<Notice>,
+    /// Whether the committed metadata changed: topics or configurations that connections act on are to be published again.
+    pub metadata_changed: bool,
+    /// Whether a stop that was asked for is complete.
+    pub stopped: bool,
+}
+
+impl Effects {
+    /// Empties every vector and keeps the memory.
+    pub fn clear(&mut self) {
+        let Self { replies, storage, marks, notices, metadata_changed, stopped } = self;
+        replies.clear();
+        storage.clear();
+        marks.clear();
+        notices.clear();
+        *metadata_changed = false;
+        *stopped = false;
+    }
+
+    /// Whether the step asked for nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+            && self.storage.is_empty()
+            && self.marks.is_empty()
+            && self.notices.is_empty()
+            && !self.metadata_changed
+            && !self.stopped
+    }
+
+    /// Notes that a rare event was reached.
+    pub fn mark(&mut self, mark: Mark) {
+        self.marks.push(mark);
+    }
+}
+
+/// An answer to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The request that it answers.
+    pub id: RequestId,
+    /// The answer.
+    pub response: Response,
+}
+
+/// Something that an operator should read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The words.
+    pub text: String,
+}
+
+/// How bad a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Something was lost or will be, unless somebody acts.
+    Error,
+}
+
+/// A rare event that a simulated run should reach now and then. Named for what happened, not for where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Mark {
+    /// A retried batch was answered with the offset of its first append.
+    DuplicateBatchAnswered,
+    /// A batch with a gap before it was refused.
+    OutOfOrderSequence,
+    /// A batch of an older producer epoch was refused.
+    ProducerFenced,
+    /// An idempotent producer that the partition does not know started past sequence 0 (KIP-360).
+    UnknownProducerStarted,
+    /// A fetch waited for data and got it.
+    FetchWokenByAppend,
+    /// A fetch waited to the end of its time.
+    FetchTimedOut,
+    /// A fetch below the log's start was refused.
+    FetchBelowLogStart,
+    /// A fetch ahead of the high watermark was refused.
+    FetchAboveLogEnd,
+    /// Producers waited for a sync while more was appended: a group was committed at once.
+    GroupCommit,
+    /// A topic was deleted while appends to it were in flight.
+    TopicDeletedWithAppendsInFlight,
+    /// A partition was opened with a tail that had to be cut.
+    TornTailCut,
+    /// A partition was opened with damage in what had been synced.
+    DamageFound,
+    /// Segments were deleted for their age or the log's size.
+    RetentionAdvanced,
+    /// DeleteRecords moved a log's start.
+    RecordsDeleted,
+    /// A produce was refused because the disk is nearly full.
+    ProduceRefusedForSpace,
+    /// An append or a sync failed and the replica went offline.
+    ReplicaFailed,
+    /// The producer state was rebuilt from batches behind a snapshot.
+    ProducersRebuilt,
+    /// A completion was ignored: the log had moved on since.
+    StaleCompletionIgnored,
+}

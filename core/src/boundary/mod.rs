@@ -1,0 +1,18 @@
+//! What crosses the core's one door: [`Input`] in, [`Effects`] out.
+//!
+//! Everything here is plain data with serde, so that a run can be recorded and replayed. A user's payload crosses as [`Payload`], which is
+//! written as its length alone.
+
+mod effects;
+mod input;
+mod payload;
+mod request;
+mod response;
+mod storage;
+
+pub use effects::{Effects, Mark, Notice, Reply, Severity};
+pub use input::{Input, RequestContext};
+pub use payload::Payload;
+pub use request::*;
+pub use response::*;
+pub use storage::*;

@@ -1,0 +1,344 @@
+//! The store's side of the door: operations and their completions.
+//!
+//! Operations on one log are carried out in the order given. A completion names the log and what it covers; the core ignores one that the
+//! log has since contradicted. After [`StorageDone::Failed`] the store refuses everything for that log until it is opened again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::payload::Payload;
+use crate::epoch::{LeaderEpoch, QuorumEpoch};
+use crate::ids::{LogId, NodeId, TopicName};
+use crate::offset::Offset;
+use crate::record::BatchHeader;
+use crate::time::Timestamp;
+
+/// Work for the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StorageOp {
+    /// Opens a log, recovering what a crash left; makes nothing on disk for one that does not exist. Answered by [`StorageDone::Opened`].
+    Open {
+        /// The log.
+        log: LogId,
+        /// The topic's name, which the folder bears; the metadata log has its own.
+        topic: TopicName,
+        /// How it is kept.
+        settings: LogSettings,
+    },
+    /// Changes how a log is kept.
+    Configure {
+        /// The log.
+        log: LogId,
+        /// How it is kept from here on.
+        settings: LogSettings,
+    },
+    /// Writes a batch at the log's end, base offset and leader epoch patched in. Answered by [`StorageDone::Written`] and, once it is on
+    /// disk, [`StorageDone::Synced`]; both cover all that came before.
+    Append {
+        /// The log.
+        log: LogId,
+        /// The batch's header, with the base offset and the leader epoch that it gets.
+        header: BatchHeader,
+        /// The whole batch as the producer sent it, header included.
+        payload: Payload,
+    },
+    /// Asks for a sync of all that was appended, though the settings ask for none. Answered by [`StorageDone::Synced`].
+    Sync {
+        /// The log.
+        log: LogId,
+    },
+    /// Moves the log's start up and drops the segments below it, for good: durable before [`StorageDone::Trimmed`] answers.
+    Trim {
+        /// The log.
+        log: LogId,
+        /// The first offset that is kept.
+        log_start: Offset,
+    },
+    /// Drops everything from `to` on. Answered by [`StorageDone::Truncated`], once durable.
+    Truncate {
+        /// The log.
+        log: LogId,
+        /// The log's end afterwards.
+        to: Offset,
+    },
+    /// Keeps the state of producers as of an offset, so that recovery reads only what lies behind it. The store syncs the log up to there
+    /// first. Answered by [`StorageDone::SnapshotKept`].
+    KeepSnapshot {
+        /// The log.
+        log: LogId,
+        /// The snapshot covers everything below.
+        upto: Offset,
+        /// The core's own bytes.
+        producers: Bytes,
+    },
+    /// Reads whole batches of an internal log into memory. Answered by [`StorageDone::Read`].
+    Read {
+        /// The log.
+        log: LogId,
+        /// The first offset wanted.
+        from: Offset,
+        /// Where to stop.
+        upto: Offset,
+        /// Bytes of batches to return at most; one whole batch always.
+        bytes_max: u32,
+    },
+    /// Looks for a record by time. Answered by [`StorageDone::Found`].
+    Find {
+        /// The log.
+        log: LogId,
+        /// Names the search in its answer.
+        search: SearchId,
+        /// What is wanted.
+        target: TimeTarget,
+        /// Records from here on are not looked at.
+        upto: Offset,
+    },
+    /// Deletes a log and all its files. Answered by [`StorageDone::Removed`].
+    Remove {
+        /// The log.
+        log: LogId,
+    },
+    /// Persists the quorum's vote. Answered by [`StorageDone::ElectionKept`], once durable.
+    KeepElection(ElectionState),
+    /// Reads the quorum's vote. Answered by [`StorageDone::Election`].
+    LoadElection,
+}
+
+/// A search by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SearchId(pub u64);
+
+/// Which record a search is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeTarget {
+    /// The first record whose timestamp is at least this.
+    AtLeast(Timestamp),
+    /// The first record that has the largest timestamp (KIP-734).
+    Max,
+}
+
+/// How a log is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// Whether an append counts once it is synced, or once it is written.
+    pub durability: Durability,
+    /// A segment is closed before it would grow past this (`segment.bytes`).
+    pub segment_bytes_max: u32,
+    /// A segment is closed when its first record is older than this in milliseconds (`segment.ms`).
+    pub segment_age_max_ms: i64,
+    /// Bytes of records between two entries of the offset index (`index.interval.bytes`).
+    pub index_interval_bytes: u32,
+    /// A deleted log's files linger this long in milliseconds (`file.delete.delay.ms`).
+    pub file_delete_delay_ms: i64,
+}
+
+/// When an append counts as kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Durability {
+    /// When `fdatasync` has returned: a power loss takes nothing that was acknowledged.
+    Flushed,
+    /// When it is in the page cache of the replicas that must have it: Kafka's own meaning.
+    Replicated,
+}
+
+/// What a quorum member must not forget (KIP-595's quorum-state).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElectionState {
+    /// The epoch.
+    pub quorum_epoch: QuorumEpoch,
+    /// Whom this node voted for in it.
+    pub voted_for: Option<NodeId>,
+    /// Who leads it, as far as this node knows.
+    pub leader: Option<NodeId>,
+}
+
+/// The store has finished something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StorageDone {
+    /// A log is open.
+    Opened {
+        /// The log.
+        log: LogId,
+        /// What was found.
+        recovered: Recovered,
+    },
+    /// All below `end_offset` is in the page cache.
+    Written {
+        /// The log.
+        log: LogId,
+        /// Epoch of the last batch.
+        leader_epoch: LeaderEpoch,
+        /// Behind the last batch.
+        end_offset: Offset,
+    },
+    /// All below `end_offset` is on disk.
+    Synced {
+        /// The log.
+        log: LogId,
+        /// Epoch of the last batch.
+        leader_epoch: LeaderEpoch,
+        /// Behind the last batch.
+        end_offset: Offset,
+    },
+    /// The active segment was closed and another begun. Retention goes by these.
+    Rolled {
+        /// The log.
+        log: LogId,
+        /// The segment that was closed.
+        sealed: SealedSegment,
+    },
+    /// The log starts at `log_start`, durably.
+    Trimmed {
+        /// The log.
+        log: LogId,
+        /// Its first offset.
+        log_start: Offset,
+    },
+    /// The log ends at `end_offset`, durably.
+    Truncated {
+        /// The log.
+        log: LogId,
+        /// Its end.
+        end_offset: Offset,
+        /// The log's generation: slices of an older one are void.
+        generation: Generation,
+    },
+    /// A snapshot is durable.
+    SnapshotKept {
+        /// The log.
+        log: LogId,
+        /// It covers everything below.
+        upto: Offset,
+    },
+    /// Batches that were asked for.
+    Read {
+        /// The log.
+        log: LogId,
+        /// The offset asked for.
+        from: Offset,
+        /// Whole batches, checked; the first contains `from`.
+        batches: Vec<Bytes>,
+    },
+    /// The answer to a search.
+    Found {
+        /// The log.
+        log: LogId,
+        /// The search.
+        search: SearchId,
+        /// What was found.
+        found: Result<Option<FoundRecord>, StorageError>,
+    },
+    /// A log is gone.
+    Removed {
+        /// The log.
+        log: LogId,
+    },
+    /// The vote is durable.
+    ElectionKept(ElectionState),
+    /// The vote as it was kept, or none on a fresh disk.
+    Election(Option<ElectionState>),
+    /// An operation failed: the log is out of service until it is opened again.
+    Failed {
+        /// The log.
+        log: LogId,
+        /// Why.
+        error: StorageError,
+    },
+    /// Bytes free on the log's disk, told now and then and after every change that matters.
+    Space {
+        /// Free for use.
+        free_bytes: u64,
+    },
+}
+
+/// What opening a log found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// The first offset.
+    pub log_start: Offset,
+    /// The end: everything below is valid and, by the time this is told, on disk.
+    pub log_end: Offset,
+    /// Where each leader epoch starts, ascending.
+    pub epochs: Vec<EpochStart>,
+    /// Closed segments, oldest first.
+    pub sealed: Vec<SealedSegment>,
+    /// Bytes of batches in the segment that is written to.
+    pub active_bytes: u64,
+    /// Largest timestamp of a batch in the segment that is written to, none without batches.
+    pub active_max_timestamp: Option<Timestamp>,
+    /// The last snapshot: its offset, and the core's bytes.
+    pub snapshot: Option<(Offset, Bytes)>,
+    /// Headers of the batches behind the snapshot, in order.
+    pub tail: Vec<BatchHeader>,
+    /// Bytes cut from the end because they were no whole batch: a crash's trace.
+    pub torn_bytes: u64,
+    /// Valid batches were found behind invalid bytes, or bytes that had been synced are bad: the disk has lost something.
+    pub damaged: bool,
+    /// The log's generation.
+    pub generation: Generation,
+}
+
+/// Where a leader epoch starts in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochStart {
+    /// The epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// Offset of its first record.
+    pub start_offset: Offset,
+}
+
+/// A segment that no longer grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedSegment {
+    /// Offset of its first record.
+    pub base_offset: Offset,
+    /// Behind its last record.
+    pub end_offset: Offset,
+    /// Bytes of its batches.
+    pub bytes: u64,
+    /// The largest timestamp of its batches.
+    pub max_timestamp: Timestamp,
+}
+
+/// Counts the truncations of a log: bytes that a slice of an older generation names may have been cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Generation(pub u64);
+
+/// A record found by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundRecord {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+    /// Epoch of the leader that appended it.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// Why the store could not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StorageError {
+    /// The disk is full.
+    NoSpace,
+    /// Bytes that had been written are not what was written.
+    Corrupt(Arc<str>),
+    /// The operating system says no.
+    Io(Arc<str>),
+}
+
+/// Records to be sent, described: the store turns it into file ranges and the socket is fed from those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSlice {
+    /// The log.
+    pub log: LogId,
+    /// The log's generation when this was decided.
+    pub generation: Generation,
+    /// The first offset wanted: the batch that contains it is sent whole.
+    pub from: Offset,
+    /// Nothing from here on is sent. Always a batch's start or the log's end.
+    pub upto: Offset,
+    /// Bytes to send at most, counted in whole batches.
+    pub bytes_max: u32,
+}

@@ -1,0 +1,1 @@
+//! Models and generators that the property tests under `tests/` share.

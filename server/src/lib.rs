@@ -1,0 +1,3 @@
+//! The node: connections, the turn loop and the store, generic over the [`platform::Platform`] that they run on.
+
+pub mod platform;

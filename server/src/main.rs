@@ -1,0 +1,3 @@
+//! The binary `gracchus`.
+
+fn main() {}

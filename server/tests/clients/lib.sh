@@ -1,0 +1,173 @@
+# What the client scripts share; sourced, not run. README.md says what the variables mean.
+set -euo pipefail
+
+clients=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/gracchus-clients
+broker_command=${BROKER_CMD:-${GRACCHUS:-$clients/../../../target/release/gracchus} serve}
+limit_s=180
+broker_pid=
+work=$(mktemp -d "${TMPDIR:-/tmp}/gracchus-client.XXXXXX")
+mkdir -p "$cache"
+export MB=${MB:-32} RUN=$$-$(date +%s)
+
+end() {
+  stop_broker
+  rm -rf "$work"
+}
+trap end EXIT
+trap 'exit 130' INT TERM
+
+# --- installing -------------------------------------------------------------------------------------------------
+
+# Only installs are retried: a registry that is away for a moment says nothing about the broker.
+retry() {
+  local attempt
+  for attempt in 1 2 3 4; do
+    "$@" && return
+    sleep $((attempt * 5))
+  done
+  echo "could not install: $*" >&2
+  return 1
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+apt_install() {
+  echo "installing $*" >&2
+  retry as_root apt-get -qq update >&2
+  retry as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >&2
+}
+
+need() { # need COMMAND PACKAGE...
+  command -v "$1" >/dev/null || apt_install "${@:2}"
+}
+
+# installed NAME INPUT... -- COMMAND...: runs the command, unless it succeeded before for these very inputs.
+installed() {
+  local name=$1 inputs=() sum
+  shift
+  while [ "$1" != -- ]; do inputs+=("$1"); shift; done
+  shift
+  sum=$(cat "${inputs[@]}" | sha256sum)
+  [ "$(cat "$cache/$name.installed" 2>/dev/null)" = "$sum" ] && return
+  retry "$@" >&2
+  echo "$sum" >"$cache/$name.installed"
+}
+
+python_environment() { # python_environment NAME: a venv with what python/NAME/requirements.txt pins
+  need python3 python3
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+  installed "$1" "$clients/python/$1/requirements.txt" -- fill_python_environment "$1"
+}
+
+fill_python_environment() {
+  python3 -m venv --clear "$cache/$1" &&
+    "$cache/$1/bin/pip" -q install --disable-pip-version-check --no-deps -r "$clients/python/$1/requirements.txt"
+}
+
+maven_jars() { # maven_jars NAME: what NAME/pom.xml lists, in $cache/NAME
+  need javac default-jdk-headless
+  need mvn maven
+  installed "$1" "$clients/$1/pom.xml" -- \
+    mvn -q -B -f "$clients/$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/$1"
+}
+
+go_program() { # go_program NAME: builds the folder NAME into $cache/NAME
+  need go golang-go ca-certificates
+  export GOTOOLCHAIN=auto
+  local go=go
+  if ! [[ $(cd / && GOTOOLCHAIN=local go version) =~ go1\.(2[1-9]|[3-9][0-9]) ]]; then
+    go=$cache/go/bin/go
+    installed go "$clients/$1/go.mod" -- go_toolchain "$1"
+  fi
+  installed "$1" "$clients/$1"/{*.go,go.mod,go.sum} -- "$go" build -C "$clients/$1" -o "$cache/$1" .
+}
+
+# A Go before 1.21 cannot fetch the toolchain that go.mod asks for, as later ones do; as a module like any other it can.
+go_toolchain() {
+  local version
+  version=$(sed -n 's/^go //p' "$clients/$1/go.mod")
+  mkdir -p "$work/toolchain" && cd "$work/toolchain" && rm -f go.mod && go mod init toolchain &&
+    go mod download "golang.org/toolchain@v0.0.1-go$version.linux-$(go env GOARCH)" &&
+    rm -rf "$cache/go" &&
+    cp -r "$(go env GOMODCACHE)/golang.org/toolchain@v0.0.1-go$version.linux-$(go env GOARCH)" "$cache/go" &&
+    chmod -R u+w "$cache/go" && chmod -R u+x "$cache/go/bin" "$cache/go/pkg/tool"
+}
+
+# --- input ------------------------------------------------------------------------------------------------------
+
+# Files that Debian packages brought, each under 1 MB, in an order that is shuffled but always the same.
+package_files() {
+  cat /var/lib/dpkg/info/*.list | grep -E '^/usr/(share|lib)/' | LC_ALL=C sort -u | tr '\n' '\0' |
+    { find -files0-from - -maxdepth 0 -type f -size -1024k 2>/dev/null || true; } | # a package may list what is not there
+    shuf --random-source=<(yes)
+}
+
+# The pipe ends, and with it the loop, when `head` has its fill: a bare machine's files are read more than once.
+repeat_files() { while xargs -a "$1" -d '\n' cat 2>/dev/null; do :; done; }
+
+input_bytes() { # sets INPUT: MB megabytes, text and binaries
+  export INPUT=$cache/input-$MB
+  [ -e "$INPUT" ] && return
+  package_files >"$work/files"
+  { repeat_files "$work/files" || true; } | head -c "${MB}M" >"$INPUT.$RUN"
+  mv "$INPUT.$RUN" "$INPUT"
+}
+
+input_lines() { # sets INPUT: MB megabytes of lines that are not empty, hold no tab and stay under 1 MB
+  export INPUT=$cache/lines-$MB
+  [ -e "$INPUT" ] && return
+  package_files | xargs -d '\n' grep -lI . >"$work/files" || true
+  { repeat_files "$work/files" || true; } | tr -d '\000' |
+    { LC_ALL=C awk 'length && length < 1000000 && !/\t/' 2>/dev/null || true; } | head -c "${MB}M" >"$INPUT.$RUN"
+  # The cut may have left a line without its end, or none of it but its end.
+  sed -i '$d' "$INPUT.$RUN"
+  mv "$INPUT.$RUN" "$INPUT"
+}
+
+# --- the broker -------------------------------------------------------------------------------------------------
+
+# Sets BOOTSTRAP, unless the caller named a broker that runs.
+start_broker() {
+  [ -z "${BOOTSTRAP:-}" ] || return 0
+  # shellcheck disable=SC2086 # a command with its arguments
+  $broker_command --listen 127.0.0.1:0 --data-dir "$work/data" >"$work/ready" 2>"$work/broker.log" &
+  broker_pid=$!
+  local deadline=$((SECONDS + 60))
+  until BOOTSTRAP=$(sed -n 's/.* is ready: .*PLAINTEXT:\/\/\([^ ,]*\).*/\1/p' "$work/ready") && [ -n "$BOOTSTRAP" ]; do
+    if ! kill -0 "$broker_pid" 2>/dev/null || [ $SECONDS -ge $deadline ]; then
+      tail -20 "$work/broker.log" >&2
+      printf 'FAILED  the broker starts: expected a ready line within 60 s, got none\n0 passed, 1 failed\n'
+      exit 1
+    fi
+    sleep 0.1
+  done
+  export BOOTSTRAP
+}
+
+stop_broker() {
+  [ -n "$broker_pid" ] || return 0
+  kill "$broker_pid" 2>/dev/null || true
+  timeout 10 tail --pid="$broker_pid" -f /dev/null || kill -9 "$broker_pid" || true
+  wait "$broker_pid" 2>/dev/null || true
+  broker_pid=
+}
+
+# --- checking ---------------------------------------------------------------------------------------------------
+
+# A test is a command that prints `ok  WHAT` or `FAILED  WHAT: expected ..., got ...` for each check. It exits non-zero only
+# when it could not go on.
+run_test() {
+  local status=0 passed failed
+  timeout -k 5 "$limit_s" "$@" | tee "$work/checks" || status=$?
+  if [ "$status" != 0 ]; then
+    echo "FAILED  the test comes to its end: expected status 0 within $limit_s s, got $status" | tee -a "$work/checks"
+  fi
+  passed=$(grep -c '^ok ' "$work/checks" || true)
+  failed=$(grep -c '^FAILED ' "$work/checks" || true)
+  if [ "$failed" != 0 ] && [ -s "$work/broker.log" ]; then
+    { echo "the end of the broker's log:"; tail -20 "$work/broker.log"; } >&2
+  fi
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ] && [ "$passed" != 0 ]
+}

@@ -1,0 +1,6 @@
+//! The simulator: the node of `gracchus-server` under madsim, with faults drawn from a seed and checkers that watch.
+
+#[cfg(not(madsim))]
+compile_error!(
+    "gracchus-sim needs `--cfg madsim`, which .cargo/config.toml sets: an exported RUSTFLAGS or RUSTDOCFLAGS overrides it (unset it, and deny warnings with `cargo clippy -- -D warnings`)"
+);

@@ -1,0 +1,3 @@
+//! The binary `gracchus-sim`.
+
+fn main() {}
