@@ -1,3 +1,5 @@
 //! The node: connections, the turn loop and the store, generic over the [`platform::Platform`] that they run on.
 
+pub mod config;
 pub mod platform;
+pub mod store;

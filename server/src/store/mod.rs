@@ -1,0 +1,5 @@
+//! Logs on disk.
+
+mod settings;
+
+pub use settings::StoreSettings;
