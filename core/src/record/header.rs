@@ -9,7 +9,9 @@
 //!
 //! The CRC covers everything from the attributes on, so base offset and leader epoch can be patched without touching it.
 
-use bytes::Buf;
+use std::fmt;
+
+use bytes::{Buf, BufMut};
 use serde::{Deserialize, Serialize};
 
 use crate::epoch::{LeaderEpoch, ProducerEpoch};
@@ -21,7 +23,9 @@ use crate::time::Timestamp;
 pub const HEADER_BYTES: usize = 61;
 
 /// Bytes of a batch that its length field does not count: base offset and the length itself.
-const BEFORE_LENGTH_BYTES: usize = 12;
+const BEFORE_LENGTH_BYTES: u32 = 12;
+/// Where the attributes are, and with them the part that the CRC covers.
+pub(super) const ATTRIBUTES_AT: usize = 21;
 const MAGIC: i8 = 2;
 const CODEC_MASK: i16 = 0b111;
 const APPEND_TIME: i16 = 1 << 3;
@@ -135,6 +139,26 @@ pub enum CorruptBatch {
     Compression,
 }
 
+impl fmt::Display for CorruptBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short { needed, found } => write!(f, "the batch needs {needed} bytes, there are {found}"),
+            Self::Length(length) => write!(f, "no batch has a length of {length}"),
+            Self::Magic(magic) => write!(f, "the batch has format {magic}, not 2"),
+            Self::Attributes(attributes) => write!(f, "the attributes {attributes:#x} name no codec"),
+            Self::Crc { stored, computed } => write!(f, "the batch's CRC is {stored:#010x}, its bytes have {computed:#010x}"),
+            Self::Count { count, last_offset_delta } => {
+                write!(f, "the batch claims {count} records and a last offset delta of {last_offset_delta}, which is not what it holds")
+            }
+            Self::Producer => f.write_str("the batch has a producer id without an epoch or a sequence"),
+            Self::Record => f.write_str("a record is malformed or not in its place"),
+            Self::Compression => f.write_str("the records do not decompress within bounds"),
+        }
+    }
+}
+
+impl std::error::Error for CorruptBatch {}
+
 impl BatchHeader {
     /// Parses the header at the start of `bytes` and checks that the batch is whole and its header sound. Does not check the CRC.
     ///
@@ -161,7 +185,7 @@ impl BatchHeader {
         let length = bytes.get_i32();
         let batch_bytes = u32::try_from(length)
             .ok()
-            .and_then(|length| length.checked_add(BEFORE_LENGTH_BYTES as u32))
+            .and_then(|length| length.checked_add(BEFORE_LENGTH_BYTES))
             .filter(|&whole| whole as usize >= HEADER_BYTES)
             .ok_or(CorruptBatch::Length(length))?;
         let leader_epoch = LeaderEpoch(bytes.get_i32());
@@ -216,6 +240,33 @@ impl BatchHeader {
         })
     }
 
+    /// The header's bytes.
+    ///
+    /// # Panics
+    /// When the length is shorter than a header or longer than 2^31+11, which no parsed header's is.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let length = self.batch_bytes.checked_sub(BEFORE_LENGTH_BYTES).and_then(|length| i32::try_from(length).ok());
+        let producer = self.producer.unwrap_or(BatchProducer { id: ProducerId(-1), epoch: ProducerEpoch(-1), base_sequence: -1 });
+        let mut bytes = [0; HEADER_BYTES];
+        let mut out = &mut bytes[..];
+        out.put_i64(self.base_offset.0);
+        out.put_i32(length.expect("a batch has at least its header and at most 2 GiB"));
+        out.put_i32(self.leader_epoch.0);
+        out.put_i8(MAGIC);
+        out.put_u32(self.crc);
+        out.put_i16(self.attributes());
+        out.put_i32(self.last_offset_delta);
+        out.put_i64(self.base_timestamp.0);
+        out.put_i64(self.max_timestamp.0);
+        out.put_i64(producer.id.0);
+        out.put_i16(producer.epoch.0);
+        out.put_i32(producer.base_sequence);
+        out.put_i32(self.record_count);
+        assert!(out.is_empty(), "a header is full");
+        bytes
+    }
+
     /// The attributes as they stand in the batch.
     #[must_use]
     pub fn attributes(&self) -> i16 {
@@ -244,5 +295,99 @@ impl BatchHeader {
     #[must_use]
     pub fn next_offset(&self) -> Offset {
         self.last_offset().plus(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BatchBuilder;
+    use super::*;
+
+    fn header() -> BatchHeader {
+        let producer = BatchProducer { id: ProducerId(77), epoch: ProducerEpoch(3), base_sequence: 12 };
+        let mut builder = BatchBuilder::new(Offset(1_000), LeaderEpoch(4)).producer(producer);
+        builder.append(Timestamp(50), None, None, &[]);
+        builder.append(Timestamp(60), None, None, &[]);
+        BatchHeader::parse(&builder.build()).unwrap()
+    }
+
+    fn parse(header: &BatchHeader) -> Result<BatchHeader, CorruptBatch> {
+        BatchHeader::parse_prefix(&header.encode())
+    }
+
+    #[test]
+    fn a_header_survives_a_round_trip_with_every_codec_and_flag() {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            for flags in 0..16u8 {
+                let flag = |bit: u8| flags & bit != 0;
+                let header = BatchHeader {
+                    codec,
+                    timestamp_type: if flag(1) { TimestampType::LogAppendTime } else { TimestampType::CreateTime },
+                    is_transactional: flag(2),
+                    is_control: flag(4),
+                    has_delete_horizon: flag(8),
+                    ..header()
+                };
+                assert_eq!(parse(&header), Ok(header));
+            }
+        }
+        let anonymous = BatchHeader { producer: None, ..header() };
+        assert_eq!(parse(&anonymous), Ok(anonymous));
+    }
+
+    #[test]
+    fn a_batch_of_another_format_is_refused() {
+        let mut bytes = header().encode();
+        bytes[16] = 1;
+        assert_eq!(BatchHeader::parse_prefix(&bytes), Err(CorruptBatch::Magic(1)));
+    }
+
+    #[test]
+    fn a_length_that_no_batch_can_have_is_refused() {
+        let good = header().encode();
+        for length in [-1, 0, 48, i32::MIN] {
+            let mut bytes = good;
+            bytes[8..12].copy_from_slice(&length.to_be_bytes());
+            assert_eq!(BatchHeader::parse_prefix(&bytes), Err(CorruptBatch::Length(length)));
+        }
+        let mut bytes = good;
+        bytes[8..12].copy_from_slice(&i32::MAX.to_be_bytes());
+        assert!(matches!(BatchHeader::parse(&bytes), Err(CorruptBatch::Short { needed: 2_147_483_659, found: 61 })));
+    }
+
+    #[test]
+    fn a_codec_that_does_not_exist_is_refused() {
+        for codec in 5..8u8 {
+            let mut bytes = header().encode();
+            bytes[22] = codec;
+            assert_eq!(BatchHeader::parse_prefix(&bytes), Err(CorruptBatch::Attributes(codec.into())));
+        }
+    }
+
+    #[test]
+    fn more_records_than_offsets_are_refused_and_fewer_are_not() {
+        for (count, last_offset_delta, is_sound) in [(0, 0, true), (2, 5, true), (6, 5, true), (7, 5, false), (-1, 5, false), (0, -1, false)] {
+            let header = BatchHeader { record_count: count, last_offset_delta, ..header() };
+            assert_eq!(parse(&header).is_ok(), is_sound, "{count} records to {last_offset_delta}");
+        }
+    }
+
+    #[test]
+    fn a_producer_needs_an_epoch_and_outside_control_batches_a_sequence() {
+        let with = |epoch, base_sequence, is_control| {
+            let producer = Some(BatchProducer { id: ProducerId(1), epoch: ProducerEpoch(epoch), base_sequence });
+            parse(&BatchHeader { producer, is_control, ..header() })
+        };
+        assert!(with(0, 0, false).is_ok());
+        assert!(with(0, -1, true).is_ok());
+        assert_eq!(with(0, -1, false), Err(CorruptBatch::Producer));
+        assert_eq!(with(-1, 0, false), Err(CorruptBatch::Producer));
+    }
+
+    #[test]
+    fn a_prefix_is_enough_for_the_header_alone() {
+        let bytes = header().encode();
+        assert!(BatchHeader::parse_prefix(&bytes).is_ok());
+        assert!(matches!(BatchHeader::parse_prefix(&bytes[..60]), Err(CorruptBatch::Short { needed: 61, found: 60 })));
     }
 }
