@@ -9,6 +9,8 @@ pub mod config;
 pub mod epoch;
 pub mod error;
 pub mod ids;
+pub mod limits;
 pub mod offset;
+pub mod producer;
 pub mod record;
 pub mod time;
