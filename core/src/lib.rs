@@ -10,6 +10,7 @@ pub mod epoch;
 pub mod error;
 pub mod ids;
 pub mod limits;
+pub mod log;
 pub mod offset;
 pub mod producer;
 pub mod record;
