@@ -6,4 +6,5 @@ compile_error!(
 );
 
 pub mod draw;
+pub mod platform;
 pub mod trace;

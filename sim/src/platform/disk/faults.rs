@@ -1,0 +1,56 @@
+//! How often a disk does what, and how often it did.
+
+use serde::{Deserialize, Serialize};
+
+/// What a disk is up to. Rates are chances in a million for each operation that they concern.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFaults {
+    /// Room for file contents in bytes. Less than what is used makes the disk full.
+    pub capacity_bytes: u64,
+    /// A sync that fails for good what it covers.
+    pub sync_failure: u32,
+    /// A write that fails after any part of it.
+    pub write_error: u32,
+    /// A read that fails.
+    pub read_error: u32,
+    /// A read that returns one flipped bit; the next one does not.
+    pub read_flip: u32,
+    /// A write that readers and crashes see half done.
+    pub write_split: u32,
+    /// An operation that takes up to `slow_ms_max`.
+    pub slow: u32,
+    /// The longest that a slow operation takes, in milliseconds.
+    pub slow_ms_max: u64,
+    /// The longest that any other sync takes, in milliseconds. With 0 a sync takes no more than other operations.
+    pub sync_ms_max: u64,
+}
+
+impl Default for DiskFaults {
+    fn default() -> Self {
+        Self {
+            capacity_bytes: 1 << 40,
+            sync_failure: 0,
+            write_error: 0,
+            read_error: 0,
+            read_flip: 0,
+            write_split: 100_000,
+            slow: 0,
+            slow_ms_max: 0,
+            sync_ms_max: 0,
+        }
+    }
+}
+
+/// Faults that took effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each counts the fault of its name")]
+pub struct DiskFaultCounts {
+    pub sync_failures: u64,
+    pub write_errors: u64,
+    pub read_errors: u64,
+    pub read_flips: u64,
+    pub full: u64,
+    pub slow: u64,
+    pub crashes: u64,
+    pub power_losses: u64,
+}

@@ -1,0 +1,3 @@
+//! The simulated world that a node runs in.
+
+pub mod disk;
