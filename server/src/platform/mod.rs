@@ -1,6 +1,8 @@
 //! The seams: everything that a node asks of the world. Production gives tokio, files and `sendfile`; the simulator gives its own.
 //! Below these two traits nothing is special-cased.
 
+pub mod real;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -55,6 +57,9 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// Sends the parts in order and returns when all have left: files by `sendfile`, while another task reads the connection. An error
     /// leaves the connection unusable.
     fn send(&self, writer: &mut Self::Writer, parts: Vec<Part<FileOf<Self>>>) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Whether [`observe`](Self::observe) wants to see the steps: inputs are then copied for it, which costs nothing otherwise.
+    const OBSERVES: bool = true;
 
     /// Sees every step. Production does nothing; the simulator checks, shuffles, marks and traces.
     fn observe(&self, now: Now, input: &Input, effects: &mut Effects, broker: &Broker);
