@@ -1,1 +1,3 @@
 //! Models and generators that the property tests under `tests/` share.
+
+pub mod batches;
