@@ -12,3 +12,27 @@ pub const RECENT_POSITIONS_MAX: usize = 128;
 
 /// Places in bytes that are known before those, spread over the log.
 pub const SPARSE_POSITIONS_MAX: usize = 32;
+
+/// Bytes appended to a log before the state of its producers is kept anew: what recovery reads at most, beside what is not synced yet.
+pub const SNAPSHOT_INTERVAL_BYTES: u64 = 16 << 20;
+
+/// Bytes of metadata read from the store at a time.
+pub const METADATA_READ_BYTES: u32 = 1 << 20;
+
+/// Bytes of records in one batch of the metadata log at most; a decision that needs more is split over several.
+pub const METADATA_BATCH_BYTES: usize = 512 << 10;
+
+/// Producer ids that a broker is given at once (Kafka's block).
+pub const PRODUCER_ID_BLOCK: i64 = 1000;
+
+/// Partitions that one request may create.
+pub const NEW_PARTITIONS_MAX: i64 = 10_000;
+
+/// Bytes of a topic's name (Kafka's own bound, for the folder's name to fit a file system).
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+
+/// Bytes that a disk keeps free: below, produce is refused before it gets an offset.
+pub const FREE_BYTES_RESERVE: u64 = 64 << 20;
+
+/// Partitions in one answer of DescribeTopicPartitions (`max.request.partition.size.limit`).
+pub const LISTED_PARTITIONS_MAX: usize = 2000;

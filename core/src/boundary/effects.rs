@@ -46,6 +46,16 @@ impl Effects {
             && !self.stopped
     }
 
+    /// Tells the operator something worth knowing.
+    pub fn info(&mut self, text: String) {
+        self.notices.push(Notice { severity: Severity::Info, text });
+    }
+
+    /// Tells the operator that something was lost or will be.
+    pub fn error(&mut self, text: String) {
+        self.notices.push(Notice { severity: Severity::Error, text });
+    }
+
     /// Notes that a rare event was reached.
     pub fn mark(&mut self, mark: Mark) {
         self.marks.push(mark);

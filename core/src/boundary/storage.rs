@@ -100,6 +100,11 @@ pub enum StorageOp {
         /// The log.
         log: LogId,
     },
+    /// Deletes every partition's log but these: what topics left behind that were removed while the node was down. Not answered.
+    RemoveOthers {
+        /// The logs that there are.
+        known: Vec<LogId>,
+    },
     /// Persists the quorum's vote. Answered by [`StorageDone::ElectionKept`], once durable.
     KeepElection(ElectionState),
     /// Reads the quorum's vote. Answered by [`StorageDone::Election`].
@@ -250,6 +255,8 @@ pub enum StorageDone {
     Space {
         /// Free for use.
         free_bytes: u64,
+        /// In all.
+        total_bytes: u64,
     },
 }
 
@@ -326,6 +333,16 @@ pub enum StorageError {
     Corrupt(Arc<str>),
     /// The operating system says no.
     Io(Arc<str>),
+}
+
+impl std::fmt::Display for StorageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoSpace => f.write_str("the disk is full"),
+            Self::Corrupt(what) => write!(f, "corrupt: {what}"),
+            Self::Io(what) => f.write_str(what),
+        }
+    }
 }
 
 /// Records to be sent, described: the store turns it into file ranges and the socket is fed from those.

@@ -1,0 +1,219 @@
+//! One log's bookkeeping: the offsets that bound it, how far it is written and synced, its epochs, its sizes.
+//!
+//! Always: `log_start <= log_end`, `synced <= written <= log_end`. All but the start only go back by truncation.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::{EpochCache, Positions};
+use crate::boundary::{Durability, Generation, Recovered, SealedSegment};
+use crate::epoch::LeaderEpoch;
+use crate::offset::Offset;
+use crate::record::BatchHeader;
+use crate::time::Timestamp;
+
+/// A log as the core knows it: everything but the records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    start: Offset,
+    end: Offset,
+    written: Offset,
+    synced: Offset,
+    generation: Generation,
+    epochs: EpochCache,
+    positions: Positions,
+    sealed: VecDeque<SealedSegment>,
+    active_bytes: u64,
+    active_max_timestamp: Option<Timestamp>,
+    unkept_bytes: u64,
+}
+
+/// A completion speaks of something that the log has since contradicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaleCompletion;
+
+impl Log {
+    /// The log that the store has opened.
+    #[must_use]
+    pub fn recovered(recovered: &Recovered) -> Self {
+        let tail_bytes = recovered.tail.iter().map(|header| u64::from(header.batch_bytes)).sum();
+        Self {
+            start: recovered.log_start,
+            end: recovered.log_end,
+            written: recovered.log_end,
+            synced: recovered.log_end,
+            generation: recovered.generation,
+            epochs: EpochCache::recovered(recovered.epochs.clone()),
+            positions: Positions::recovered(recovered),
+            sealed: recovered.sealed.iter().copied().collect(),
+            active_bytes: recovered.active_bytes,
+            active_max_timestamp: recovered.active_max_timestamp,
+            unkept_bytes: tail_bytes,
+        }
+    }
+
+    /// Puts a batch at the log's end and returns its header with the offset and the epoch that it got.
+    pub fn append(&mut self, header: &BatchHeader, leader_epoch: LeaderEpoch) -> BatchHeader {
+        let placed = BatchHeader { base_offset: self.end, leader_epoch, ..*header };
+        self.epochs.assign(leader_epoch, placed.base_offset);
+        self.positions.append(placed.next_offset(), placed.batch_bytes);
+        self.active_bytes += u64::from(placed.batch_bytes);
+        self.unkept_bytes += u64::from(placed.batch_bytes);
+        self.active_max_timestamp = self.active_max_timestamp.max(Some(placed.max_timestamp));
+        self.end = placed.next_offset();
+        placed
+    }
+
+    /// Takes that all below `end_offset` is written; says whether that is news.
+    ///
+    /// # Errors
+    /// The log holds nothing of that epoch up to there.
+    pub fn written_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<bool, StaleCompletion> {
+        self.check_holds(leader_epoch, end_offset)?;
+        let is_news = end_offset > self.written;
+        self.written = self.written.max(end_offset);
+        Ok(is_news)
+    }
+
+    /// Takes that all below `end_offset` is on disk; says whether that is news.
+    ///
+    /// # Errors
+    /// The log holds nothing of that epoch up to there.
+    pub fn synced_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<bool, StaleCompletion> {
+        self.written_to(leader_epoch, end_offset)?;
+        let is_news = end_offset > self.synced;
+        self.synced = self.synced.max(end_offset);
+        Ok(is_news)
+    }
+
+    fn check_holds(&self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<(), StaleCompletion> {
+        let last = Offset(end_offset.0.saturating_sub(1));
+        if end_offset > self.end || (last >= self.start && self.epochs.epoch_of(last) != Some(leader_epoch)) {
+            return Err(StaleCompletion);
+        }
+        Ok(())
+    }
+
+    /// Takes that a segment was closed.
+    pub fn rolled(&mut self, sealed: SealedSegment) {
+        self.active_bytes = self.active_bytes.saturating_sub(sealed.bytes);
+        if self.active_bytes == 0 {
+            self.active_max_timestamp = None;
+        }
+        self.sealed.push_back(sealed);
+    }
+
+    /// Moves the log's start up to `log_start`; a lower one changes nothing.
+    pub fn trim_to(&mut self, log_start: Offset) {
+        self.start = self.start.max(log_start.min(self.end));
+        self.epochs.trim_from_start(self.start);
+        self.positions.trim(self.start);
+        while self.sealed.front().is_some_and(|segment| segment.end_offset <= self.start) {
+            self.sealed.pop_front();
+        }
+        if self.start == self.end {
+            self.active_bytes = 0;
+            self.active_max_timestamp = None;
+        }
+    }
+
+    /// How far it is kept, by the topic's measure.
+    #[must_use]
+    pub fn kept(&self, durability: Durability) -> Offset {
+        match durability {
+            Durability::Flushed => self.synced,
+            Durability::Replicated => self.written,
+        }
+    }
+
+    /// Bytes of records from `from` up to `upto`; of old ones, roughly.
+    #[must_use]
+    pub fn bytes_between(&self, from: Offset, upto: Offset) -> u64 {
+        self.positions.bytes_between(from, upto)
+    }
+
+    /// Bytes appended since the state of producers was last kept.
+    #[must_use]
+    pub fn unkept_bytes(&self) -> u64 {
+        self.unkept_bytes
+    }
+
+    /// Takes that the state of producers is about to be kept.
+    pub fn keeping(&mut self) {
+        self.unkept_bytes = 0;
+    }
+
+    /// Where the log's start belongs by age and size: behind every closed segment that may go. None when nothing may.
+    ///
+    /// `upto` bounds it: nothing from there on goes. The segment that is written to goes only whole, and only for its age.
+    #[must_use]
+    pub fn retained_from(&self, now: Timestamp, age_max_ms: Option<i64>, bytes_max: Option<u64>, upto: Offset) -> Option<Offset> {
+        let is_old = |timestamp: Timestamp| age_max_ms.is_some_and(|age| now.0.saturating_sub(timestamp.0) > age);
+        let mut bytes = self.bytes();
+        let mut start = None;
+        for segment in self.sealed.iter().take_while(|segment| segment.end_offset <= upto) {
+            let left = bytes.saturating_sub(segment.bytes);
+            // By size a segment goes only if what is left is still as much as is to be kept.
+            let is_surplus = bytes_max.is_some_and(|most| left >= most);
+            if !is_surplus && !is_old(segment.max_timestamp) {
+                return start;
+            }
+            bytes = left;
+            start = Some(segment.end_offset);
+        }
+        let are_all_sealed_gone = start.unwrap_or(self.start) >= self.sealed.back().map_or(self.start, |last| last.end_offset);
+        match self.active_max_timestamp {
+            Some(timestamp) if are_all_sealed_gone && self.end <= upto && is_old(timestamp) => Some(self.end),
+            Some(_) | None => start,
+        }
+    }
+
+    /// Bytes of its records.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.sealed.iter().map(|segment| segment.bytes).sum::<u64>() + self.active_bytes
+    }
+
+    /// Its first offset.
+    #[must_use]
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// The next offset to be assigned.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// All below is in the page cache.
+    #[must_use]
+    pub fn written(&self) -> Offset {
+        self.written
+    }
+
+    /// All below is on disk.
+    #[must_use]
+    pub fn synced(&self) -> Offset {
+        self.synced
+    }
+
+    /// Counts its truncations.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Where its epochs start.
+    #[must_use]
+    pub fn epochs(&self) -> &EpochCache {
+        &self.epochs
+    }
+
+    /// Whether anything was appended since the state of producers was last kept.
+    #[must_use]
+    pub fn has_unkept(&self) -> bool {
+        self.unkept_bytes > 0
+    }
+}
