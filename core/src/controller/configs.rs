@@ -1,0 +1,102 @@
+//! Settings of topics and brokers. The refusals and their words are Kafka's (ConfigurationControlManager, ConfigAdminManager).
+
+use std::collections::BTreeMap;
+
+use super::Controller;
+use crate::boundary::{ConfigChange, ConfigResource};
+use crate::config::{self, BrokerConfigs, BrokerScope, SettingsOf};
+use crate::error::{ApiError, ErrorCode};
+use crate::ids::NodeId;
+use crate::metadata::{ConfigTarget, MetadataRecord};
+
+/// What a decision about settings comes to: records, and why a resource was refused, if it was.
+pub(crate) type Altered = (Vec<MetadataRecord>, Vec<(ConfigResource, Option<ApiError>)>);
+
+/// The settings of a resource, by name.
+type Settings = BTreeMap<String, String>;
+
+impl Controller {
+    /// Gives each resource the settings listed, and takes away the others. `node` is the broker that was asked.
+    pub(crate) fn alter_configs(
+        &self,
+        resources: &[(ConfigResource, Vec<(String, Option<String>)>)],
+        node: NodeId,
+        defaults: &BrokerConfigs,
+    ) -> Altered {
+        self.alter_each(resources, node, defaults, |_, _, given| config::replace(given))
+    }
+
+    /// Changes settings one by one. `node` is the broker that was asked.
+    pub(crate) fn incremental_alter_configs(
+        &self,
+        resources: &[(ConfigResource, Vec<ConfigChange>)],
+        node: NodeId,
+        defaults: &BrokerConfigs,
+    ) -> Altered {
+        self.alter_each(resources, node, defaults, |settings_of, current, changes| config::alter(settings_of, current, changes))
+    }
+
+    fn alter_each<C>(
+        &self,
+        resources: &[(ConfigResource, Vec<C>)],
+        node: NodeId,
+        defaults: &BrokerConfigs,
+        alter: impl Fn(SettingsOf, &Settings, &[C]) -> Result<Settings, ApiError>,
+    ) -> Altered {
+        let mut records = Vec::new();
+        let mut outcomes = Vec::new();
+        for (resource, changes) in resources {
+            let is_twice = resources.iter().filter(|(other, _)| other == resource).count() > 1;
+            let outcome = if is_twice {
+                Err(ApiError::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
+            } else {
+                self.target(resource, node).and_then(|target| {
+                    let current = self.image().configs_of(&target);
+                    let altered = alter(settings_of(&target), &current, changes)?;
+                    check(&target, &altered, defaults)?;
+                    Ok(differences(&target, &current, &altered))
+                })
+            };
+            outcomes.push((resource.clone(), outcome.map(|more| records.extend(more)).err()));
+        }
+        (records, outcomes)
+    }
+
+    fn target(&self, resource: &ConfigResource, node: NodeId) -> Result<ConfigTarget, ApiError> {
+        let refuse = |message: String| Err(ApiError::new(ErrorCode::InvalidRequest, message));
+        match resource {
+            ConfigResource::Topic(name) => match self.image().topic_named(name) {
+                Some((id, _)) => Ok(ConfigTarget::Topic(id)),
+                None => Err(ApiError::new(ErrorCode::UnknownTopicOrPartition, format!("The topic '{name}' does not exist."))),
+            },
+            ConfigResource::Broker(None) => Ok(ConfigTarget::DefaultBroker),
+            ConfigResource::Broker(Some(broker)) if *broker == node => Ok(ConfigTarget::Broker(*broker)),
+            ConfigResource::Broker(Some(broker)) => refuse(format!("Unexpected broker id, expected {node}, but received {broker}")),
+            ConfigResource::BrokerLogger(_) => refuse("Log levels can't be altered while this broker runs.".into()),
+            ConfigResource::ClientMetrics(_) => refuse("This broker takes no metrics from clients.".into()),
+            ConfigResource::Group(_) => refuse("This broker has no groups yet.".into()),
+            ConfigResource::Unknown { kind, .. } => refuse(format!("Unknown resource type {kind}")),
+        }
+    }
+}
+
+fn settings_of(target: &ConfigTarget) -> SettingsOf {
+    match target {
+        ConfigTarget::Topic(_) => SettingsOf::Topic,
+        ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => SettingsOf::Broker,
+    }
+}
+
+fn check(target: &ConfigTarget, altered: &Settings, defaults: &BrokerConfigs) -> Result<(), ApiError> {
+    match target {
+        ConfigTarget::Topic(_) => config::check_topic(altered, defaults),
+        ConfigTarget::Broker(_) => config::check_broker(altered, BrokerScope::One),
+        ConfigTarget::DefaultBroker => config::check_broker(altered, BrokerScope::All),
+    }
+}
+
+fn differences(target: &ConfigTarget, current: &Settings, altered: &Settings) -> Vec<MetadataRecord> {
+    let gone = current.keys().filter(|name| !altered.contains_key(*name)).map(|name| (name, None));
+    let set = altered.iter().filter(|(name, value)| current.get(*name) != Some(value)).map(|(name, value)| (name, Some(value.clone())));
+    gone.chain(set).map(|(name, value)| MetadataRecord::Config { target: target.clone(), name: name.clone(), value }).collect()
+}

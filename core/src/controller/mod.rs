@@ -1,0 +1,63 @@
+//! The controller: decides every change of the cluster's metadata.
+//!
+//! It exists on the leader of the metadata quorum alone. A command is decided against the image with everything appended so far, committed or
+//! not; the records that follow from it are appended and replayed at once. Its methods return records and outcomes and touch nothing else.
+
+mod brokers;
+mod configs;
+mod partitions;
+mod topics;
+
+use serde::{Deserialize, Serialize};
+
+pub use topics::check_name;
+
+use crate::error::{ApiError, ErrorCode};
+use crate::limits::PRODUCER_ID_BLOCK;
+use crate::metadata::{Image, MetadataRecord};
+use crate::offset::Offset;
+
+/// The active controller.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Controller {
+    image: Image,
+}
+
+impl Controller {
+    /// A controller that starts from the metadata log's end.
+    #[must_use]
+    pub fn new(image: Image) -> Self {
+        Self { image }
+    }
+
+    /// Takes a record that was appended at `offset`.
+    pub fn replay(&mut self, offset: Offset, record: &MetadataRecord) {
+        self.image.replay(offset, record);
+    }
+
+    /// The image with everything appended so far.
+    #[must_use]
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Hands out producer ids: the first of a block, and the record that makes it so.
+    ///
+    /// # Errors
+    /// All ids are given out.
+    pub fn allocate_producer_ids(&self) -> Result<(i64, MetadataRecord), ApiError> {
+        let first = self.image.next_producer_id;
+        let next =
+            first.checked_add(PRODUCER_ID_BLOCK).ok_or_else(|| ApiError::new(ErrorCode::UnknownServerError, "producer ids are exhausted"))?;
+        Ok((first, MetadataRecord::ProducerIds { next }))
+    }
+
+    /// The records that finalise the features that the folder was formatted with, on a log that has none yet.
+    #[must_use]
+    pub fn bootstrap(&self, features: &std::collections::BTreeMap<String, i16>) -> Vec<MetadataRecord> {
+        if !self.image.features.is_empty() {
+            return Vec::new();
+        }
+        features.iter().map(|(name, level)| MetadataRecord::Feature { name: name.clone(), level: *level }).collect()
+    }
+}

@@ -1,0 +1,182 @@
+//! The cluster's metadata at one offset of its log.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{BrokerEndpoints, ConfigTarget, MetadataRecord};
+use crate::epoch::{BrokerEpoch, LeaderEpoch};
+use crate::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
+use crate::offset::Offset;
+
+/// What the records up to an offset add up to. Replaying the same records gives the same image, everywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Brokers, fenced ones too.
+    pub brokers: BTreeMap<NodeId, BrokerRegistration>,
+    /// Topics by id.
+    pub topics: BTreeMap<TopicId, Topic>,
+    /// Topics by name; the same ones.
+    pub topic_ids: BTreeMap<TopicName, TopicId>,
+    /// Settings that were altered; a target without any is not listed.
+    pub configs: BTreeMap<ConfigTarget, BTreeMap<String, String>>,
+    /// Finalised features.
+    pub features: BTreeMap<String, i16>,
+    /// The first producer id that nobody was given.
+    pub next_producer_id: i64,
+}
+
+/// A broker as the controller knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerRegistration {
+    /// Its epoch.
+    pub broker_epoch: BrokerEpoch,
+    /// This run of it.
+    pub incarnation: IncarnationId,
+    /// Its log directory.
+    pub directory: DirectoryId,
+    /// Its rack.
+    pub rack: Option<String>,
+    /// Where clients find it.
+    pub endpoints: BrokerEndpoints,
+    /// Whether it may not lead.
+    pub is_fenced: bool,
+}
+
+/// A topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// Its name.
+    pub name: TopicName,
+    /// Its partitions, numbered from 0 without gaps.
+    pub partitions: BTreeMap<PartitionIndex, PartitionRegistration>,
+}
+
+/// A partition as the controller knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionRegistration {
+    /// Who has a copy, the preferred leader first.
+    pub replicas: Vec<NodeId>,
+    /// Who is in sync.
+    pub isr: Vec<NodeId>,
+    /// Who leads.
+    pub leader: Option<NodeId>,
+    /// In which epoch.
+    pub leader_epoch: LeaderEpoch,
+}
+
+impl Image {
+    /// Takes the record at `offset`.
+    ///
+    /// # Panics
+    /// When the record contradicts the image, which only a log that is not this image's can do.
+    pub fn replay(&mut self, offset: Offset, record: &MetadataRecord) {
+        match record {
+            MetadataRecord::RegisterBroker { node, incarnation, directory, rack, endpoints } => {
+                let registration = BrokerRegistration {
+                    broker_epoch: BrokerEpoch(offset.0),
+                    incarnation: *incarnation,
+                    directory: *directory,
+                    rack: rack.clone(),
+                    endpoints: endpoints.clone(),
+                    is_fenced: true,
+                };
+                self.brokers.insert(*node, registration);
+            }
+            MetadataRecord::UnfenceBroker { node } => {
+                self.brokers.get_mut(node).expect("only a registered broker is unfenced").is_fenced = false;
+            }
+            MetadataRecord::Topic { id, name } => {
+                self.topics.insert(*id, Topic { name: name.clone(), partitions: BTreeMap::new() });
+                let former = self.topic_ids.insert(name.clone(), *id);
+                assert_eq!(former, None, "a topic's name is free when it is created");
+            }
+            MetadataRecord::Partition { id, replicas, isr, leader, leader_epoch } => {
+                let registration =
+                    PartitionRegistration { replicas: replicas.clone(), isr: isr.clone(), leader: *leader, leader_epoch: *leader_epoch };
+                let topic = self.topics.get_mut(&id.topic).expect("a partition's topic exists");
+                topic.partitions.insert(id.partition, registration);
+            }
+            MetadataRecord::LeaderChange { id, leader, leader_epoch } => {
+                let partition = self.topics.get_mut(&id.topic).and_then(|topic| topic.partitions.get_mut(&id.partition));
+                let partition = partition.expect("a leader's partition exists");
+                assert!(partition.leader_epoch < *leader_epoch, "leader epochs only grow");
+                partition.leader = *leader;
+                partition.leader_epoch = *leader_epoch;
+            }
+            MetadataRecord::RemoveTopic { id } => {
+                let topic = self.topics.remove(id).expect("a topic exists when it is removed");
+                self.topic_ids.remove(&topic.name);
+                self.configs.remove(&ConfigTarget::Topic(*id));
+            }
+            MetadataRecord::Config { target, name, value } => self.replay_config(target, name, value.as_deref()),
+            MetadataRecord::ProducerIds { next } => {
+                assert!(self.next_producer_id < *next, "producer ids are never given out twice");
+                self.next_producer_id = *next;
+            }
+            MetadataRecord::Feature { name, level } => {
+                self.features.insert(name.clone(), *level);
+            }
+        }
+    }
+
+    fn replay_config(&mut self, target: &ConfigTarget, name: &str, value: Option<&str>) {
+        let values = self.configs.entry(target.clone()).or_default();
+        match value {
+            Some(value) => values.insert(name.to_owned(), value.to_owned()),
+            None => values.remove(name),
+        };
+        if values.is_empty() {
+            self.configs.remove(target);
+        }
+    }
+
+    /// The topic of that name.
+    #[must_use]
+    pub fn topic_named(&self, name: &TopicName) -> Option<(TopicId, &Topic)> {
+        let id = self.topic_ids.get(name)?;
+        Some((*id, self.topics.get(id)?))
+    }
+
+    /// A partition's registration.
+    #[must_use]
+    pub fn partition(&self, id: TopicPartition) -> Option<&PartitionRegistration> {
+        self.topics.get(&id.topic)?.partitions.get(&id.partition)
+    }
+
+    /// Settings of a target that were altered.
+    #[must_use]
+    pub fn configs_of(&self, target: &ConfigTarget) -> BTreeMap<String, String> {
+        self.configs.get(target).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Uuid;
+
+    #[test]
+    fn a_removed_topic_leaves_nothing_behind() {
+        let id = TopicId(Uuid([1; 16]));
+        let mut image = Image::default();
+        let partition = TopicPartition { topic: id, partition: PartitionIndex(0) };
+        let config = MetadataRecord::Config { target: ConfigTarget::Topic(id), name: "retention.ms".into(), value: Some("1".into()) };
+        let records = [
+            MetadataRecord::Topic { id, name: "t".into() },
+            MetadataRecord::Partition {
+                id: partition,
+                replicas: vec![NodeId(1)],
+                isr: vec![NodeId(1)],
+                leader: Some(NodeId(1)),
+                leader_epoch: LeaderEpoch(0),
+            },
+            config,
+            MetadataRecord::RemoveTopic { id },
+        ];
+        for (offset, record) in (0..).zip(&records) {
+            image.replay(Offset(offset), record);
+        }
+        assert_eq!(image, Image::default());
+    }
+}

@@ -1,0 +1,156 @@
+//! The metadata log on this node: its records from the store or from the controller, until they are committed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::record::{MetadataRecord, decode, encode};
+use crate::boundary::{Payload, Recovered, StorageOp};
+use crate::epoch::{LeaderEpoch, QuorumEpoch};
+use crate::ids::LogId;
+use crate::limits::METADATA_BATCH_BYTES;
+use crate::log::{Log, StaleCompletion};
+use crate::offset::Offset;
+use crate::record::{BatchBuilder, BatchHeader, ControlRecord, HEADER_BYTES, LeaderChange, Records, Voter, check_crc};
+use crate::replica::majority;
+use crate::time::Timestamp;
+
+/// The log, with the records that are not applied yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataLog {
+    log: Log,
+    loaded: Offset,
+    high_watermark: Offset,
+    /// Where this node's leadership starts: nothing is committed before an entry of the leader's own epoch is (Raft §5.4.2).
+    epoch_start: Option<Offset>,
+    unapplied: VecDeque<(Offset, MetadataRecord)>,
+}
+
+impl MetadataLog {
+    /// The log that the store has opened; its records are still to be read.
+    #[must_use]
+    pub fn recovered(recovered: &Recovered) -> Self {
+        let log = Log::recovered(recovered);
+        Self { loaded: log.start(), high_watermark: log.start(), log, epoch_start: None, unapplied: VecDeque::new() }
+    }
+
+    /// What is still to be read: from and up to.
+    #[must_use]
+    pub fn unread(&self) -> Option<(Offset, Offset)> {
+        (self.loaded < self.log.end()).then(|| (self.loaded, self.log.end()))
+    }
+
+    /// Takes batches that the store has read.
+    ///
+    /// # Errors
+    /// They do not continue the log, or do not parse: the log can't be used.
+    pub fn read(&mut self, batches: &[Bytes]) -> Result<(), Arc<str>> {
+        for batch in batches {
+            let header = BatchHeader::parse(batch).map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
+            check_crc(batch).map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
+            if header.base_offset != self.loaded {
+                return Err(format!("metadata batches leave a gap: {} follows {}", header.base_offset, self.loaded).into());
+            }
+            if !header.is_control {
+                let section = batch.get(HEADER_BYTES..).unwrap_or_default();
+                for record in Records::new(section) {
+                    let record = record.map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
+                    let offset = header.base_offset.plus(i64::from(record.offset_delta));
+                    self.unapplied.push_back((offset, decode(record.value.unwrap_or_default())?));
+                }
+            }
+            self.loaded = header.next_offset();
+        }
+        Ok(())
+    }
+
+    /// Appends the first entry of a leader's epoch.
+    pub fn append_leader_change(&mut self, quorum_epoch: QuorumEpoch, leader: Voter, now: Timestamp) -> StorageOp {
+        assert_eq!(self.unread(), None, "a leader has read its whole log");
+        self.epoch_start = Some(self.log.end());
+        let change = LeaderChange { leader: leader.node, voters: vec![leader], granting_voters: vec![leader] };
+        let (key, value) = ControlRecord::LeaderChange(change).encode();
+        let mut batch = BatchBuilder::new(self.log.end(), quorum_epoch.as_leader_epoch()).control();
+        batch.append(now, Some(&key), Some(&value), &[]);
+        self.append_batch(quorum_epoch.as_leader_epoch(), batch.build())
+    }
+
+    /// Appends records, in as many batches as they need; returns the offset of the first, and the work for the store.
+    pub fn append(&mut self, records: &[MetadataRecord], quorum_epoch: QuorumEpoch, now: Timestamp) -> (Offset, Vec<StorageOp>) {
+        let first = self.log.end();
+        let mut storage = Vec::new();
+        let mut batch = BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE);
+        for (record, offset) in records.iter().zip(first.0..) {
+            self.unapplied.push_back((Offset(offset), record.clone()));
+            let value = encode(record);
+            if batch.record_count() > 0 && batch.batch_bytes() + value.len() > METADATA_BATCH_BYTES {
+                let full = std::mem::replace(&mut batch, BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE));
+                storage.push(self.append_batch(quorum_epoch.as_leader_epoch(), full.build()));
+            }
+            batch.append(now, None, Some(&value), &[]);
+        }
+        if batch.record_count() > 0 {
+            storage.push(self.append_batch(quorum_epoch.as_leader_epoch(), batch.build()));
+        }
+        (first, storage)
+    }
+
+    fn append_batch(&mut self, leader_epoch: LeaderEpoch, batch: Bytes) -> StorageOp {
+        let header = BatchHeader::parse(&batch).expect("a batch that was just built is sound");
+        let placed = self.log.append(&header, leader_epoch);
+        self.loaded = self.log.end();
+        StorageOp::Append { log: LogId::Metadata, header: placed, payload: Payload::new(batch) }
+    }
+
+    /// Takes that all below `end_offset` is on this voter's disk.
+    ///
+    /// # Errors
+    /// The log has moved on since.
+    pub fn synced_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<(), StaleCompletion> {
+        self.log.synced_to(leader_epoch, end_offset)?;
+        let committed = majority(&[self.log.synced()]).unwrap_or_default();
+        if self.epoch_start.is_some_and(|start| committed > start) {
+            self.high_watermark = self.high_watermark.max(committed);
+        }
+        Ok(())
+    }
+
+    /// Takes the next record that is committed.
+    pub fn pop_committed(&mut self) -> Option<(Offset, MetadataRecord)> {
+        let (offset, _) = self.unapplied.front()?;
+        if *offset >= self.high_watermark {
+            return None;
+        }
+        self.unapplied.pop_front()
+    }
+
+    /// Records that are not applied yet, committed or not.
+    pub fn unapplied(&self) -> impl Iterator<Item = &(Offset, MetadataRecord)> {
+        self.unapplied.iter()
+    }
+
+    /// All below is committed.
+    #[must_use]
+    pub fn high_watermark(&self) -> Offset {
+        self.high_watermark
+    }
+
+    /// Whether an entry of this node's own epoch is committed: what it decides on is then all that ever was.
+    #[must_use]
+    pub fn is_epoch_committed(&self) -> bool {
+        self.epoch_start.is_some_and(|start| self.high_watermark > start)
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The log, to take what the store says of it.
+    pub fn log_mut(&mut self) -> &mut Log {
+        &mut self.log
+    }
+}

@@ -1,0 +1,154 @@
+//! Records of the metadata log: postcard inside a versioned enum, a record a value.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::broker::Endpoint;
+use crate::epoch::LeaderEpoch;
+use crate::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
+
+/// A change of the cluster's metadata. The variants' order is part of the format: add at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MetadataRecord {
+    /// A broker has started and is not to be given anything yet; its epoch is this record's offset.
+    RegisterBroker {
+        /// The broker.
+        node: NodeId,
+        /// This run of it.
+        incarnation: IncarnationId,
+        /// Its log directory.
+        directory: DirectoryId,
+        /// Its rack.
+        rack: Option<String>,
+        /// Where clients find it.
+        endpoints: BrokerEndpoints,
+    },
+    /// A broker is up and may lead.
+    UnfenceBroker {
+        /// The broker.
+        node: NodeId,
+    },
+    /// A topic exists.
+    Topic {
+        /// Its id.
+        id: TopicId,
+        /// Its name.
+        name: TopicName,
+    },
+    /// A partition exists.
+    Partition {
+        /// Which.
+        id: TopicPartition,
+        /// Who has a copy, the preferred leader first.
+        replicas: Vec<NodeId>,
+        /// Who is in sync.
+        isr: Vec<NodeId>,
+        /// Who leads.
+        leader: Option<NodeId>,
+        /// In which epoch.
+        leader_epoch: LeaderEpoch,
+    },
+    /// A partition has another leader, or the same one anew.
+    LeaderChange {
+        /// Which.
+        id: TopicPartition,
+        /// Who leads.
+        leader: Option<NodeId>,
+        /// In which epoch.
+        leader_epoch: LeaderEpoch,
+    },
+    /// A topic is gone, with its partitions and settings.
+    RemoveTopic {
+        /// Its id.
+        id: TopicId,
+    },
+    /// A setting has a value, or falls back to its default.
+    Config {
+        /// Whose setting.
+        target: ConfigTarget,
+        /// Its name.
+        name: String,
+        /// Its value; none takes it away.
+        value: Option<String>,
+    },
+    /// Producer ids below `next` have been given out (KIP-730).
+    ProducerIds {
+        /// The first id that has not been.
+        next: i64,
+    },
+    /// A feature is finalised (KIP-584).
+    Feature {
+        /// Its name.
+        name: String,
+        /// Its level.
+        level: i16,
+    },
+}
+
+/// Where clients find a broker, a listener an endpoint.
+pub type BrokerEndpoints = Vec<Endpoint>;
+
+/// What a setting belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ConfigTarget {
+    /// A topic.
+    Topic(TopicId),
+    /// A broker.
+    Broker(NodeId),
+    /// All brokers.
+    DefaultBroker,
+}
+
+/// How records stand in the log.
+#[derive(Serialize, Deserialize)]
+enum Versioned {
+    V1(MetadataRecord),
+}
+
+/// A record as the value of a record in the log.
+///
+/// # Panics
+/// Never: metadata is always serialisable.
+#[must_use]
+pub fn encode(record: &MetadataRecord) -> Bytes {
+    postcard::to_stdvec(&Versioned::V1(record.clone())).expect("metadata records serialise").into()
+}
+
+/// Reads a record back.
+///
+/// # Errors
+/// The bytes are no record of a version that this release knows.
+pub fn decode(value: &[u8]) -> Result<MetadataRecord, Arc<str>> {
+    match postcard::from_bytes(value) {
+        Ok(Versioned::V1(record)) => Ok(record),
+        Err(error) => Err(format!("a metadata record does not decode: {error}").into()),
+    }
+}
+
+/// A partition's number as its place in a list.
+impl From<PartitionIndex> for usize {
+    fn from(index: PartitionIndex) -> Self {
+        Self::try_from(index.0).unwrap_or(Self::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_keep_their_bytes_between_releases() {
+        let record = MetadataRecord::ProducerIds { next: 1000 };
+        assert_eq!(encode(&record).as_ref(), [0, 7, 208, 15]);
+        let record = MetadataRecord::Feature { name: "metadata.version".into(), level: 29 };
+        assert_eq!(encode(&record).as_ref(), b"\x00\x08\x10metadata.version\x3a");
+    }
+
+    #[test]
+    fn an_unknown_version_is_an_error() {
+        assert!(decode(&[1, 7, 208, 15]).is_err());
+        assert!(decode(&[]).is_err());
+    }
+}
