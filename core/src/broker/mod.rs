@@ -1,13 +1,46 @@
 //! The state machine that a node is: one door in, one struct of effects out.
 
-use std::collections::BTreeMap;
+mod apply;
+mod commands;
+mod configs;
+mod describe;
+mod fetch;
+mod join;
+mod lifecycle;
+mod offsets;
+mod produce;
+mod producer_ids;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod upkeep;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::{ApiVersionsResponse, Effects, Input, Reply, Request, Response};
-use crate::config::TopicSettings;
-use crate::ids::{DirectoryId, IncarnationId, NodeId, TopicId, TopicName};
+use self::commands::Outcome;
+use self::fetch::ParkedFetch;
+pub use self::lifecycle::Stage;
+use self::offsets::{DeleteRecordsJoin, ListOffsetsJoin};
+use self::produce::ProduceJoin;
+use self::producer_ids::ProducerIds;
+use self::timers::Timer;
+pub use self::view::View;
+use crate::boundary::{Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef};
+use crate::config::{BrokerConfigs, TopicSettings};
+use crate::controller::Controller;
+use crate::coordinator::Uncommitted;
+use crate::deadlines::Deadlines;
+use crate::error::ErrorCode;
+use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicName, TopicPartition};
+use crate::metadata::{Image, MetadataLog};
+use crate::partition::{Partition, requests_of};
+use crate::quorum::Quorum;
+use crate::rng::Random;
 use crate::time::{Monotonic, Now};
 
 /// What a node is told about itself when it starts.
@@ -60,42 +93,154 @@ pub struct TopicDirectory {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Broker {
     settings: BrokerSettings,
+    configs: BrokerConfigs,
+    random: Random,
+    now: Now,
+    stage: Stage,
+    timers: Deadlines<Timer>,
+
+    quorum: Quorum,
+    metadata: Option<MetadataLog>,
+    controller: Option<Controller>,
+    decided: Uncommitted<Outcome>,
+    /// Committed outcomes that wait for the logs of new partitions to be open, so that who asked for them can use them.
+    unopened: Vec<Outcome>,
+
+    image: Image,
+    topic_settings: BTreeMap<TopicId, Arc<TopicSettings>>,
+    partitions: BTreeMap<TopicPartition, Partition>,
+    opening: BTreeSet<TopicPartition>,
+    producer_ids: ProducerIds,
+
+    produces: BTreeMap<RequestId, ProduceJoin>,
+    fetches: BTreeMap<RequestId, ParkedFetch>,
+    offset_lists: BTreeMap<RequestId, ListOffsetsJoin>,
+    deletions: BTreeMap<RequestId, DeleteRecordsJoin>,
+    searches: BTreeMap<SearchId, Search>,
+    last_search: SearchId,
+
+    free_bytes: Option<u64>,
+    total_bytes: Option<u64>,
+}
+
+/// A search by time that the store carries out, and the part of a request that it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Search {
+    request: RequestId,
+    slot: u32,
+    id: TopicPartition,
 }
 
 impl Broker {
     /// A node that has not started.
     #[must_use]
     pub fn new(settings: BrokerSettings) -> Self {
-        Self { settings }
+        Self {
+            configs: BrokerConfigs::new(settings.configs.clone()),
+            random: Random::new(settings.seed),
+            now: Now::default(),
+            stage: Stage::Loading { election: None },
+            timers: Deadlines::default(),
+            quorum: Quorum::new(settings.node),
+            metadata: None,
+            controller: None,
+            decided: Uncommitted::default(),
+            unopened: Vec::new(),
+            image: Image::default(),
+            topic_settings: BTreeMap::new(),
+            partitions: BTreeMap::new(),
+            opening: BTreeSet::new(),
+            producer_ids: ProducerIds::default(),
+            produces: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            offset_lists: BTreeMap::new(),
+            deletions: BTreeMap::new(),
+            searches: BTreeMap::new(),
+            last_search: SearchId(0),
+            free_bytes: None,
+            total_bytes: None,
+            settings,
+        }
     }
 
     /// Takes one input and says what follows from it.
-    pub fn step(&mut self, _now: Now, input: Input, effects: &mut Effects) {
+    pub fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
+        assert!(now.monotonic >= self.now.monotonic, "the monotonic clock never goes back");
+        self.now = now;
         match input {
-            Input::Request { id, request: Request::ApiVersions(_), .. } => {
-                let response = ApiVersionsResponse { supported: Vec::new(), finalized: Vec::new(), finalized_epoch: -1 };
-                effects.replies.push(Reply { id, response: Response::ApiVersions(response) });
-            }
-            Input::Stop => effects.stopped = true,
-            Input::Start | Input::Request { .. } | Input::Disconnected(_) | Input::Storage(_) | Input::Deadline => {}
+            Input::Start => self.start(effects),
+            Input::Request { id, context, request } => self.request(id, context, request, effects),
+            Input::Disconnected(connection) => self.disconnected(connection),
+            Input::Storage(done) => self.storage_done(done, effects),
+            Input::Deadline => {}
+            Input::Stop => self.stop(effects),
         }
+        self.fire_timers(effects);
     }
 
     /// When [`Input::Deadline`] is wanted next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        None
+        self.timers.next()
     }
 
     /// The topics as connections need them.
     #[must_use]
     pub fn topic_directory(&self) -> TopicDirectory {
-        TopicDirectory::default()
+        let by_id = self.topic_settings.clone();
+        let by_name = self.image.topic_ids.iter().filter_map(|(name, id)| by_id.get(id).map(|settings| (name.clone(), Arc::clone(settings))));
+        TopicDirectory { by_name: by_name.collect(), by_id }
     }
 
     /// What the node was told when it started.
     #[must_use]
     pub fn settings(&self) -> &BrokerSettings {
         &self.settings
+    }
+
+    /// A look at everything, for checkers and metrics.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View::of(self)
+    }
+
+    fn request(&mut self, id: RequestId, context: RequestContext, request: Request, effects: &mut Effects) {
+        let response = match request {
+            Request::Produce(request) => return self.produce(id, request, effects),
+            Request::Fetch(request) => return self.fetch(id, request, effects),
+            Request::ListOffsets(request) => return self.list_offsets(id, request, effects),
+            Request::Metadata(request) => return self.metadata(id, context, request, effects),
+            Request::CreateTopics(request) => return self.create_topics(id, request, effects),
+            Request::DeleteTopics(request) => return self.delete_topics(id, &request, effects),
+            Request::CreatePartitions(request) => return self.create_partitions(id, request, effects),
+            Request::DeleteRecords(request) => return self.delete_records(id, request, effects),
+            Request::AlterConfigs(request) => return self.alter_configs(id, request, effects),
+            Request::IncrementalAlterConfigs(request) => return self.incremental_alter_configs(id, request, effects),
+            Request::InitProducerId(request) => return self.init_producer_id(id, &request, effects),
+            Request::ApiVersions(_) => Response::ApiVersions(self.api_versions()),
+            Request::OffsetForLeaderEpoch(request) => Response::OffsetForLeaderEpoch(self.offset_for_leader_epoch(request)),
+            Request::DescribeCluster(request) => Response::DescribeCluster(self.describe_cluster(&context, &request)),
+            Request::DescribeTopicPartitions(request) => Response::DescribeTopicPartitions(self.describe_topic_partitions(&request)),
+            Request::DescribeConfigs(request) => Response::DescribeConfigs(self.describe_configs(request)),
+            Request::ListConfigResources(request) => Response::ListConfigResources(self.list_config_resources(&request)),
+            Request::DescribeLogDirs(request) => Response::DescribeLogDirs(self.describe_log_dirs(&request)),
+            Request::FindCoordinator(request) => Response::FindCoordinator(self.find_coordinator(request)),
+        };
+        effects.replies.push(Reply { id, response });
+    }
+
+    fn disconnected(&mut self, connection: ConnectionId) {
+        let fetches: Vec<_> = self.fetches.range(requests_of(connection)).map(|(id, _)| *id).collect();
+        fetches.into_iter().for_each(|id| self.abandon_fetch(id));
+        let produces: Vec<_> = self.produces.range(requests_of(connection)).map(|(id, _)| *id).collect();
+        produces.into_iter().for_each(|id| self.abandon_produce(id));
+    }
+
+    fn topic_id(&self, topic: &TopicRef) -> Result<TopicId, ErrorCode> {
+        match topic {
+            TopicRef::Name(name) => self.image.topic_ids.get(name).copied().ok_or(ErrorCode::UnknownTopicOrPartition),
+            TopicRef::Id(id) if self.image.topics.contains_key(id) => Ok(*id),
+            TopicRef::Id(_) => Err(ErrorCode::UnknownTopicId),
+        }
     }
 }

@@ -1,0 +1,114 @@
+//! Committed metadata, as this broker follows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Broker;
+use super::describe::{first_of, last_of};
+use super::lifecycle::Stage;
+use crate::boundary::{Effects, Mark, StorageOp};
+use crate::config::TopicSettings;
+use crate::error::ErrorCode;
+use crate::ids::{LogId, TopicId, TopicPartition};
+use crate::metadata::{ConfigTarget, MetadataRecord};
+use crate::partition::{Partition, log_settings};
+
+impl Broker {
+    /// Replays what was committed into the broker's image, and follows it.
+    pub(super) fn apply_committed(&mut self, effects: &mut Effects) {
+        while let Some((offset, record)) = self.metadata.as_mut().and_then(|metadata| metadata.pop_committed()) {
+            self.image.replay(offset, &record);
+            self.follow(&record, effects);
+        }
+    }
+
+    fn follow(&mut self, record: &MetadataRecord, effects: &mut Effects) {
+        match record {
+            MetadataRecord::Topic { id, .. } => self.resettle_topic(*id, effects),
+            MetadataRecord::Partition { id, replicas, .. } => {
+                effects.metadata_changed = true;
+                if self.follows_partitions() && replicas.contains(&self.settings.node) {
+                    self.open_partition(*id, effects);
+                }
+            }
+            MetadataRecord::LeaderChange { id, leader, leader_epoch } => {
+                if *leader == Some(self.settings.node)
+                    && let Some(partition) = self.partitions.get_mut(id)
+                {
+                    partition.lead_in(*leader_epoch);
+                }
+            }
+            MetadataRecord::RemoveTopic { id } => self.remove_topic(*id, effects),
+            MetadataRecord::Config { target, .. } => self.resettle(target, effects),
+            MetadataRecord::RegisterBroker { .. } | MetadataRecord::UnfenceBroker { .. } => {}
+            MetadataRecord::ProducerIds { .. } | MetadataRecord::Feature { .. } => {}
+        }
+    }
+
+    /// While the log is replayed at start, partitions come and go that are gone by its end: only what is left is opened.
+    fn follows_partitions(&self) -> bool {
+        matches!(self.stage, Stage::Opening | Stage::Unfencing | Stage::Serving)
+    }
+
+    pub(super) fn open_partition(&mut self, id: TopicPartition, effects: &mut Effects) {
+        let Some(topic) = self.image.topics.get(&id.topic) else { return };
+        let Some(registered) = topic.partitions.get(&id.partition) else { return };
+        let Some(settings) = self.topic_settings.get(&id.topic) else { return };
+        let partition = Partition::opening(id, topic.name.clone(), registered.replicas.len(), registered.leader_epoch);
+        effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: topic.name.clone(), settings: log_settings(settings) });
+        self.partitions.insert(id, partition);
+        self.opening.insert(id);
+    }
+
+    fn remove_topic(&mut self, topic: TopicId, effects: &mut Effects) {
+        self.topic_settings.remove(&topic);
+        effects.metadata_changed = true;
+        let held: Vec<TopicPartition> = self.partitions.range(first_of(topic)..=last_of(topic)).map(|(id, _)| *id).collect();
+        for id in held {
+            if self.partitions.get(&id).and_then(|held| held.leader().ok()).is_some_and(|leader| !leader.waiting_for_commit.is_empty()) {
+                effects.mark(Mark::TopicDeletedWithAppendsInFlight);
+            }
+            let stranded = self.strand(id);
+            self.partitions.remove(&id);
+            self.release(stranded, ErrorCode::UnknownTopicOrPartition, effects);
+            self.opening.remove(&id);
+            self.log_at_rest(LogId::Partition(id), effects);
+            effects.storage.push(StorageOp::Remove { log: LogId::Partition(id) });
+            self.finish_unopened(effects);
+        }
+    }
+
+    /// Works out the settings anew of whatever `target` has a say in.
+    fn resettle(&mut self, target: &ConfigTarget, effects: &mut Effects) {
+        match target {
+            ConfigTarget::Topic(id) => self.resettle_topic(*id, effects),
+            ConfigTarget::Broker(node) if *node != self.settings.node => {}
+            ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => {
+                self.configs.cluster_wide = self.image.configs_of(&ConfigTarget::DefaultBroker);
+                self.configs.per_broker = self.image.configs_of(&ConfigTarget::Broker(self.settings.node));
+                let topics: Vec<TopicId> = self.image.topics.keys().copied().collect();
+                for topic in topics {
+                    self.resettle_topic(topic, effects);
+                }
+            }
+        }
+    }
+
+    fn resettle_topic(&mut self, topic: TopicId, effects: &mut Effects) {
+        effects.metadata_changed = true;
+        let own: BTreeMap<String, String> = self.image.configs_of(&ConfigTarget::Topic(topic));
+        let settings = Arc::new(TopicSettings::resolve(&own, &self.configs));
+        if self.topic_settings.get(&topic).is_some_and(|held| *held == settings) {
+            return;
+        }
+        self.topic_settings.insert(topic, Arc::clone(&settings));
+        let held: Vec<TopicPartition> = self.partitions.range(first_of(topic)..=last_of(topic)).map(|(id, _)| *id).collect();
+        for id in held {
+            effects.storage.push(StorageOp::Configure { log: LogId::Partition(id), settings: log_settings(&settings) });
+            if let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) {
+                leader.configure(Arc::clone(&settings));
+            }
+            self.serve_waiting(id, effects);
+        }
+    }
+}

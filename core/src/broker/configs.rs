@@ -1,0 +1,73 @@
+//! DescribeConfigs and ListConfigResources: settings as the committed metadata has them.
+
+use super::Broker;
+use crate::boundary::{
+    ConfigResource, DescribeConfigsRequest, DescribeConfigsResponse, ListConfigResourcesRequest, ListConfigResourcesResponse,
+};
+use crate::config::{ConfigEntry, Listing, describe_broker, describe_broker_default, describe_topic};
+use crate::controller::check_name;
+use crate::error::{ApiError, ErrorCode};
+use crate::ids::NodeId;
+use crate::metadata::ConfigTarget;
+
+/// Resource types as Kafka numbers them (`ConfigResource.Type`).
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
+
+impl Broker {
+    pub(super) fn describe_configs(&self, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+        let (include_synonyms, include_documentation) = (request.include_synonyms, request.include_documentation);
+        let described = request.resources.into_iter().map(|(resource, names)| {
+            let listing = Listing { names: names.as_deref(), include_synonyms, include_documentation };
+            let entries = self.configs_of(&resource, listing);
+            (resource, entries)
+        });
+        DescribeConfigsResponse { resources: described.collect() }
+    }
+
+    fn configs_of(&self, resource: &ConfigResource, listing: Listing<'_>) -> Result<Vec<ConfigEntry>, ApiError> {
+        let refuse = |message: String| Err(ApiError::new(ErrorCode::InvalidRequest, message));
+        match resource {
+            ConfigResource::Topic(name) => {
+                check_name(name.as_str())?;
+                let (id, _) = self.image.topic_named(name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+                Ok(describe_topic(&self.image.configs_of(&ConfigTarget::Topic(id)), &self.configs, listing))
+            }
+            ConfigResource::Broker(None) => Ok(describe_broker_default(&self.configs, listing)),
+            ConfigResource::Broker(Some(node)) if *node == self.settings.node => Ok(describe_broker(&self.configs, listing)),
+            ConfigResource::Broker(Some(node)) => {
+                refuse(format!("Unexpected broker id, expected {} or empty string, but received {node}", self.settings.node))
+            }
+            ConfigResource::BrokerLogger(_) => refuse("Log levels can't be altered while this broker runs.".into()),
+            ConfigResource::ClientMetrics(_) => refuse("This broker takes no metrics from clients.".into()),
+            ConfigResource::Group(_) => refuse("This broker has no groups yet.".into()),
+            ConfigResource::Unknown { kind, .. } => refuse(format!("Unsupported resource type: {kind}")),
+        }
+    }
+
+    pub(super) fn list_config_resources(&self, request: &ListConfigResourcesRequest) -> ListConfigResourcesResponse {
+        let known = [TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP];
+        if !request.kinds.iter().all(|kind| known.contains(kind)) {
+            return ListConfigResourcesResponse { result: Err(ErrorCode::UnsupportedVersion) };
+        }
+        let is_wanted = |kind| request.kinds.is_empty() || request.kinds.contains(&kind);
+        let mut resources = Vec::new();
+        if is_wanted(BROKER_LOGGER) {
+            resources.extend(self.nodes().map(|node| ConfigResource::BrokerLogger(node.to_string())));
+        }
+        if is_wanted(BROKER) {
+            resources.extend(self.nodes().map(|node| ConfigResource::Broker(Some(node))));
+        }
+        if is_wanted(TOPIC) {
+            resources.extend(self.image.topic_ids.keys().cloned().map(ConfigResource::Topic));
+        }
+        ListConfigResourcesResponse { result: Ok(resources) }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.image.brokers.iter().filter(|(_, broker)| !broker.is_fenced).map(|(node, _)| *node)
+    }
+}

@@ -1,0 +1,191 @@
+//! Questions that the committed metadata answers.
+
+use std::ops::Bound;
+
+use super::Broker;
+use crate::boundary::{
+    ApiVersionsResponse, BrokerEndpoint, ClusterDescription, CoordinatorKind, DescribeClusterRequest, DescribeClusterResponse,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, EndpointType,
+    FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, MetadataResponse, PartitionMetadata, RequestContext, TopicCursor,
+    TopicMetadata, TopicRef,
+};
+use crate::controller::check_name;
+use crate::error::{ApiError, ErrorCode};
+use crate::ids::{NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
+use crate::limits::LISTED_PARTITIONS_MAX;
+use crate::metadata::{BrokerRegistration, FEATURES, PartitionRegistration, Topic};
+
+impl Broker {
+    pub(super) fn api_versions(&self) -> ApiVersionsResponse {
+        let supported = FEATURES.iter().map(|feature| (feature.name.to_owned(), feature.level_min, feature.level_max));
+        ApiVersionsResponse {
+            supported: supported.collect(),
+            finalized: self.image.features.iter().map(|(name, level)| (name.clone(), *level)).collect(),
+            finalized_epoch: self.metadata.as_ref().map_or(-1, |metadata| metadata.high_watermark().0),
+        }
+    }
+
+    pub(super) fn describe_metadata(&self, context: &RequestContext, request: &MetadataRequest) -> MetadataResponse {
+        let topics = match &request.topics {
+            None => self
+                .image
+                .topic_ids
+                .iter()
+                .filter_map(|(name, id)| self.image.topics.get(id).map(|topic| self.topic_metadata(name, *id, topic)))
+                .collect(),
+            Some(topics) => topics.iter().map(|topic| self.named_topic_metadata(topic)).collect(),
+        };
+        MetadataResponse {
+            brokers: self.endpoints(context, false),
+            cluster_id: self.settings.cluster_id.clone(),
+            controller: self.controller_stand_in(),
+            topics,
+        }
+    }
+
+    fn named_topic_metadata(&self, topic: &TopicRef) -> TopicMetadata {
+        let nothing = |error, name, id| TopicMetadata { error: Some(error), name, id, is_internal: false, partitions: Vec::new() };
+        match topic {
+            TopicRef::Id(id) => match self.image.topics.get(id) {
+                Some(found) => self.topic_metadata(&found.name, *id, found),
+                None => nothing(ErrorCode::UnknownTopicId, None, *id),
+            },
+            TopicRef::Name(name) => match self.image.topic_named(name) {
+                Some((id, found)) => self.topic_metadata(name, id, found),
+                None if check_name(name.as_str()).is_err() => nothing(ErrorCode::InvalidTopicException, Some(name.clone()), TopicId::default()),
+                None => nothing(ErrorCode::UnknownTopicOrPartition, Some(name.clone()), TopicId::default()),
+            },
+        }
+    }
+
+    fn topic_metadata(&self, name: &TopicName, id: TopicId, topic: &Topic) -> TopicMetadata {
+        let partitions = topic.partitions.iter().map(|(index, registered)| self.partition_metadata(id, *index, registered));
+        TopicMetadata { error: None, name: Some(name.clone()), id, is_internal: false, partitions: partitions.collect() }
+    }
+
+    fn partition_metadata(&self, topic: TopicId, partition: PartitionIndex, registered: &PartitionRegistration) -> PartitionMetadata {
+        let is_up = |node: &NodeId| self.image.brokers.get(node).is_some_and(|broker| !broker.is_fenced);
+        let leader = registered.leader.filter(is_up);
+        let is_offline_here = self.partitions.get(&TopicPartition { topic, partition }).is_some_and(|held| held.is_offline());
+        PartitionMetadata {
+            error: leader.is_none().then_some(ErrorCode::LeaderNotAvailable),
+            partition,
+            leader,
+            leader_epoch: registered.leader_epoch,
+            replicas: registered.replicas.clone(),
+            isr: registered.isr.clone(),
+            eligible_leader_replicas: Vec::new(),
+            last_known_leader: None,
+            offline_replicas: registered
+                .replicas
+                .iter()
+                .copied()
+                .filter(|node| !is_up(node) || (*node == self.settings.node && is_offline_here))
+                .collect(),
+        }
+    }
+
+    /// The brokers as the client's listener shows them.
+    fn endpoints(&self, context: &RequestContext, with_fenced: bool) -> Vec<BrokerEndpoint> {
+        let shown = |(node, broker): (&NodeId, &BrokerRegistration)| {
+            let endpoint =
+                broker.endpoints.iter().find(|endpoint| endpoint.listener == context.listener).or_else(|| broker.endpoints.first())?;
+            (with_fenced || !broker.is_fenced).then(|| BrokerEndpoint {
+                node: *node,
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+                rack: broker.rack.clone(),
+                is_fenced: broker.is_fenced,
+            })
+        };
+        self.image.brokers.iter().filter_map(shown).collect()
+    }
+
+    /// A broker that takes what is meant for the controller: any does (KIP-590), so the first that is up is named.
+    fn controller_stand_in(&self) -> Option<NodeId> {
+        self.image.brokers.iter().find(|(_, broker)| !broker.is_fenced).map(|(node, _)| *node)
+    }
+
+    pub(super) fn describe_cluster(&self, context: &RequestContext, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+        let result = match request.endpoints {
+            EndpointType::Brokers | EndpointType::Controllers => Ok(ClusterDescription {
+                cluster_id: self.settings.cluster_id.clone(),
+                controller: self.controller_stand_in(),
+                brokers: self.endpoints(context, request.include_fenced_brokers),
+            }),
+            EndpointType::Unknown(kind) => Err(ApiError::new(ErrorCode::InvalidRequest, format!("Unsupported endpoint type {kind}"))),
+        };
+        DescribeClusterResponse { result }
+    }
+
+    pub(super) fn describe_topic_partitions(&self, request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+        if request.cursor.as_ref().is_some_and(|cursor| cursor.partition.0 < 0) {
+            return DescribeTopicPartitionsResponse { topics: Vec::new(), next: None, error: Some(ErrorCode::InvalidRequest) };
+        }
+        let mut names: Vec<TopicName> =
+            if request.topics.is_empty() { self.image.topic_ids.keys().cloned().collect() } else { request.topics.clone() };
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| request.cursor.as_ref().is_none_or(|cursor| *name >= cursor.topic));
+        let mut room = usize::try_from(request.partitions_max).unwrap_or(0).clamp(1, LISTED_PARTITIONS_MAX);
+        let mut topics = Vec::new();
+        for name in names {
+            let from = request.cursor.as_ref().filter(|cursor| cursor.topic == name).map_or(PartitionIndex(0), |cursor| cursor.partition);
+            if room == 0 {
+                return DescribeTopicPartitionsResponse { topics, next: Some(TopicCursor { topic: name, partition: from }), error: None };
+            }
+            let mut listed = self.named_topic_metadata(&TopicRef::Name(name.clone()));
+            listed.partitions.retain(|partition| partition.partition >= from);
+            let next = listed.partitions.get(room).map(|partition| partition.partition);
+            listed.partitions.truncate(room);
+            room -= listed.partitions.len();
+            topics.push(listed);
+            if let Some(partition) = next {
+                return DescribeTopicPartitionsResponse { topics, next: Some(TopicCursor { topic: name, partition }), error: None };
+            }
+        }
+        DescribeTopicPartitionsResponse { topics, next: None, error: None }
+    }
+
+    pub(super) fn describe_log_dirs(&self, request: &DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+        let bytes_of = |id: TopicPartition| self.partitions.get(&id).and_then(|held| held.leader().ok()).map(|leader| leader.log().bytes());
+        let is_wanted = |name: &TopicName, index: PartitionIndex| {
+            request.topics.as_ref().is_none_or(|topics| topics.get(name).is_some_and(|wanted| wanted.is_empty() || wanted.contains(&index)))
+        };
+        let topics = self.image.topic_ids.iter().filter_map(|(name, topic)| {
+            let held = self.partitions.range((Bound::Included(first_of(*topic)), Bound::Included(last_of(*topic))));
+            let sizes: Vec<_> = held
+                .filter(|(id, _)| is_wanted(name, id.partition))
+                .filter_map(|(id, _)| bytes_of(*id).map(|bytes| (id.partition, bytes)))
+                .collect();
+            (!sizes.is_empty()).then(|| (name.clone(), sizes))
+        });
+        let bytes = |known: Option<u64>| known.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1);
+        DescribeLogDirsResponse {
+            topics: topics.collect(),
+            directory: self.settings.log_directory.clone(),
+            free_bytes: bytes(self.free_bytes),
+            total_bytes: bytes(self.total_bytes),
+        }
+    }
+
+    /// There are no coordinators yet. Clients that assign partitions by hand live without one of their group, so they are told to ask again
+    /// later; a transaction can't be begun at all, so its producer is told.
+    pub(super) fn find_coordinator(&self, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
+        let answer = match request.kind {
+            CoordinatorKind::Group => ApiError::from(ErrorCode::CoordinatorNotAvailable),
+            CoordinatorKind::Transaction => ApiError::new(ErrorCode::InvalidRequest, "This broker has no transactions yet."),
+            CoordinatorKind::Share => ApiError::new(ErrorCode::InvalidRequest, "This broker has no share groups."),
+            CoordinatorKind::Unknown(kind) => ApiError::new(ErrorCode::InvalidRequest, format!("There is no coordinator of type {kind}.")),
+        };
+        FindCoordinatorResponse { coordinators: request.keys.into_iter().map(|key| (key, Err(answer.clone()))).collect() }
+    }
+}
+
+pub(super) fn first_of(topic: TopicId) -> TopicPartition {
+    TopicPartition { topic, partition: PartitionIndex(i32::MIN) }
+}
+
+pub(super) fn last_of(topic: TopicId) -> TopicPartition {
+    TopicPartition { topic, partition: PartitionIndex(i32::MAX) }
+}

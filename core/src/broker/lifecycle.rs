@@ -1,0 +1,249 @@
+//! From start to stop.
+//!
+//! | stage | goes on when | to |
+//! | --- | --- | --- |
+//! | loading | the vote and the metadata log are read | electing: stands for election |
+//! | electing | an entry of its own epoch is committed | registering: finalises features, registers this run |
+//! | registering | the registration is committed | opening: opens the logs of its partitions |
+//! | opening | every log is open or has failed | unfencing |
+//! | unfencing | that is committed | serving |
+//! | any | it is asked to stop | stopping: answers what waits, keeps every log's producers |
+//! | stopping | every log is at rest | stopped |
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::Broker;
+use super::commands::Outcome;
+use super::timers::Timer;
+use crate::boundary::{Effects, ElectionState, LogSettings, Recovered, StorageOp};
+use crate::controller::Controller;
+use crate::ids::{LogId, RequestId, TopicPartition};
+use crate::limits::METADATA_READ_BYTES;
+use crate::metadata::MetadataLog;
+use crate::quorum::Role;
+use crate::record::Voter;
+use crate::time::Wait;
+
+/// How far a node has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Reads its vote and its metadata log.
+    Loading {
+        /// The vote, once it is read: none inside on a fresh disk.
+        election: Option<Option<ElectionState>>,
+    },
+    /// Waits to lead the metadata quorum.
+    Electing,
+    /// Waits to be registered.
+    Registering,
+    /// Waits for its logs.
+    Opening,
+    /// Waits to be unfenced.
+    Unfencing,
+    /// Serves.
+    Serving,
+    /// Waits for these logs to be at rest.
+    Stopping(BTreeSet<LogId>),
+    /// Has stopped.
+    Stopped,
+}
+
+impl Broker {
+    pub(super) fn start(&mut self, effects: &mut Effects) {
+        effects.storage.push(StorageOp::LoadElection);
+        effects.storage.push(StorageOp::Open { log: LogId::Metadata, topic: "__cluster_metadata".into(), settings: metadata_settings() });
+        let retention = Wait::from_ms(self.configs.whole("log.retention.check.interval.ms"));
+        let expiry = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
+        self.timers.set(Timer::Retention, self.now.monotonic.after(retention));
+        self.timers.set(Timer::ProducerExpiry, self.now.monotonic.after(expiry));
+    }
+
+    pub(super) fn election_loaded(&mut self, last: Option<ElectionState>, effects: &mut Effects) {
+        if let Stage::Loading { election } = &mut self.stage {
+            *election = Some(last);
+        }
+        self.advance_stage(effects);
+    }
+
+    pub(super) fn metadata_opened(&mut self, recovered: &Recovered, effects: &mut Effects) {
+        self.note_recovery(LogId::Metadata, recovered, effects);
+        if recovered.damaged {
+            // One voter has no other to learn from: to go on would be to forget topics without a word.
+            effects.error("the metadata log is damaged and there is no other voter: the node stops".to_owned());
+            return self.metadata_failed(effects);
+        }
+        self.metadata = Some(MetadataLog::recovered(recovered));
+        self.read_more_metadata(effects);
+        self.advance_stage(effects);
+    }
+
+    pub(super) fn metadata_read(&mut self, batches: &[Bytes], effects: &mut Effects) {
+        let Some(metadata) = &mut self.metadata else { return };
+        if let Err(error) = metadata.read(batches) {
+            effects.error(error.to_string());
+            return self.metadata_failed(effects);
+        }
+        self.read_more_metadata(effects);
+        self.advance_stage(effects);
+    }
+
+    fn read_more_metadata(&mut self, effects: &mut Effects) {
+        if let Some((from, upto)) = self.metadata.as_ref().and_then(MetadataLog::unread) {
+            effects.storage.push(StorageOp::Read { log: LogId::Metadata, from, upto, bytes_max: METADATA_READ_BYTES });
+        }
+    }
+
+    pub(super) fn vote_kept(&mut self, kept: &ElectionState, effects: &mut Effects) {
+        if !self.quorum.vote_kept(kept) {
+            return;
+        }
+        let Some(metadata) = &mut self.metadata else { return };
+        let voter = Voter { node: self.settings.node, directory: self.settings.directory };
+        let mut image = self.image.clone();
+        for (offset, record) in metadata.unapplied() {
+            image.replay(*offset, record);
+        }
+        self.controller = Some(Controller::new(image));
+        let entry = metadata.append_leader_change(self.quorum.quorum_epoch(), voter, self.now.wall);
+        effects.storage.push(entry);
+    }
+
+    /// The metadata log is lost to this node: without it nothing can be decided, so the node stops.
+    pub(super) fn metadata_failed(&mut self, effects: &mut Effects) {
+        self.quorum.resign();
+        self.controller = None;
+        // Nobody is told an outcome that may never be committed: the connections end with the node.
+        self.decided.abandon().for_each(drop);
+        self.stage = Stage::Stopped;
+        effects.stopped = true;
+    }
+
+    /// Goes on to the next stage, as often as one is reached.
+    pub(super) fn advance_stage(&mut self, effects: &mut Effects) {
+        loop {
+            let next = match &self.stage {
+                Stage::Loading { election: Some(last) } if self.is_metadata_read() => {
+                    let vote = self.quorum.stand(last.as_ref());
+                    effects.storage.push(StorageOp::KeepElection(vote));
+                    Stage::Electing
+                }
+                Stage::Electing if self.quorum.role() == Role::Leader && self.is_epoch_committed() => {
+                    self.register(effects);
+                    Stage::Registering
+                }
+                Stage::Registering if self.is_registered() => {
+                    self.open_partitions(effects);
+                    Stage::Opening
+                }
+                Stage::Opening if self.opening.is_empty() => {
+                    self.unfence(effects);
+                    Stage::Unfencing
+                }
+                Stage::Unfencing if self.is_unfenced() => {
+                    effects.metadata_changed = true;
+                    Stage::Serving
+                }
+                Stage::Stopping(logs) if logs.is_empty() && self.produces.is_empty() => {
+                    effects.stopped = true;
+                    Stage::Stopped
+                }
+                Stage::Loading { .. } | Stage::Electing | Stage::Registering | Stage::Opening | Stage::Unfencing => return,
+                Stage::Serving | Stage::Stopping(_) | Stage::Stopped => return,
+            };
+            self.stage = next;
+        }
+    }
+
+    fn is_metadata_read(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|metadata| metadata.unread().is_none())
+    }
+
+    fn is_epoch_committed(&self) -> bool {
+        self.metadata.as_ref().is_some_and(MetadataLog::is_epoch_committed)
+    }
+
+    fn is_registered(&self) -> bool {
+        self.image.brokers.get(&self.settings.node).is_some_and(|broker| broker.incarnation == self.settings.incarnation)
+    }
+
+    fn is_unfenced(&self) -> bool {
+        self.image.brokers.get(&self.settings.node).is_some_and(|broker| !broker.is_fenced)
+    }
+
+    fn register(&mut self, effects: &mut Effects) {
+        let Some(controller) = &self.controller else { return };
+        let mut records = controller.bootstrap(&self.settings.features);
+        records.extend(controller.register_broker(&self.settings));
+        self.commit(&records, Outcome::Nothing, effects);
+    }
+
+    fn unfence(&mut self, effects: &mut Effects) {
+        let Some(controller) = &self.controller else { return };
+        let records = controller.unfence_broker(self.settings.node);
+        self.commit(&records, Outcome::Nothing, effects);
+    }
+
+    fn open_partitions(&mut self, effects: &mut Effects) {
+        let node = self.settings.node;
+        let held = self.image.topics.iter().flat_map(|(topic, registered)| {
+            let partitions = registered.partitions.iter().filter(|(_, partition)| partition.replicas.contains(&node));
+            partitions.map(|(index, _)| TopicPartition { topic: *topic, partition: *index })
+        });
+        let held: Vec<TopicPartition> = held.collect();
+        effects.storage.push(StorageOp::RemoveOthers { known: held.iter().copied().map(LogId::Partition).collect() });
+        for id in held {
+            self.open_partition(id, effects);
+        }
+    }
+
+    /// Answers what waits, and has every log kept so that the next start reads nothing twice.
+    pub(super) fn stop(&mut self, effects: &mut Effects) {
+        if matches!(self.stage, Stage::Stopping(_) | Stage::Stopped) {
+            return;
+        }
+        let fetches: Vec<RequestId> = self.fetches.keys().copied().collect();
+        for request in fetches {
+            self.fetch_part_failed(request, effects);
+        }
+        let mut restless = BTreeSet::new();
+        for (id, partition) in &mut self.partitions {
+            let Ok(leader) = partition.leader_mut() else { continue };
+            if let Some((upto, producers)) = leader.keep_producers() {
+                let log = LogId::Partition(*id);
+                effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
+                restless.insert(log);
+            }
+        }
+        self.stage = Stage::Stopping(restless);
+        self.advance_stage(effects);
+    }
+
+    /// A log has nothing left to do for a stop.
+    pub(super) fn log_at_rest(&mut self, log: LogId, effects: &mut Effects) {
+        if let Stage::Stopping(restless) = &mut self.stage {
+            restless.remove(&log);
+        }
+        self.advance_stage(effects);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        matches!(self.stage, Stage::Stopping(_) | Stage::Stopped)
+    }
+
+    pub(super) fn is_serving(&self) -> bool {
+        self.stage == Stage::Serving
+    }
+}
+
+fn metadata_settings() -> LogSettings {
+    LogSettings {
+        durability: crate::boundary::Durability::Flushed,
+        segment_bytes_max: 1 << 30,
+        segment_age_max_ms: i64::MAX,
+        index_interval_bytes: 4096,
+        file_delete_delay_ms: 0,
+    }
+}

@@ -1,0 +1,203 @@
+//! ListOffsets, OffsetForLeaderEpoch and DeleteRecords: where logs start and end, and where they are to start.
+
+use super::join::Join;
+use super::{Broker, Search};
+use crate::boundary::{
+    DeleteRecordsRequest, DeleteRecordsResponse, Effects, EpochEnd, EpochQuestion, FoundRecord, ListOffsetsPartition, ListOffsetsRequest,
+    ListOffsetsResponse, ListedOffset, Mark, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetFound, OffsetSpec, Reply,
+    Response, SearchId, StorageOp, TimeTarget,
+};
+use crate::epoch::LeaderEpoch;
+use crate::error::ErrorCode;
+use crate::ids::{LogId, PartitionIndex, RequestId, TopicName, TopicPartition};
+use crate::offset::Offset;
+use crate::partition::Leader;
+use crate::time::Timestamp;
+
+pub(super) type ListOffsetsJoin = Join<TopicName, ListedOffset>;
+pub(super) type DeleteRecordsJoin = Join<TopicName, (PartitionIndex, Result<Offset, ErrorCode>)>;
+
+/// Offset, timestamp and epoch of "no such record".
+const NOTHING: OffsetFound = OffsetFound { offset: Offset(-1), timestamp: Timestamp::NONE, leader_epoch: LeaderEpoch::NONE };
+
+impl Broker {
+    pub(super) fn list_offsets(&mut self, id: RequestId, request: ListOffsetsRequest, effects: &mut Effects) {
+        let mut join = ListOffsetsJoin::new(request.topics.len());
+        for (topic, questions) in request.topics {
+            let duplicates = duplicated(questions.iter().map(|question| question.partition));
+            join.begin_topic(topic.clone(), questions.len());
+            for question in questions {
+                if duplicates.contains(&question.partition) {
+                    join.push(ListedOffset { partition: question.partition, result: Err(ErrorCode::InvalidRequest) });
+                    continue;
+                }
+                self.list_offset(id, &topic, &question, request.read_committed, &mut join, effects);
+            }
+        }
+        if join.is_complete() {
+            reply_offsets(id, join, effects);
+        } else {
+            self.offset_lists.insert(id, join);
+        }
+    }
+
+    fn list_offset(
+        &mut self,
+        request: RequestId,
+        topic: &TopicName,
+        question: &ListOffsetsPartition,
+        read_committed: bool,
+        join: &mut ListOffsetsJoin,
+        effects: &mut Effects,
+    ) {
+        let partition = question.partition;
+        let found = self.leader_for_offsets(topic, partition, question.current_leader_epoch);
+        let target = match question.spec {
+            OffsetSpec::Timestamp(timestamp) => Some(TimeTarget::AtLeast(timestamp)),
+            OffsetSpec::MaxTimestamp => Some(TimeTarget::Max),
+            OffsetSpec::Latest | OffsetSpec::Earliest | OffsetSpec::EarliestLocal | OffsetSpec::LatestTiered => None,
+            OffsetSpec::EarliestPendingUpload | OffsetSpec::Unknown(_) => None,
+        };
+        let (id, leader) = match found {
+            Ok(found) => found,
+            Err(code) => return join.push(ListedOffset { partition, result: Err(code) }),
+        };
+        if let Some((offset, leader_epoch)) = leader.offset_at(question.spec, read_committed) {
+            let leader_epoch = leader_epoch.unwrap_or(LeaderEpoch::NONE);
+            return join.push(ListedOffset { partition, result: Ok(OffsetFound { offset, timestamp: Timestamp::NONE, leader_epoch }) });
+        }
+        let Some(target) = target else {
+            return join.push(ListedOffset { partition, result: Err(ErrorCode::UnsupportedVersion) });
+        };
+        join.push(ListedOffset { partition, result: Ok(NOTHING) });
+        let upto = if read_committed { leader.last_stable_offset() } else { leader.high_watermark() };
+        if leader.log().start() < upto {
+            let slot = join.wait(id, upto);
+            let search = self.next_search();
+            self.searches.insert(search, Search { request, slot, id });
+            effects.storage.push(StorageOp::Find { log: LogId::Partition(id), search, target, upto });
+        }
+    }
+
+    fn leader_for_offsets(
+        &self,
+        topic: &TopicName,
+        partition: PartitionIndex,
+        known: Option<LeaderEpoch>,
+    ) -> Result<(TopicPartition, &Leader), ErrorCode> {
+        let topic = *self.image.topic_ids.get(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let id = TopicPartition { topic, partition };
+        let leader = self.partitions.get(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?.leader()?;
+        leader.check_epoch(known)?;
+        Ok((id, leader))
+    }
+
+    fn next_search(&mut self) -> SearchId {
+        let SearchId(last) = self.last_search;
+        self.last_search = SearchId(last + 1);
+        self.last_search
+    }
+
+    /// The store has looked.
+    pub(super) fn search_done(&mut self, search: SearchId, found: Result<Option<FoundRecord>, ErrorCode>, effects: &mut Effects) {
+        let Some(Search { request, slot, .. }) = self.searches.remove(&search) else { return };
+        let result = match found {
+            Ok(Some(record)) => Ok(OffsetFound { offset: record.offset, timestamp: record.timestamp, leader_epoch: record.leader_epoch }),
+            Ok(None) => Ok(NOTHING),
+            Err(code) => Err(code),
+        };
+        let Some(join) = self.offset_lists.get_mut(&request) else { return };
+        if let Some(part) = join.done(slot) {
+            part.result = result;
+        }
+        if join.is_complete()
+            && let Some(join) = self.offset_lists.remove(&request)
+        {
+            reply_offsets(request, join, effects);
+        }
+    }
+
+    pub(super) fn offset_for_leader_epoch(&self, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+        let answer = |topic: &TopicName, question: &EpochQuestion| {
+            let end = self
+                .leader_for_offsets(topic, question.partition, question.current_leader_epoch)
+                .map(|(_, leader)| leader.end_of_epoch(question.leader_epoch).unwrap_or((LeaderEpoch::NONE, Offset(-1))));
+            EpochEnd { partition: question.partition, result: end }
+        };
+        let topics = request.topics.into_iter().map(|(topic, questions)| {
+            let ends = questions.iter().map(|question| answer(&topic, question)).collect();
+            (topic, ends)
+        });
+        OffsetForLeaderEpochResponse { topics: topics.collect() }
+    }
+
+    pub(super) fn delete_records(&mut self, id: RequestId, request: DeleteRecordsRequest, effects: &mut Effects) {
+        let mut join = DeleteRecordsJoin::new(request.topics.len());
+        for (topic, partitions) in request.topics {
+            join.begin_topic(topic.clone(), partitions.len());
+            for (partition, before) in partitions {
+                match self.new_log_start(&topic, partition, before) {
+                    Ok((trimmed, target)) => {
+                        join.push((partition, Ok(target)));
+                        self.await_trim(id, trimmed, target, &mut join, effects);
+                    }
+                    Err(code) => join.push((partition, Err(code))),
+                }
+            }
+        }
+        if join.is_complete() {
+            reply_deleted(id, join, effects);
+        } else {
+            self.deletions.insert(id, join);
+        }
+    }
+
+    /// Where a log is to start, if its records below `before` go.
+    fn new_log_start(&self, topic: &TopicName, partition: PartitionIndex, before: Offset) -> Result<(TopicPartition, Offset), ErrorCode> {
+        let (id, leader) = self.leader_for_offsets(topic, partition, None)?;
+        if !leader.settings().cleanup_delete {
+            return Err(ErrorCode::PolicyViolation);
+        }
+        let target = if before == Offset(-1) { leader.high_watermark() } else { before };
+        if target < Offset::ZERO || target > leader.high_watermark() {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        Ok((id, target.max(leader.log().start())))
+    }
+
+    fn await_trim(&mut self, request: RequestId, id: TopicPartition, target: Offset, join: &mut DeleteRecordsJoin, effects: &mut Effects) {
+        let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
+        if target > leader.log().start() {
+            leader.waiting_for_trim.add(target, (request, join.wait(id, target)));
+            effects.mark(Mark::RecordsDeleted);
+            effects.storage.push(StorageOp::Trim { log: LogId::Partition(id), log_start: target });
+        }
+    }
+
+    /// A log starts where a DeleteRecords wants it, or has failed.
+    pub(super) fn deletion_done(&mut self, (request, slot): (RequestId, u32), outcome: Result<Offset, ErrorCode>, effects: &mut Effects) {
+        let Some(join) = self.deletions.get_mut(&request) else { return };
+        if let Some((_, result)) = join.done(slot) {
+            *result = outcome;
+        }
+        if join.is_complete()
+            && let Some(join) = self.deletions.remove(&request)
+        {
+            reply_deleted(request, join, effects);
+        }
+    }
+}
+
+/// What is named more than once.
+fn duplicated(partitions: impl Iterator<Item = PartitionIndex>) -> std::collections::BTreeSet<PartitionIndex> {
+    let mut seen = std::collections::BTreeSet::new();
+    partitions.filter(|partition| !seen.insert(*partition)).collect()
+}
+
+fn reply_offsets(id: RequestId, join: ListOffsetsJoin, effects: &mut Effects) {
+    effects.replies.push(Reply { id, response: Response::ListOffsets(ListOffsetsResponse { topics: join.topics }) });
+}
+
+fn reply_deleted(id: RequestId, join: DeleteRecordsJoin, effects: &mut Effects) {
+    effects.replies.push(Reply { id, response: Response::DeleteRecords(DeleteRecordsResponse { topics: join.topics }) });
+}

@@ -1,0 +1,212 @@
+//! Produce: a batch a partition, answered together when each is kept as the client asked.
+
+use super::Broker;
+use super::join::Join;
+use super::timers::Timer;
+use crate::boundary::{
+    Acks, Batch, Effects, Mark, ProduceFailure, ProducePartition, ProduceRequest, ProduceResponse, Produced, ProducedPartition, Reply,
+    Response, StorageOp, TopicRef,
+};
+use crate::error::{ApiError, ErrorCode};
+use crate::ids::{LogId, PartitionIndex, RequestId, TopicId, TopicPartition};
+use crate::limits::{FREE_BYTES_RESERVE, SNAPSHOT_INTERVAL_BYTES};
+use crate::offset::Offset;
+use crate::partition::{AppendError, Appended};
+use crate::producer::ProducerError;
+use crate::time::Wait;
+
+pub(super) type ProduceJoin = Join<TopicRef, ProducedPartition>;
+
+impl Broker {
+    pub(super) fn produce(&mut self, id: RequestId, request: ProduceRequest, effects: &mut Effects) {
+        let mut join = ProduceJoin::new(request.topics.len());
+        let refusal = self.produce_refusal(&request);
+        let acks = request.acks.unwrap_or(Acks::None);
+        for topic in request.topics {
+            let topic_id = self.topic_id(&topic.topic);
+            join.begin_topic(topic.topic, topic.partitions.len());
+            for part in topic.partitions {
+                let outcome = match &refusal {
+                    Some(error) => Err(error.clone().into()),
+                    None => topic_id.map_err(Into::into).and_then(|topic| self.append_part(topic, &part, acks, effects)),
+                };
+                self.await_part(id, acks, part.partition, outcome, &mut join);
+            }
+        }
+        if join.is_complete() {
+            reply(id, join, effects);
+        } else {
+            self.timers.set(Timer::Produce(id), self.now.monotonic.after(Wait::from_ms(i64::from(request.timeout_ms))));
+            self.produces.insert(id, join);
+        }
+    }
+
+    /// Why a whole request is refused, if it is.
+    fn produce_refusal(&self, request: &ProduceRequest) -> Option<ApiError> {
+        if request.acks.is_err() {
+            return Some(ErrorCode::InvalidRequiredAcks.into());
+        }
+        if request.transactional_id.is_some() {
+            return Some(ApiError::new(ErrorCode::InvalidTxnState, "This broker has no transactions yet."));
+        }
+        if self.is_stopping() {
+            return Some(ErrorCode::NotLeaderOrFollower.into());
+        }
+        None
+    }
+
+    fn append_part(
+        &mut self,
+        topic: TopicId,
+        part: &ProducePartition,
+        acks: Acks,
+        effects: &mut Effects,
+    ) -> Result<(TopicPartition, Appended, Offset), ProduceFailure> {
+        let id = TopicPartition { topic, partition: part.partition };
+        let batch = part.batch.as_ref().map_err(|rejected| ProduceFailure {
+            error: ApiError::new(rejected.error, rejected.message.clone()),
+            records: rejected.records.clone(),
+            log_start: None,
+            current_leader: None,
+        })?;
+        self.append_batch(id, batch, acks, effects).map(|(appended, log_start)| (id, appended, log_start))
+    }
+
+    fn append_batch(
+        &mut self,
+        id: TopicPartition,
+        batch: &Batch,
+        acks: Acks,
+        effects: &mut Effects,
+    ) -> Result<(Appended, Offset), ProduceFailure> {
+        let partition = self.partitions.get_mut(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let leader = partition.leader_mut()?;
+        if batch.header.is_transactional {
+            return Err(ErrorCode::InvalidTxnState.into());
+        }
+        if self.free_bytes.is_some_and(|free| free < FREE_BYTES_RESERVE) {
+            effects.mark(Mark::ProduceRefusedForSpace);
+            return Err(ApiError::new(ErrorCode::KafkaStorageError, "The broker's disk is nearly full.").into());
+        }
+        let appended = leader.append(batch, acks == Acks::All, self.now.wall).map_err(|error| {
+            mark_refusal(&error, effects);
+            ProduceFailure { log_start: Some(leader.log().start()), ..refused(error).into() }
+        })?;
+        if appended.was_producer_forgotten {
+            effects.mark(Mark::UnknownProducerStarted);
+        }
+        let log = LogId::Partition(id);
+        match appended.placed {
+            Some(header) => effects.storage.push(StorageOp::Append { log, header, payload: batch.payload.clone() }),
+            None => effects.mark(Mark::DuplicateBatchAnswered),
+        }
+        if leader.log().unkept_bytes() >= SNAPSHOT_INTERVAL_BYTES
+            && let Some((upto, producers)) = leader.keep_producers()
+        {
+            effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
+        }
+        Ok((appended, leader.log().start()))
+    }
+
+    /// Adds a part's outcome to the join, and lets it wait for what `acks` asks.
+    fn await_part(
+        &mut self,
+        request: RequestId,
+        acks: Acks,
+        partition: PartitionIndex,
+        outcome: Result<(TopicPartition, Appended, Offset), ProduceFailure>,
+        join: &mut ProduceJoin,
+    ) {
+        let (id, appended, log_start) = match outcome {
+            Ok(appended) => appended,
+            Err(failure) => return join.push(ProducedPartition { partition, result: Err(failure) }),
+        };
+        let produced = Produced { base_offset: appended.base_offset, log_append_time: appended.log_append_time, log_start };
+        join.push(ProducedPartition { partition, result: Ok(produced) });
+        let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
+        let upto = appended.end_offset;
+        let (reached, waiting) = match acks {
+            Acks::None => return,
+            Acks::Leader => (leader.kept(), &mut leader.waiting_for_leader),
+            Acks::All => (leader.high_watermark(), &mut leader.waiting_for_commit),
+        };
+        if reached < upto {
+            waiting.add(upto, (request, join.wait(id, upto)));
+        }
+    }
+
+    /// A part of a produce is kept as its client asked, or has failed.
+    pub(super) fn produce_part_done(&mut self, (request, slot): (RequestId, u32), failure: Option<ErrorCode>, effects: &mut Effects) {
+        let Some(join) = self.produces.get_mut(&request) else { return };
+        if let Some(part) = join.done(slot)
+            && let Some(code) = failure
+        {
+            part.result = Err(code.into());
+        }
+        if join.is_complete()
+            && let Some(join) = self.produces.remove(&request)
+        {
+            self.timers.cancel(&Timer::Produce(request));
+            reply(request, join, effects);
+        }
+    }
+
+    /// The time of a produce is up: what still waits was not committed in time, though it may be later.
+    pub(super) fn produce_timed_out(&mut self, request: RequestId, effects: &mut Effects) {
+        for slot in self.forget_produce_waits(request) {
+            self.produce_part_done((request, slot), Some(ErrorCode::RequestTimedOut), effects);
+        }
+    }
+
+    /// Drops a produce whose client is gone. What it appended stays.
+    pub(super) fn abandon_produce(&mut self, request: RequestId) {
+        self.forget_produce_waits(request);
+        self.timers.cancel(&Timer::Produce(request));
+        self.produces.remove(&request);
+    }
+
+    fn forget_produce_waits(&mut self, request: RequestId) -> Vec<u32> {
+        let waits: Vec<_> = self.produces.get(&request).map(|join| join.waiting().collect()).unwrap_or_default();
+        for (slot, place) in &waits {
+            if let Some(Ok(leader)) = self.partitions.get_mut(&place.id).map(|partition| partition.leader_mut()) {
+                leader.waiting_for_leader.remove(place.upto, (request, *slot));
+                leader.waiting_for_commit.remove(place.upto, (request, *slot));
+            }
+        }
+        waits.into_iter().map(|(slot, _)| slot).collect()
+    }
+}
+
+fn reply(id: RequestId, join: ProduceJoin, effects: &mut Effects) {
+    let response = ProduceResponse { topics: join.topics, endpoints: Vec::new() };
+    effects.replies.push(Reply { id, response: Response::Produce(response) });
+}
+
+fn refused(error: AppendError) -> ApiError {
+    match error {
+        AppendError::Producer(error) => ErrorCode::from(error).into(),
+        AppendError::NotEnoughReplicas { isr, needed } => {
+            ApiError::new(ErrorCode::NotEnoughReplicas, format!("The ISR has {isr} members and min.insync.replicas asks for {needed}."))
+        }
+    }
+}
+
+fn mark_refusal(error: &AppendError, effects: &mut Effects) {
+    match error {
+        AppendError::Producer(ProducerError::Fenced { .. }) => effects.mark(Mark::ProducerFenced),
+        AppendError::Producer(ProducerError::OutOfOrder { .. }) => effects.mark(Mark::OutOfOrderSequence),
+        AppendError::NotEnoughReplicas { .. } => {}
+    }
+}
+
+impl From<ApiError> for ProduceFailure {
+    fn from(error: ApiError) -> Self {
+        Self { error, records: Vec::new(), log_start: None, current_leader: None }
+    }
+}
+
+impl From<ErrorCode> for ProduceFailure {
+    fn from(code: ErrorCode) -> Self {
+        ApiError::from(code).into()
+    }
+}

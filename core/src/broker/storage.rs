@@ -1,0 +1,199 @@
+//! What the store says, and what follows from it.
+
+use super::Broker;
+use crate::boundary::{Effects, Mark, Recovered, SearchId, StorageDone, StorageError};
+use crate::epoch::LeaderEpoch;
+use crate::error::ErrorCode;
+use crate::ids::{LogId, TopicPartition};
+use crate::log::{Log, StaleCompletion};
+use crate::offset::Offset;
+use crate::partition::{Leader, PartitionRole, Slot};
+
+/// Parts of requests that waited on a partition that can't go on.
+#[derive(Default)]
+pub(super) struct Stranded {
+    produces: Vec<Slot>,
+    fetches: Vec<Slot>,
+    deletions: Vec<Slot>,
+    searches: Vec<SearchId>,
+}
+
+impl Broker {
+    pub(super) fn storage_done(&mut self, done: StorageDone, effects: &mut Effects) {
+        match done {
+            StorageDone::Opened { log: LogId::Metadata, recovered } => self.metadata_opened(&recovered, effects),
+            StorageDone::Opened { log: LogId::Partition(id), recovered } => self.partition_opened(id, &recovered, effects),
+            StorageDone::Written { log: LogId::Metadata, .. } => {}
+            StorageDone::Synced { log: LogId::Metadata, leader_epoch, end_offset } => self.metadata_synced(leader_epoch, end_offset, effects),
+            StorageDone::Written { log: LogId::Partition(id), leader_epoch, end_offset } => {
+                self.log_grew(id, effects, |leader| leader.written_to(leader_epoch, end_offset));
+            }
+            StorageDone::Synced { log: LogId::Partition(id), leader_epoch, end_offset } => {
+                self.log_grew(id, effects, |leader| leader.synced_to(leader_epoch, end_offset));
+            }
+            StorageDone::Rolled { log, sealed } => {
+                if let Some(log) = self.log_mut(log) {
+                    log.rolled(sealed);
+                }
+            }
+            StorageDone::Trimmed { log, log_start } => self.log_trimmed(log, log_start, effects),
+            StorageDone::SnapshotKept { log, .. } => self.log_at_rest(log, effects),
+            StorageDone::Read { log: LogId::Metadata, batches, .. } => self.metadata_read(&batches, effects),
+            StorageDone::Found { search, found, .. } => self.search_done(search, found.map_err(|_| ErrorCode::KafkaStorageError), effects),
+            StorageDone::ElectionKept(kept) => self.vote_kept(&kept, effects),
+            StorageDone::Election(last) => self.election_loaded(last, effects),
+            StorageDone::Failed { log, error } => self.log_failed(log, &error, effects),
+            StorageDone::Space { free_bytes, total_bytes } => {
+                self.free_bytes = Some(free_bytes);
+                self.total_bytes = Some(total_bytes);
+            }
+            // Nothing is asked for that these would answer, or nobody waits for the answer.
+            StorageDone::Truncated { .. } | StorageDone::Removed { .. } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
+        }
+    }
+
+    fn log_mut(&mut self, log: LogId) -> Option<&mut Log> {
+        match log {
+            LogId::Metadata => self.metadata.as_mut().map(|metadata| metadata.log_mut()),
+            LogId::Partition(id) => self.partitions.get_mut(&id)?.leader_mut().ok().map(Leader::log_mut),
+        }
+    }
+
+    fn partition_opened(&mut self, id: TopicPartition, recovered: &Recovered, effects: &mut Effects) {
+        self.note_recovery(LogId::Partition(id), recovered, effects);
+        let Some(settings) = self.topic_settings.get(&id.topic).cloned() else { return };
+        let Some(partition) = self.partitions.get_mut(&id) else { return };
+        partition.opened(recovered, settings, self.now.wall);
+        self.opening.remove(&id);
+        self.advance_stage(effects);
+        self.finish_unopened(effects);
+    }
+
+    /// Tells the operator what a crash or a bad disk has left.
+    pub(super) fn note_recovery(&mut self, log: LogId, recovered: &Recovered, effects: &mut Effects) {
+        if recovered.torn_bytes > 0 {
+            effects.mark(Mark::TornTailCut);
+            let name = self.log_name(log);
+            effects.info(format!("{name}: cut {} bytes behind offset {} that were no whole batch", recovered.torn_bytes, recovered.log_end));
+        }
+        if recovered.damaged {
+            effects.mark(Mark::DamageFound);
+            let name = self.log_name(log);
+            effects.error(format!("{name}: the disk has lost records: what was kept ends at offset {}", recovered.log_end));
+        }
+        if recovered.tail.iter().any(|header| header.producer.is_some()) {
+            effects.mark(Mark::ProducersRebuilt);
+        }
+    }
+
+    /// A log is written or synced further: whoever waited for that goes on.
+    fn log_grew(&mut self, id: TopicPartition, effects: &mut Effects, grow: impl FnOnce(&mut Leader) -> Result<bool, StaleCompletion>) {
+        let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
+        match grow(leader) {
+            Ok(_) => {}
+            Err(StaleCompletion) => return effects.mark(Mark::StaleCompletionIgnored),
+        }
+        self.serve_waiting(id, effects);
+    }
+
+    /// Answers what waited on a partition and need not any longer.
+    pub(super) fn serve_waiting(&mut self, id: TopicPartition, effects: &mut Effects) {
+        let mut answered = 0;
+        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_leader.pop_reached(leader.kept())) {
+            self.produce_part_done(slot, None, effects);
+        }
+        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_commit.pop_reached(leader.high_watermark())) {
+            self.produce_part_done(slot, None, effects);
+            answered += 1;
+        }
+        if answered > 1 {
+            effects.mark(Mark::GroupCommit);
+        }
+        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_data.pop_reached(leader.high_watermark())) {
+            self.fetch_part_grew(slot, effects);
+        }
+    }
+
+    fn leader_at(&mut self, id: TopicPartition) -> Option<&mut Leader> {
+        self.partitions.get_mut(&id)?.leader_mut().ok()
+    }
+
+    fn log_trimmed(&mut self, log: LogId, log_start: Offset, effects: &mut Effects) {
+        if let Some(log) = self.log_mut(log) {
+            log.trim_to(log_start);
+        }
+        let LogId::Partition(id) = log else { return };
+        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_trim.pop_reached(leader.log().start())) {
+            let log_start = self.leader_at(id).map_or(log_start, |leader| leader.log().start());
+            self.deletion_done(slot, Ok(log_start), effects);
+        }
+    }
+
+    fn log_failed(&mut self, log: LogId, error: &StorageError, effects: &mut Effects) {
+        effects.mark(Mark::ReplicaFailed);
+        let name = self.log_name(log);
+        effects.error(format!("{name}: out of service until the next start: {error}"));
+        match log {
+            LogId::Metadata => self.metadata_failed(effects),
+            LogId::Partition(id) => {
+                let stranded = self.strand(id);
+                if let Some(partition) = self.partitions.get_mut(&id) {
+                    partition.role = PartitionRole::Offline(error.clone());
+                }
+                self.release(stranded, ErrorCode::KafkaStorageError, effects);
+                self.opening.remove(&id);
+                self.advance_stage(effects);
+                self.finish_unopened(effects);
+            }
+        }
+        self.log_at_rest(log, effects);
+    }
+
+    /// Takes all that waits on a partition that can't go on.
+    pub(super) fn strand(&mut self, id: TopicPartition) -> Stranded {
+        let searches = self.searches.iter().filter(|(_, search)| search.id == id).map(|(search, _)| *search).collect();
+        let Some(leader) = self.leader_at(id) else { return Stranded { searches, ..Stranded::default() } };
+        Stranded {
+            produces: leader.waiting_for_leader.drain().chain(leader.waiting_for_commit.drain()).collect(),
+            fetches: leader.waiting_for_data.drain().collect(),
+            deletions: leader.waiting_for_trim.drain().collect(),
+            searches,
+        }
+    }
+
+    /// Answers what waited on a partition that can't go on; it shows by now what has become of it.
+    pub(super) fn release(&mut self, stranded: Stranded, code: ErrorCode, effects: &mut Effects) {
+        for slot in stranded.produces {
+            self.produce_part_done(slot, Some(code), effects);
+        }
+        for (request, _) in stranded.fetches {
+            self.fetch_part_failed(request, effects);
+        }
+        for slot in stranded.deletions {
+            self.deletion_done(slot, Err(code), effects);
+        }
+        for search in stranded.searches {
+            self.search_done(search, Err(code), effects);
+        }
+    }
+
+    fn metadata_synced(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset, effects: &mut Effects) {
+        let Some(metadata) = &mut self.metadata else { return };
+        if metadata.synced_to(leader_epoch, end_offset).is_err() {
+            return effects.mark(Mark::StaleCompletionIgnored);
+        }
+        self.apply_committed(effects);
+        self.finish_committed(effects);
+        self.advance_stage(effects);
+    }
+
+    fn log_name(&self, log: LogId) -> String {
+        match log {
+            LogId::Metadata => log.to_string(),
+            LogId::Partition(id) => match self.image.topics.get(&id.topic) {
+                Some(topic) => format!("{}-{}", topic.name, id.partition),
+                None => id.to_string(),
+            },
+        }
+    }
+}

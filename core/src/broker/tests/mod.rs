@@ -1,0 +1,177 @@
+//! The broker driven through its one door, over a store that does what it is told, when it is told.
+
+mod lifecycle;
+mod produce_and_fetch;
+mod shelf;
+mod topics;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use self::shelf::Shelf;
+use super::*;
+use crate::boundary::*;
+use crate::epoch::{LeaderEpoch, ProducerEpoch};
+use crate::ids::{PartitionIndex, ProducerId, Uuid};
+use crate::offset::Offset;
+use crate::record::{BatchBuilder, BatchHeader, BatchProducer};
+use crate::time::{Timestamp, Wait};
+
+/// A node with a store.
+struct Node {
+    broker: Broker,
+    shelf: Shelf,
+    now: Now,
+    replies: BTreeMap<RequestId, Response>,
+    effects: Effects,
+    sequence: u64,
+}
+
+impl Node {
+    /// A node that serves, on an empty disk.
+    fn serving() -> Self {
+        let mut node = Self::on(Shelf::default(), 1);
+        node.settle();
+        assert!(node.broker.view().is_serving());
+        node
+    }
+
+    /// A node that has just been told to start, on a disk that another may have written.
+    fn on(shelf: Shelf, incarnation: u8) -> Self {
+        let settings = BrokerSettings {
+            node: NodeId(1),
+            cluster_id: "cluster".into(),
+            directory: DirectoryId(Uuid([9; 16])),
+            incarnation: IncarnationId(Uuid([incarnation; 16])),
+            rack: None,
+            endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
+            configs: BTreeMap::new(),
+            log_directory: "data".into(),
+            features: BTreeMap::from([("metadata.version".to_owned(), 29)]),
+            seed: [incarnation; 32],
+        };
+        let now = Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) };
+        let mut node = Self { broker: Broker::new(settings), shelf, now, replies: BTreeMap::new(), effects: Effects::default(), sequence: 0 };
+        node.step(Input::Start);
+        node
+    }
+
+    /// The same disk under a new process; what was not synced is lost with `power`.
+    fn restarted(mut self, incarnation: u8, power: bool) -> Self {
+        self.shelf.restart(power);
+        let mut node = Self::on(self.shelf, incarnation);
+        node.settle();
+        node
+    }
+
+    fn step(&mut self, input: Input) {
+        self.effects.clear();
+        self.broker.step(self.now, input, &mut self.effects);
+        for reply in self.effects.replies.drain(..) {
+            assert!(self.replies.insert(reply.id, reply.response).is_none(), "a request is answered once");
+        }
+        self.effects.storage.drain(..).for_each(|op| self.shelf.submit(op));
+    }
+
+    /// Lets the store finish everything.
+    fn settle(&mut self) {
+        while let Some(done) = self.shelf.finish_one() {
+            self.step(Input::Storage(done));
+        }
+    }
+
+    fn pass(&mut self, ms: i64) {
+        self.now.monotonic = self.now.monotonic.after(Wait::from_ms(ms));
+        self.now.wall = Timestamp(self.now.wall.0 + ms);
+        self.step(Input::Deadline);
+    }
+
+    fn ask(&mut self, request: Request) -> RequestId {
+        let id = RequestId { connection: ConnectionId(1), sequence: self.sequence };
+        self.sequence += 1;
+        let context = RequestContext { listener: "PLAINTEXT".into(), client_id: None };
+        self.step(Input::Request { id, context, request });
+        id
+    }
+
+    fn answer(&mut self, id: RequestId) -> Option<Response> {
+        self.replies.remove(&id)
+    }
+
+    fn create(&mut self, name: &str, configs: &[(&str, &str)]) -> TopicId {
+        let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
+        let topic = NewTopic { name: name.into(), partition_count: 1, replication_factor: 1, assignments: Vec::new(), configs };
+        let id = self.ask(Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, validate_only: false }));
+        self.settle();
+        match self.answer(id) {
+            Some(Response::CreateTopics(answer)) => answer.topics[0].1.as_ref().unwrap().id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn produce(&mut self, topic: &str, batch: Batch, acks: Acks) -> RequestId {
+        let partitions = vec![ProducePartition { partition: PartitionIndex(0), batch: Ok(batch) }];
+        let topics = vec![ProduceTopic { topic: TopicRef::Name(topic.into()), partitions }];
+        self.ask(Request::Produce(ProduceRequest { transactional_id: None, acks: Ok(acks), timeout_ms: 5000, topics }))
+    }
+
+    fn produced(&mut self, id: RequestId) -> Option<Result<Offset, ErrorCode>> {
+        match self.answer(id)? {
+            Response::Produce(answer) => {
+                Some(answer.topics[0].1[0].result.as_ref().map(|done| done.base_offset).map_err(|failure| failure.error.code))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn fetch(&mut self, topic: &str, from: i64, bytes_min: i32, wait_ms_max: i32) -> RequestId {
+        let wanted = FetchPartition {
+            partition: PartitionIndex(0),
+            current_leader_epoch: None,
+            fetch_offset: Offset(from),
+            last_fetched_epoch: None,
+            partition_bytes_max: 1 << 20,
+        };
+        self.ask(Request::Fetch(FetchRequest {
+            wait_ms_max,
+            bytes_min,
+            bytes_max: 1 << 20,
+            read_committed: false,
+            session_id: 0,
+            session_epoch: -1,
+            topics: vec![FetchTopic { topic: TopicRef::Name(topic.into()), partitions: vec![wanted] }],
+            forgotten: Vec::new(),
+            rack: String::new(),
+        }))
+    }
+
+    fn fetched(&mut self, id: RequestId) -> Option<FetchedPartition> {
+        match self.answer(id)? {
+            Response::Fetch(answer) => Some(answer.topics[0].1[0].clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A batch of so many records, as a plain producer sends it.
+fn plain(records: i32) -> Batch {
+    batch(records, None)
+}
+
+/// A batch of an idempotent producer.
+fn idempotent(id: i64, producer_epoch: i16, base_sequence: i32, records: i32) -> Batch {
+    batch(records, Some(BatchProducer { id: ProducerId(id), epoch: ProducerEpoch(producer_epoch), base_sequence }))
+}
+
+fn batch(records: i32, producer: Option<BatchProducer>) -> Batch {
+    let mut builder = BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE);
+    if let Some(producer) = producer {
+        builder = builder.producer(producer);
+    }
+    for record in 0..records {
+        builder.append(Timestamp(1_000_000), None, Some(record.to_string().as_bytes()), &[]);
+    }
+    let bytes: Bytes = builder.build();
+    Batch { header: BatchHeader::parse(&bytes).unwrap(), payload: Payload::new(bytes) }
+}

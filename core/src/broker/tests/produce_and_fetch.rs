@@ -1,0 +1,176 @@
+use super::*;
+use crate::ids::{LogId, TopicPartition};
+
+#[test]
+fn a_flushed_produce_is_answered_only_once_it_is_on_disk() {
+    let mut node = Node::serving();
+    node.create("t", &[("durability", "flushed")]);
+    for acks in [Acks::Leader, Acks::All] {
+        let id = node.produce("t", plain(1), acks);
+        let written = node.shelf.finish_one().unwrap();
+        assert!(matches!(written, StorageDone::Written { .. }));
+        node.step(Input::Storage(written));
+        assert_eq!(node.produced(id), None);
+        let synced = node.shelf.finish_one().unwrap();
+        node.step(Input::Storage(synced));
+        assert!(node.produced(id).unwrap().is_ok());
+    }
+}
+
+#[test]
+fn a_replicated_produce_is_answered_once_it_is_written() {
+    let mut node = Node::serving();
+    node.create("t", &[("durability", "replicated")]);
+    let id = node.produce("t", plain(1), Acks::All);
+    assert_eq!(node.produced(id), None);
+    let written = node.shelf.finish_one().unwrap();
+    node.step(Input::Storage(written));
+    assert_eq!(node.produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn acks_0_is_answered_at_once() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let id = node.produce("t", plain(1), Acks::None);
+    assert_eq!(node.produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn a_retry_gets_the_first_offset_and_waits_for_its_commit() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let first = node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
+    let retry = node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
+    assert_eq!((node.produced(first), node.shelf.waiting_appends()), (None, 1));
+    assert_eq!(node.produced(retry), None, "the first append may still be lost");
+    node.settle();
+    assert_eq!(node.produced(first), Some(Ok(Offset(0))));
+    assert_eq!(node.produced(retry), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn gaps_and_zombies_are_refused() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", idempotent(7, 1, 0, 2), Acks::All);
+    let gap = node.produce("t", idempotent(7, 1, 3, 1), Acks::All);
+    let zombie = node.produce("t", idempotent(7, 0, 2, 1), Acks::All);
+    assert_eq!(node.produced(gap), Some(Err(ErrorCode::OutOfOrderSequenceNumber)));
+    assert_eq!(node.produced(zombie), Some(Err(ErrorCode::InvalidProducerEpoch)));
+}
+
+#[test]
+fn a_fetch_sees_nothing_above_the_high_watermark() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(2), Acks::All);
+    let early = node.fetch("t", 0, 0, 0);
+    assert_eq!(node.fetched(early).unwrap().slice, None);
+    node.settle();
+    let late = node.fetch("t", 0, 0, 0);
+    let slice = node.fetched(late).unwrap().slice.unwrap();
+    assert_eq!((slice.from, slice.upto), (Offset(0), Offset(2)));
+}
+
+#[test]
+fn a_fetch_waits_for_its_minimum_and_wakes_at_the_commit() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let bytes = i32::try_from(plain(1).payload.length()).unwrap();
+    let id = node.fetch("t", 0, bytes + 1, 1000);
+    node.produce("t", plain(1), Acks::All);
+    node.settle();
+    assert_eq!(node.fetched(id), None, "one batch is less than the minimum");
+    node.produce("t", plain(1), Acks::All);
+    node.settle();
+    assert_eq!(node.fetched(id).unwrap().slice.unwrap().upto, Offset(2));
+}
+
+#[test]
+fn a_fetch_that_waits_in_vain_is_answered_in_time() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let id = node.fetch("t", 0, 1, 500);
+    node.pass(499);
+    assert_eq!(node.fetched(id), None);
+    node.pass(1);
+    let answer = node.fetched(id).unwrap();
+    assert_eq!((answer.error, answer.slice, answer.high_watermark), (None, None, Offset(0)));
+}
+
+#[test]
+fn a_fetch_out_of_range_is_told_at_once() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(1), Acks::All);
+    node.settle();
+    for offset in [-1, 2] {
+        let id = node.fetch("t", offset, 1, 500);
+        assert_eq!(node.fetched(id).unwrap().error, Some(ErrorCode::OffsetOutOfRange));
+    }
+}
+
+#[test]
+fn a_produce_that_is_not_committed_in_time_says_so_and_no_more() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let id = node.produce("t", plain(1), Acks::All);
+    node.pass(5000);
+    assert_eq!(node.produced(id), Some(Err(ErrorCode::RequestTimedOut)));
+    node.settle();
+    assert_eq!(node.produced(id), None);
+}
+
+#[test]
+fn a_failed_disk_is_told_to_all_who_wait() {
+    let mut node = Node::serving();
+    let topic = node.create("t", &[]);
+    let fetch = node.fetch("t", 0, 1, 500);
+    let produce = node.produce("t", plain(1), Acks::All);
+    let failed = node.shelf.fail_one(LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) }));
+    node.step(Input::Storage(failed));
+    assert_eq!(node.produced(produce), Some(Err(ErrorCode::KafkaStorageError)));
+    assert_eq!(node.fetched(fetch).unwrap().error, Some(ErrorCode::KafkaStorageError));
+    let after = node.produce("t", plain(1), Acks::All);
+    assert_eq!(node.produced(after), Some(Err(ErrorCode::KafkaStorageError)));
+}
+
+#[test]
+fn a_nearly_full_disk_refuses_before_an_offset_is_given() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1, total_bytes: 100 }));
+    let id = node.produce("t", plain(1), Acks::All);
+    assert_eq!(node.produced(id), Some(Err(ErrorCode::KafkaStorageError)));
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1 << 40, total_bytes: 1 << 41 }));
+    let id = node.produce("t", plain(1), Acks::All);
+    node.settle();
+    assert_eq!(node.produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn a_stale_completion_is_ignored() {
+    let mut node = Node::serving();
+    let topic = node.create("t", &[]);
+    let id = node.produce("t", plain(1), Acks::All);
+    let log = LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) });
+    for (leader_epoch, end_offset) in [(LeaderEpoch(9), Offset(1)), (LeaderEpoch(0), Offset(2))] {
+        node.step(Input::Storage(StorageDone::Synced { log, leader_epoch, end_offset }));
+        assert_eq!(node.effects.marks, [Mark::StaleCompletionIgnored]);
+    }
+    assert_eq!(node.produced(id), None);
+}
+
+#[test]
+fn a_client_that_is_gone_is_not_answered() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let fetch = node.fetch("t", 0, 1, 500);
+    let produce = node.produce("t", plain(1), Acks::All);
+    node.step(Input::Disconnected(ConnectionId(1)));
+    node.settle();
+    node.pass(10_000);
+    assert!(node.answer(fetch).is_none() && node.answer(produce).is_none());
+    assert_eq!(node.broker.view().waiting_requests(), (0, 0));
+}

@@ -1,0 +1,139 @@
+//! A store in memory: operations wait until [`Shelf::finish_one`] carries them out, one at a time, in order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::boundary::*;
+use crate::epoch::LeaderEpoch;
+use crate::ids::LogId;
+use crate::offset::Offset;
+use crate::record::BatchHeader;
+
+#[derive(Default)]
+pub(super) struct Shelf {
+    logs: BTreeMap<LogId, Kept>,
+    election: Option<ElectionState>,
+    jobs: VecDeque<StorageOp>,
+    done: VecDeque<StorageDone>,
+}
+
+#[derive(Default)]
+struct Kept {
+    start: Offset,
+    batches: Vec<(BatchHeader, Bytes)>,
+    synced: usize,
+    snapshot: Option<(Offset, Bytes)>,
+}
+
+impl Shelf {
+    pub(super) fn submit(&mut self, op: StorageOp) {
+        self.jobs.push_back(op);
+    }
+
+    /// Ends the process, or with `power` the machine.
+    pub(super) fn restart(&mut self, power: bool) {
+        self.jobs.clear();
+        self.done.clear();
+        for log in self.logs.values_mut() {
+            if power {
+                log.batches.truncate(log.synced);
+            }
+            log.synced = log.batches.len();
+        }
+    }
+
+    /// How many appends wait.
+    pub(super) fn waiting_appends(&self) -> usize {
+        self.jobs.iter().filter(|op| matches!(op, StorageOp::Append { .. })).count()
+    }
+
+    /// Fails the first operation that waits.
+    pub(super) fn fail_one(&mut self, log: LogId) -> StorageDone {
+        self.jobs.pop_front();
+        StorageDone::Failed { log, error: StorageError::Io("broken".into()) }
+    }
+
+    pub(super) fn finish_one(&mut self) -> Option<StorageDone> {
+        loop {
+            if let Some(done) = self.done.pop_front() {
+                return Some(done);
+            }
+            let op = self.jobs.pop_front()?;
+            self.carry_out(op);
+        }
+    }
+
+    fn carry_out(&mut self, op: StorageOp) {
+        match op {
+            StorageOp::Open { log, .. } => {
+                let recovered = self.logs.entry(log).or_default().recovered();
+                self.done.push_back(StorageDone::Opened { log, recovered });
+            }
+            StorageOp::Append { log, header, payload } => {
+                let kept = self.logs.get_mut(&log).unwrap();
+                let mut bytes = payload.bytes().to_vec();
+                bytes[..8].copy_from_slice(&header.base_offset.0.to_be_bytes());
+                bytes[12..16].copy_from_slice(&header.leader_epoch.0.to_be_bytes());
+                kept.batches.push((header, bytes.into()));
+                kept.synced = kept.batches.len();
+                let (leader_epoch, end_offset) = (header.leader_epoch, header.next_offset());
+                self.done.push_back(StorageDone::Written { log, leader_epoch, end_offset });
+                self.done.push_back(StorageDone::Synced { log, leader_epoch, end_offset });
+            }
+            StorageOp::Trim { log, log_start } => {
+                self.logs.get_mut(&log).unwrap().start = log_start;
+                self.done.push_back(StorageDone::Trimmed { log, log_start });
+            }
+            StorageOp::KeepSnapshot { log, upto, producers } => {
+                self.logs.get_mut(&log).unwrap().snapshot = Some((upto, producers));
+                self.done.push_back(StorageDone::SnapshotKept { log, upto });
+            }
+            StorageOp::Read { log, from, upto, .. } => {
+                let kept = &self.logs[&log];
+                let within = kept.batches.iter().filter(|(header, _)| header.base_offset >= from && header.base_offset < upto);
+                let batches = within.map(|(_, bytes)| bytes.clone()).collect();
+                self.done.push_back(StorageDone::Read { log, from, batches });
+            }
+            StorageOp::Remove { log } => {
+                self.logs.remove(&log);
+                self.done.push_back(StorageDone::Removed { log });
+            }
+            StorageOp::KeepElection(state) => {
+                self.election = Some(state.clone());
+                self.done.push_back(StorageDone::ElectionKept(state));
+            }
+            StorageOp::LoadElection => self.done.push_back(StorageDone::Election(self.election.clone())),
+            StorageOp::RemoveOthers { known } => self.logs.retain(|log, _| *log == LogId::Metadata || known.contains(log)),
+            StorageOp::Configure { .. } => {}
+            StorageOp::Sync { .. } | StorageOp::Truncate { .. } | StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
+        }
+    }
+}
+
+impl Kept {
+    fn recovered(&self) -> Recovered {
+        let end = self.batches.last().map_or(Offset::ZERO, |(header, _)| header.next_offset());
+        let mut epochs: Vec<EpochStart> = Vec::new();
+        for (header, _) in &self.batches {
+            if epochs.last().is_none_or(|last| last.leader_epoch < header.leader_epoch) {
+                epochs.push(EpochStart { leader_epoch: header.leader_epoch, start_offset: header.base_offset });
+            }
+        }
+        let covered = self.snapshot.as_ref().map_or(Offset::ZERO, |(upto, _)| *upto);
+        assert!(epochs.iter().all(|start| start.leader_epoch >= LeaderEpoch::FIRST));
+        Recovered {
+            log_start: self.start,
+            log_end: end,
+            epochs,
+            sealed: Vec::new(),
+            active_bytes: self.batches.iter().map(|(header, _)| u64::from(header.batch_bytes)).sum(),
+            active_max_timestamp: self.batches.iter().map(|(header, _)| header.max_timestamp).max(),
+            snapshot: self.snapshot.clone(),
+            tail: self.batches.iter().map(|(header, _)| *header).filter(|header| header.base_offset >= covered).collect(),
+            torn_bytes: 0,
+            damaged: false,
+            generation: Generation(0),
+        }
+    }
+}

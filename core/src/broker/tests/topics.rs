@@ -1,0 +1,137 @@
+use super::*;
+
+fn topic(name: &str) -> NewTopic {
+    NewTopic { name: name.into(), partition_count: 2, replication_factor: 1, assignments: Vec::new(), configs: Vec::new() }
+}
+
+fn created(node: &mut Node, topics: Vec<NewTopic>) -> Vec<Result<TopicId, ErrorCode>> {
+    let id = node.ask(Request::CreateTopics(CreateTopicsRequest { topics, timeout_ms: 1000, validate_only: false }));
+    node.settle();
+    match node.answer(id) {
+        Some(Response::CreateTopics(answer)) => {
+            answer.topics.into_iter().map(|(_, outcome)| outcome.map(|topic| topic.id).map_err(|error| error.code)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn metadata(node: &mut Node, name: &str, allow_auto_topic_creation: bool) -> TopicMetadata {
+    let topics = Some(vec![TopicRef::Name(name.into())]);
+    let id = node.ask(Request::Metadata(MetadataRequest { topics, allow_auto_topic_creation }));
+    node.settle();
+    match node.answer(id) {
+        Some(Response::Metadata(answer)) => answer.topics.into_iter().next().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_topic_is_answered_only_once_it_is_committed() {
+    let mut node = Node::serving();
+    let request = CreateTopicsRequest { topics: vec![topic("t")], timeout_ms: 1000, validate_only: false };
+    let id = node.ask(Request::CreateTopics(request));
+    assert!(node.answer(id).is_none());
+    node.settle();
+    assert!(node.answer(id).is_some());
+    assert_eq!(metadata(&mut node, "t", false).partitions.len(), 2);
+}
+
+#[test]
+fn what_can_not_be_created_says_why() {
+    let mut node = Node::serving();
+    let by_three = NewTopic { replication_factor: 3, ..topic("three") };
+    let none = NewTopic { partition_count: 0, ..topic("none") };
+    let long = "x".repeat(300);
+    let asked = vec![topic("a.b"), topic("a_b"), topic("twice"), topic("twice"), topic(&long), topic("sp ace"), by_three, none];
+    assert!(created(&mut node, vec![topic("a.b")])[0].is_ok());
+    assert_eq!(
+        created(&mut node, asked),
+        [
+            ErrorCode::TopicAlreadyExists,
+            ErrorCode::InvalidTopicException,
+            ErrorCode::InvalidRequest,
+            ErrorCode::InvalidTopicException,
+            ErrorCode::InvalidTopicException,
+            ErrorCode::InvalidReplicationFactor,
+            ErrorCode::InvalidPartitions,
+        ]
+        .map(Err)
+    );
+}
+
+#[test]
+fn a_topic_created_anew_has_another_id_and_none_of_the_old_records() {
+    let mut node = Node::serving();
+    let first = node.create("t", &[]);
+    node.produce("t", plain(1), Acks::All);
+    node.settle();
+    let deletion = DeleteTopicsRequest { topics: vec![TopicRef::Name("t".into())], timeout_ms: 1000 };
+    node.ask(Request::DeleteTopics(deletion));
+    node.settle();
+    assert_eq!(metadata(&mut node, "t", false).error, Some(ErrorCode::UnknownTopicOrPartition));
+    assert_ne!(node.create("t", &[]), first);
+    let id = node.produce("t", plain(1), Acks::All);
+    node.settle();
+    assert_eq!(node.produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn a_deletion_ends_what_waits_on_the_topic() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let fetch = node.fetch("t", 0, 1, 60_000);
+    node.ask(Request::DeleteTopics(DeleteTopicsRequest { topics: vec![TopicRef::Name("t".into())], timeout_ms: 1000 }));
+    node.settle();
+    assert_eq!(node.fetched(fetch).unwrap().error, Some(ErrorCode::UnknownTopicOrPartition));
+}
+
+#[test]
+fn metadata_creates_what_it_may() {
+    let mut node = Node::serving();
+    assert_eq!(metadata(&mut node, "t", false).error, Some(ErrorCode::UnknownTopicOrPartition));
+    let topic = metadata(&mut node, "t", true);
+    assert_eq!((topic.error, topic.partitions.len()), (None, 1));
+    assert_eq!(topic.partitions[0].leader, Some(NodeId(1)));
+    assert_eq!(metadata(&mut node, "no such/name", true).error, Some(ErrorCode::InvalidTopicException));
+}
+
+#[test]
+fn producer_ids_are_never_given_out_twice() {
+    let request = InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 0, producer: None };
+    let mut given = std::collections::BTreeSet::new();
+    let mut node = Node::serving();
+    for incarnation in 2..5 {
+        for _ in 0..700 {
+            let id = node.ask(Request::InitProducerId(request.clone()));
+            node.settle();
+            match node.answer(id) {
+                Some(Response::InitProducerId(answer)) => assert!(given.insert(answer.result.unwrap().0)),
+                other => panic!("{other:?}"),
+            }
+        }
+        node = node.restarted(incarnation, true);
+    }
+    assert_eq!(given.len(), 2100);
+}
+
+#[test]
+fn deleted_records_are_out_of_range() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    for _ in 0..3 {
+        node.produce("t", plain(1), Acks::All);
+    }
+    node.settle();
+    let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(2))])];
+    let id = node.ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms: 1000 }));
+    assert!(node.answer(id).is_none(), "not before it is durable");
+    node.settle();
+    match node.answer(id) {
+        Some(Response::DeleteRecords(answer)) => assert_eq!(answer.topics[0].1, [(PartitionIndex(0), Ok(Offset(2)))]),
+        other => panic!("{other:?}"),
+    }
+    let below = node.fetch("t", 1, 0, 0);
+    assert_eq!(node.fetched(below).unwrap().error, Some(ErrorCode::OffsetOutOfRange));
+    let at = node.fetch("t", 2, 0, 0);
+    assert_eq!(node.fetched(at).unwrap().slice.unwrap().from, Offset(2));
+}

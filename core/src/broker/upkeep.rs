@@ -1,0 +1,45 @@
+//! What is done by the clock.
+
+use super::Broker;
+use super::timers::Timer;
+use crate::boundary::{Effects, Mark, StorageOp};
+use crate::ids::LogId;
+use crate::time::Wait;
+
+impl Broker {
+    /// Fires every timer that is due.
+    pub(super) fn fire_timers(&mut self, effects: &mut Effects) {
+        while let Some(timer) = self.timers.pop_due(self.now.monotonic) {
+            match timer {
+                Timer::Produce(request) => self.produce_timed_out(request, effects),
+                Timer::Fetch(request) => self.fetch_timed_out(request, effects),
+                Timer::Retention => self.retain(effects),
+                Timer::ProducerExpiry => self.expire_producers(),
+            }
+        }
+    }
+
+    /// Moves the start of every log to where its age and size allow.
+    fn retain(&mut self, effects: &mut Effects) {
+        for (id, partition) in &mut self.partitions {
+            let Ok(leader) = partition.leader() else { continue };
+            if let Some(log_start) = leader.retained_from(self.now) {
+                effects.mark(Mark::RetentionAdvanced);
+                effects.storage.push(StorageOp::Trim { log: LogId::Partition(*id), log_start });
+            }
+        }
+        let interval = Wait::from_ms(self.configs.whole("log.retention.check.interval.ms"));
+        self.timers.set(Timer::Retention, self.now.monotonic.after(interval));
+    }
+
+    fn expire_producers(&mut self) {
+        let age_max_ms = self.configs.whole("producer.id.expiration.ms");
+        for partition in self.partitions.values_mut() {
+            if let Ok(leader) = partition.leader_mut() {
+                leader.expire_producers(self.now.wall, age_max_ms);
+            }
+        }
+        let interval = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
+        self.timers.set(Timer::ProducerExpiry, self.now.monotonic.after(interval));
+    }
+}

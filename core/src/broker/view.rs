@@ -1,0 +1,74 @@
+//! What checkers and metrics may see: everything, and nothing to be changed.
+
+use super::Broker;
+use super::lifecycle::Stage;
+use crate::epoch::QuorumEpoch;
+use crate::ids::{TopicName, TopicPartition};
+use crate::metadata::Image;
+use crate::offset::Offset;
+use crate::partition::{Leader, Partition};
+use crate::quorum::Role;
+
+/// A look at a node's state between two steps.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    broker: &'a Broker,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(broker: &'a Broker) -> Self {
+        Self { broker }
+    }
+
+    /// How far the node has come.
+    #[must_use]
+    pub fn stage(&self) -> &'a Stage {
+        &self.broker.stage
+    }
+
+    /// Whether it serves clients.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.broker.is_serving()
+    }
+
+    /// The committed metadata.
+    #[must_use]
+    pub fn image(&self) -> &'a Image {
+        &self.broker.image
+    }
+
+    /// What it is in the metadata quorum, and in which epoch.
+    #[must_use]
+    pub fn quorum(&self) -> (Role, QuorumEpoch) {
+        (self.broker.quorum.role(), self.broker.quorum.quorum_epoch())
+    }
+
+    /// How far the metadata log is committed.
+    #[must_use]
+    pub fn metadata_high_watermark(&self) -> Option<Offset> {
+        self.broker.metadata.as_ref().map(|metadata| metadata.high_watermark())
+    }
+
+    /// The partitions that it has a copy of.
+    pub fn partitions(&self) -> impl Iterator<Item = &'a Partition> + use<'a> {
+        self.broker.partitions.values()
+    }
+
+    /// The partitions that it leads: which, of which topic, and the leader.
+    pub fn leaders(&self) -> impl Iterator<Item = (TopicPartition, &'a TopicName, &'a Leader)> + use<'a> {
+        self.partitions().filter_map(|partition| partition.leader().ok().map(|leader| (partition.id, &partition.topic, leader)))
+    }
+
+    /// Requests that wait: produces, fetches.
+    #[must_use]
+    pub fn waiting_requests(&self) -> (usize, usize) {
+        (self.broker.produces.len(), self.broker.fetches.len())
+    }
+
+    /// Bytes free on its disk, as last told.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.broker.free_bytes
+    }
+}
