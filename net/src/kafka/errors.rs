@@ -1,0 +1,90 @@
+//! Kafka's numbers for its errors: the one place that knows them.
+
+use gracchus_core::error::ErrorCode;
+
+macro_rules! numbers {
+    ($($name:ident = $number:literal,)*) => {
+        /// The number that stands for `code` on the wire.
+        #[must_use]
+        pub fn number_of(code: ErrorCode) -> i16 {
+            match code {
+                $(ErrorCode::$name => $number,)*
+            }
+        }
+
+        /// The error that `number` stands for, if it is one that this broker answers with.
+        #[must_use]
+        pub fn code_of(number: i16) -> Option<ErrorCode> {
+            match number {
+                $($number => Some(ErrorCode::$name),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+numbers! {
+    UnknownServerError = -1,
+    OffsetOutOfRange = 1,
+    CorruptMessage = 2,
+    UnknownTopicOrPartition = 3,
+    InvalidFetchSize = 4,
+    LeaderNotAvailable = 5,
+    NotLeaderOrFollower = 6,
+    RequestTimedOut = 7,
+    BrokerNotAvailable = 8,
+    ReplicaNotAvailable = 9,
+    MessageTooLarge = 10,
+    CoordinatorLoadInProgress = 14,
+    CoordinatorNotAvailable = 15,
+    NotCoordinator = 16,
+    InvalidTopicException = 17,
+    RecordListTooLarge = 18,
+    NotEnoughReplicas = 19,
+    NotEnoughReplicasAfterAppend = 20,
+    InvalidRequiredAcks = 21,
+    InvalidTimestamp = 32,
+    UnsupportedVersion = 35,
+    TopicAlreadyExists = 36,
+    InvalidPartitions = 37,
+    InvalidReplicationFactor = 38,
+    InvalidReplicaAssignment = 39,
+    InvalidConfig = 40,
+    NotController = 41,
+    InvalidRequest = 42,
+    UnsupportedForMessageFormat = 43,
+    PolicyViolation = 44,
+    OutOfOrderSequenceNumber = 45,
+    DuplicateSequenceNumber = 46,
+    InvalidProducerEpoch = 47,
+    InvalidTxnState = 48,
+    InvalidProducerIdMapping = 49,
+    ConcurrentTransactions = 51,
+    TransactionalIdAuthorizationFailed = 53,
+    SecurityDisabled = 54,
+    KafkaStorageError = 56,
+    LogDirNotFound = 57,
+    UnknownProducerId = 59,
+    FetchSessionIdNotFound = 70,
+    InvalidFetchSessionEpoch = 71,
+    ListenerNotFound = 72,
+    TopicDeletionDisabled = 73,
+    FencedLeaderEpoch = 74,
+    UnknownLeaderEpoch = 75,
+    UnsupportedCompressionType = 76,
+    StaleBrokerEpoch = 77,
+    OffsetNotAvailable = 78,
+    InvalidRecord = 87,
+    ThrottlingQuotaExceeded = 89,
+    ProducerFenced = 90,
+    ResourceNotFound = 91,
+    InvalidUpdateVersion = 95,
+    FeatureUpdateFailed = 96,
+    UnknownTopicId = 100,
+    InconsistentTopicId = 103,
+}
+
+/// The number of what may have gone wrong; 0 for nothing.
+pub(super) fn number_or_none(code: Option<ErrorCode>) -> i16 {
+    code.map_or(0, number_of)
+}

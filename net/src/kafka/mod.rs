@@ -1,0 +1,173 @@
+//! Kafka's requests and answers: from a frame's bytes to the core's request, and from its response back to bytes.
+//!
+//! The version stops here. What differs between versions is a field of the core's request, and an answer is written as the version of its
+//! request wants it, errors that old clients don't know included. Produce and Fetch are decoded and encoded in [`hot`] without copying
+//! records; everything else goes through generated messages.
+
+mod api_versions;
+mod errors;
+mod header;
+mod hot;
+mod metadata;
+mod offsets;
+mod operations;
+mod versions;
+mod wire;
+
+use bytes::Bytes;
+use gracchus_core::boundary::{Request, Response};
+use gracchus_core::broker::TopicDirectory;
+use gracchus_core::error::ErrorCode;
+use gracchus_core::time::Timestamp;
+use kafka_wire_core::Decoder;
+use thiserror::Error;
+
+pub use errors::{code_of, number_of};
+use header::Preamble;
+pub use header::{ListedOperations, RequestHeader};
+pub use versions::Api;
+
+/// What a frame turned out to be.
+#[derive(Debug)]
+pub enum Decoded {
+    /// A request for the core.
+    Request {
+        /// What its answer will be encoded with.
+        header: RequestHeader,
+        /// The request.
+        request: Box<Request>,
+        /// Whether the client waits for an answer: not of a Produce without acknowledgements.
+        is_answered: bool,
+    },
+    /// Something that is answered here: a whole frame to send.
+    Answer(Bytes),
+}
+
+/// Why a frame closes its connection.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// A request that is not served here.
+    #[error("unknown API key {0}")]
+    UnknownApi(i16),
+    /// A version that is not served here. Only ApiVersions has an answer for that: a client that asks it first never gets here.
+    #[error("{api:?} version {version} is not served")]
+    UnsupportedVersion {
+        /// The request.
+        api: Api,
+        /// Its version.
+        version: i16,
+    },
+    /// More bytes than a request without records may have.
+    #[error("a request of {length} bytes without records, and {bytes_max} are allowed")]
+    TooLarge {
+        /// Its length.
+        length: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// More partitions than one Produce may name.
+    #[error("a Produce names more than {0} partitions")]
+    TooManyPartitions(usize),
+    /// Bytes that are not what they should be.
+    #[error("malformed request: {0}")]
+    Malformed(#[from] kafka_wire_core::DecodeError),
+}
+
+/// Why a response can't be sent.
+#[derive(Debug, Error)]
+pub enum EncodeError {
+    /// It would take this many bytes, and a frame's length has 31 bits.
+    #[error("a frame of {0} bytes")]
+    TooLarge(u64),
+    /// It does not fit the request's version.
+    #[error(transparent)]
+    Unrepresentable(#[from] kafka_wire_core::EncodeError),
+}
+
+/// A piece of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// The bytes of the fetch's slice of that number. A slice of no bytes has no piece.
+    Slice(usize),
+}
+
+/// What the body of a request asks.
+enum Asked {
+    /// The core.
+    Core(Request),
+    /// Nobody: here is the answer.
+    Answered(Bytes),
+}
+
+impl From<Request> for Asked {
+    fn from(request: Request) -> Self {
+        Self::Core(request)
+    }
+}
+
+/// Decodes a frame's body. A Produce's batches are validated on the way, each against its topic's settings in `topics`.
+///
+/// # Errors
+/// [`DecodeError`]: the connection is to be closed, and the error is the line to log.
+pub fn decode_request(frame: Bytes, topics: &TopicDirectory, now: Timestamp) -> Result<Decoded, DecodeError> {
+    let mut decoder = wire::decoder(frame)?;
+    let preamble = Preamble::read(&mut decoder)?;
+    let api = Api::from_key(preamble.key).ok_or(DecodeError::UnknownApi(preamble.key))?;
+    let version = preamble.version;
+    if !api.versions().contains(&version) {
+        if api == Api::ApiVersions {
+            return Ok(Decoded::Answer(api_versions::unsupported_version(preamble.correlation_id)));
+        }
+        return Err(DecodeError::UnsupportedVersion { api, version });
+    }
+    let mut header = RequestHeader::read(api, preamble, &mut decoder)?;
+    let asked =
+        if api == Api::Produce { hot::decode_produce(decoder, &header, topics, now)?.into() } else { decode_body(&mut header, decoder)? };
+    Ok(match asked {
+        Asked::Core(request) => Decoded::Request { header, is_answered: is_answered(&request), request: Box::new(request) },
+        Asked::Answered(frame) => Decoded::Answer(frame),
+    })
+}
+
+fn decode_body(header: &mut RequestHeader, decoder: Decoder) -> Result<Asked, DecodeError> {
+    let version = header.version;
+    Ok(match header.api {
+        Api::Fetch => hot::decode_fetch(decoder, header)?.into(),
+        Api::ListOffsets => offsets::decode_list(decoder, version)?.into(),
+        Api::Metadata => metadata::decode(decoder, header)?,
+        Api::ApiVersions => api_versions::decode(decoder, header)?,
+        other => return Err(DecodeError::UnsupportedVersion { api: other, version }),
+    })
+}
+
+fn is_answered(request: &Request) -> bool {
+    use gracchus_core::boundary::Acks;
+    !matches!(request, Request::Produce(produce) if produce.acks == Ok(Acks::None))
+}
+
+/// Encodes a response as a whole frame, its length included.
+///
+/// Of a fetch, `slices` says for each slice in the order of the response how many bytes it has, or why it can't be read: that becomes its
+/// partition's error.
+///
+/// # Errors
+/// [`EncodeError`]: a mistake of ours, and the connection is of no use.
+pub fn encode_response(
+    header: &RequestHeader,
+    response: &Response,
+    slices: &[Result<u64, ErrorCode>],
+    throttle_ms: i32,
+) -> Result<Vec<Piece>, EncodeError> {
+    let version = header.version;
+    let frame = match response {
+        Response::Fetch(fetch) => return hot::encode_fetch(header, fetch, slices, throttle_ms),
+        Response::Produce(produce) => hot::encode_produce(header, produce, throttle_ms)?,
+        Response::ApiVersions(versions) => wire::frame(header, &api_versions::encode(versions, version, throttle_ms))?,
+        Response::ListOffsets(listed) => wire::frame(header, &offsets::encode_list(listed, version, throttle_ms))?,
+        Response::Metadata(metadata) => wire::frame(header, &metadata::encode(metadata, header, throttle_ms))?,
+        _ => return Err(EncodeError::TooLarge(0)),
+    };
+    Ok(vec![Piece::Bytes(frame)])
+}

@@ -1,0 +1,17 @@
+//! The bounds on what one request may make this crate allocate.
+
+/// The longest request in bytes, but for Produce, whose frame the listener's own limit bounds. A decoded list takes up to some forty times
+/// the bytes that it came in, so that the frame limit of a batch would be too much here.
+pub const COLD_REQUEST_BYTES_MAX: usize = 8 << 20;
+
+/// Elements of one array in a request.
+pub const ARRAY_ELEMENTS_MAX: usize = 200_000;
+
+/// Tagged fields of one structure that this build does not know: they are skipped.
+pub const TAGGED_FIELDS_MAX: usize = 64;
+
+/// Partitions that one Produce may name.
+pub const PRODUCE_PARTITIONS_MAX: usize = 50_000;
+
+/// Bytes that the records of one batch may decompress to, where a topic's settings ask for single records.
+pub const DECOMPRESSED_BYTES_MAX: usize = 128 << 20;
