@@ -5,7 +5,7 @@ use gracchus_core::boundary::{
     Request, TopicCursor, TopicMetadata, TopicRef,
 };
 use gracchus_core::error::ErrorCode;
-use gracchus_core::ids::{NodeId, PartitionIndex, TopicId};
+use gracchus_core::ids::{NodeId, PartitionIndex};
 use kafka_wire::describe_topic_partitions_response::{Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic};
 use kafka_wire::metadata_request::MetadataRequestTopic;
 use kafka_wire::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
@@ -124,9 +124,8 @@ fn partition_error(metadata: &PartitionMetadata, version: i16) -> Option<ErrorCo
     }
 }
 
-pub(super) fn decode_describe(decoder: Decoder, header: &mut RequestHeader) -> Result<Request, DecodeError> {
-    let asked: kafka_wire::DescribeTopicPartitionsRequest = wire::decode(decoder, header.version)?;
-    header.operations.topics = true;
+pub(super) fn decode_describe(decoder: Decoder, version: i16) -> Result<Request, DecodeError> {
+    let asked: kafka_wire::DescribeTopicPartitionsRequest = wire::decode(decoder, version)?;
     Ok(Request::DescribeTopicPartitions(DescribeTopicPartitionsRequest {
         topics: asked.topics.iter().map(|topic| wire::topic_name(&topic.name)).collect(),
         partitions_max: asked.response_partition_limit,
@@ -139,10 +138,7 @@ pub(super) fn decode_describe(decoder: Decoder, header: &mut RequestHeader) -> R
 pub(super) fn encode_describe(response: &DescribeTopicPartitionsResponse, throttle_ms: i32) -> kafka_wire::DescribeTopicPartitionsResponse {
     let mut answer = kafka_wire::DescribeTopicPartitionsResponse::default();
     answer.throttle_time_ms = throttle_ms;
-    answer.topics = response.topics.iter().map(described_topic).collect();
-    if let Some(error) = response.error {
-        answer.topics.push(described_topic(&refused_topic(error)));
-    }
+    answer.topics = response.topics.iter().map(|topic| described_topic(topic, response.error)).collect();
     answer.next_cursor = response.next.as_ref().map(|next| {
         let mut cursor = Cursor::default();
         cursor.topic_name = wire::topic_text(&next.topic);
@@ -152,21 +148,15 @@ pub(super) fn encode_describe(response: &DescribeTopicPartitionsResponse, thrott
     answer
 }
 
-/// The version has no place for an error of the whole request: it stands at a topic without a name.
-fn refused_topic(error: ErrorCode) -> TopicMetadata {
-    TopicMetadata { error: Some(error), name: None, id: TopicId::default(), is_internal: false, partitions: Vec::new() }
-}
-
-fn described_topic(metadata: &TopicMetadata) -> DescribeTopicPartitionsResponseTopic {
+/// A topic, with its error or that of the whole request, which has no other place.
+fn described_topic(metadata: &TopicMetadata, request_error: Option<ErrorCode>) -> DescribeTopicPartitionsResponseTopic {
     let mut topic = DescribeTopicPartitionsResponseTopic::default();
-    topic.error_code = number_or_none(metadata.error);
+    topic.error_code = number_or_none(metadata.error.or(request_error));
     topic.name = metadata.name.as_ref().map(wire::topic_text);
     topic.topic_id = wire::uuid(metadata.id);
     topic.is_internal = metadata.is_internal;
     topic.partitions = metadata.partitions.iter().map(described_partition).collect();
-    if metadata.error.is_none() {
-        topic.topic_authorized_operations = TOPIC_OPERATIONS;
-    }
+    topic.topic_authorized_operations = TOPIC_OPERATIONS;
     topic
 }
 

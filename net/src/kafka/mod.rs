@@ -5,12 +5,16 @@
 //! records; everything else goes through generated messages.
 
 mod api_versions;
+mod cluster;
+mod configs;
+mod coordinators;
 mod errors;
 mod header;
 mod hot;
 mod metadata;
 mod offsets;
 mod operations;
+mod topics;
 mod versions;
 mod wire;
 
@@ -123,23 +127,36 @@ pub fn decode_request(frame: Bytes, topics: &TopicDirectory, now: Timestamp) -> 
         return Err(DecodeError::UnsupportedVersion { api, version });
     }
     let mut header = RequestHeader::read(api, preamble, &mut decoder)?;
-    let asked =
-        if api == Api::Produce { hot::decode_produce(decoder, &header, topics, now)?.into() } else { decode_body(&mut header, decoder)? };
+    let asked = decode_body(&mut header, decoder, topics, now)?;
     Ok(match asked {
         Asked::Core(request) => Decoded::Request { header, is_answered: is_answered(&request), request: Box::new(request) },
         Asked::Answered(frame) => Decoded::Answer(frame),
     })
 }
 
-fn decode_body(header: &mut RequestHeader, decoder: Decoder) -> Result<Asked, DecodeError> {
+fn decode_body(header: &mut RequestHeader, body: Decoder, topics: &TopicDirectory, now: Timestamp) -> Result<Asked, DecodeError> {
     let version = header.version;
-    Ok(match header.api {
-        Api::Fetch => hot::decode_fetch(decoder, header)?.into(),
-        Api::ListOffsets => offsets::decode_list(decoder, version)?.into(),
-        Api::Metadata => metadata::decode(decoder, header)?,
-        Api::ApiVersions => api_versions::decode(decoder, header)?,
-        other => return Err(DecodeError::UnsupportedVersion { api: other, version }),
-    })
+    Ok(Asked::Core(match header.api {
+        Api::Metadata => return metadata::decode(body, header),
+        Api::ApiVersions => return api_versions::decode(body, header),
+        Api::Produce => hot::decode_produce(body, header, topics, now)?,
+        Api::Fetch => hot::decode_fetch(body, header)?,
+        Api::ListOffsets => offsets::decode_list(body, version)?,
+        Api::FindCoordinator => coordinators::decode_find(body, version)?,
+        Api::CreateTopics => topics::decode_create(body, version)?,
+        Api::DeleteTopics => topics::decode_delete(body, version)?,
+        Api::DeleteRecords => topics::decode_delete_records(body, version)?,
+        Api::InitProducerId => coordinators::decode_init(body, version)?,
+        Api::OffsetForLeaderEpoch => offsets::decode_epochs(body, version)?,
+        Api::DescribeConfigs => configs::decode_describe(body, version)?,
+        Api::AlterConfigs => configs::decode_alter(body, version)?,
+        Api::DescribeLogDirs => cluster::decode_log_dirs(body, version)?,
+        Api::CreatePartitions => topics::decode_partitions(body, version)?,
+        Api::IncrementalAlterConfigs => configs::decode_incremental_alter(body, version)?,
+        Api::DescribeCluster => cluster::decode_describe(body, header)?,
+        Api::ListConfigResources => configs::decode_list(body, version)?,
+        Api::DescribeTopicPartitions => metadata::decode_describe(body, version)?,
+    }))
 }
 
 fn is_answered(request: &Request) -> bool {
@@ -160,14 +177,36 @@ pub fn encode_response(
     slices: &[Result<u64, ErrorCode>],
     throttle_ms: i32,
 ) -> Result<Vec<Piece>, EncodeError> {
-    let version = header.version;
     let frame = match response {
         Response::Fetch(fetch) => return hot::encode_fetch(header, fetch, slices, throttle_ms),
         Response::Produce(produce) => hot::encode_produce(header, produce, throttle_ms)?,
-        Response::ApiVersions(versions) => wire::frame(header, &api_versions::encode(versions, version, throttle_ms))?,
-        Response::ListOffsets(listed) => wire::frame(header, &offsets::encode_list(listed, version, throttle_ms))?,
-        Response::Metadata(metadata) => wire::frame(header, &metadata::encode(metadata, header, throttle_ms))?,
-        _ => return Err(EncodeError::TooLarge(0)),
+        cold => encode_cold(header, cold, throttle_ms)?,
     };
     Ok(vec![Piece::Bytes(frame)])
+}
+
+fn encode_cold(header: &RequestHeader, response: &Response, throttle: i32) -> Result<Bytes, EncodeError> {
+    let version = header.version;
+    match response {
+        Response::Fetch(_) | Response::Produce(_) => unreachable!("these have encoders of their own"),
+        Response::ApiVersions(answer) => wire::frame(header, &api_versions::encode(answer, version, throttle)),
+        Response::ListOffsets(answer) => wire::frame(header, &offsets::encode_list(answer, version, throttle)),
+        Response::OffsetForLeaderEpoch(answer) => wire::frame(header, &offsets::encode_epochs(answer, throttle)),
+        Response::Metadata(answer) => wire::frame(header, &metadata::encode(answer, header, throttle)),
+        Response::DescribeCluster(answer) => wire::frame(header, &cluster::encode_describe(answer, header, throttle)),
+        Response::DescribeTopicPartitions(answer) => wire::frame(header, &metadata::encode_describe(answer, throttle)),
+        Response::CreateTopics(answer) => wire::frame(header, &topics::encode_create(answer, throttle)),
+        Response::DeleteTopics(answer) => wire::frame(header, &topics::encode_delete(answer, version, throttle)),
+        Response::CreatePartitions(answer) => wire::frame(header, &topics::encode_partitions(answer, throttle)),
+        Response::DeleteRecords(answer) => wire::frame(header, &topics::encode_delete_records(answer, throttle)),
+        Response::DescribeConfigs(answer) => wire::frame(header, &configs::encode_describe(answer, throttle)),
+        Response::AlterConfigs(answer) if header.api == Api::IncrementalAlterConfigs => {
+            wire::frame(header, &configs::encode_incremental_alter(answer, throttle))
+        }
+        Response::AlterConfigs(answer) => wire::frame(header, &configs::encode_alter(answer, throttle)),
+        Response::ListConfigResources(answer) => wire::frame(header, &configs::encode_list(answer, throttle)),
+        Response::DescribeLogDirs(answer) => wire::frame(header, &cluster::encode_log_dirs(answer, throttle)),
+        Response::InitProducerId(answer) => wire::frame(header, &coordinators::encode_init(answer, version, throttle)),
+        Response::FindCoordinator(answer) => wire::frame(header, &coordinators::encode_find(answer, version, throttle)),
+    }
 }
