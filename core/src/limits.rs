@@ -1,7 +1,7 @@
 //! The bounds of what the core keeps and does, in one place.
 
 /// Producers that a partition remembers. One that appends when there are as many forgets the one that appended longest ago. An entry takes
-/// 300 bytes at most.
+/// 400 bytes or so.
 pub const PRODUCERS_PER_PARTITION_MAX: usize = 50_000;
 
 /// Batches by which a partition recognises a producer's retry: as many as an idempotent producer may have in flight (KAFKA-5494).
