@@ -1,4 +1,4 @@
-//! The features that a cluster can finalise (KIP-584), with the levels that this release knows.
+//! The features that a cluster can finalise (KIP-584), with the levels that this release keeps. The names and numbers are Kafka 4.3's.
 
 /// A feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,10 +11,14 @@ pub struct Feature {
     pub level_max: i16,
 }
 
-/// All features, by name.
+/// All features, by name. One that nothing here does yet stays at level 0, which says that it is off.
 pub const FEATURES: &[Feature] = &[
+    Feature { name: "eligible.leader.replicas.version", level_min: 0, level_max: 0 },
     Feature { name: "group.version", level_min: 0, level_max: 0 },
     Feature { name: "kraft.version", level_min: 0, level_max: 1 },
-    Feature { name: "metadata.version", level_min: 7, level_max: 29 },
+    // 7 is 3.3-IV3, 30 is 4.3-IV0.
+    Feature { name: "metadata.version", level_min: 7, level_max: 30 },
+    Feature { name: "share.version", level_min: 0, level_max: 0 },
+    Feature { name: "streams.version", level_min: 0, level_max: 0 },
     Feature { name: "transaction.version", level_min: 0, level_max: 0 },
 ];
