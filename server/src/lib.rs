@@ -1,5 +1,6 @@
 //! The node: connections, the turn loop and the store, generic over the [`platform::Platform`] that they run on.
 
+pub mod cli;
 pub mod config;
 pub mod platform;
 pub mod store;

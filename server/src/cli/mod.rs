@@ -1,0 +1,48 @@
+//! The commands that talk to a broker, or read what one left on disk.
+
+mod batch;
+mod cluster;
+mod consume;
+mod error;
+mod link;
+mod offsets;
+mod produce;
+mod table;
+mod text;
+mod topic;
+
+use std::process::ExitCode;
+
+use error::CliError;
+
+/// A command other than those that run a node.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum ToolCommand {
+    /// Make, show, change and delete topics.
+    #[command(subcommand)]
+    Topic(topic::TopicCommand),
+    /// Write lines to a topic as records.
+    Produce(produce::ProduceArgs),
+    /// Read a topic's records as lines.
+    Consume(consume::ConsumeArgs),
+}
+
+/// Runs a command to its end. The exit status is 0, 1 when it failed, or 2 when it made no sense.
+#[must_use]
+pub fn run(command: ToolCommand) -> ExitCode {
+    let ended = match command {
+        ToolCommand::Topic(command) => block_on(topic::run(command)),
+        ToolCommand::Produce(args) => block_on(produce::run(args)),
+        ToolCommand::Consume(args) => block_on(consume::run(args)),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+/// Runs on this thread: these commands wait far more than they compute.
+fn block_on(task: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::failure(format!("the runtime can't start: {error}")))?.block_on(task)
+}
