@@ -291,8 +291,8 @@ pub struct NewTopic {
     pub replication_factor: i16,
     /// Partitions placed by hand.
     pub assignments: Vec<(PartitionIndex, Vec<NodeId>)>,
-    /// Settings of its own; a null is refused as Kafka does.
-    pub configs: Vec<(String, Option<String>)>,
+    /// Settings of its own.
+    pub configs: OwnConfigs,
 }
 
 /// DeleteTopics.
@@ -368,11 +368,14 @@ pub struct DescribeConfigsRequest {
     pub include_documentation: bool,
 }
 
+/// Settings of a resource's own, by name; a null is refused as Kafka does.
+pub type OwnConfigs = Vec<(String, Option<String>)>;
+
 /// AlterConfigs: what is not named falls back to its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterConfigsRequest {
     /// Each resource with all its settings.
-    pub resources: Vec<(ConfigResource, Vec<(String, Option<String>)>)>,
+    pub resources: Vec<(ConfigResource, OwnConfigs)>,
     /// Whether to check only.
     pub validate_only: bool,
 }

@@ -312,11 +312,14 @@ pub struct CreatePartitionsResponse {
     pub topics: Vec<(TopicName, Option<ApiError>)>,
 }
 
+/// Where a partition's log starts after records were deleted.
+pub type NewLogStart = (PartitionIndex, Result<Offset, ErrorCode>);
+
 /// DeleteRecords.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteRecordsResponse {
     /// By topic and partition, the log's new start.
-    pub topics: Vec<(TopicName, Vec<(PartitionIndex, Result<Offset, ErrorCode>)>)>,
+    pub topics: Vec<(TopicName, Vec<NewLogStart>)>,
 }
 
 /// DescribeConfigs.

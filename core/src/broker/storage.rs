@@ -63,7 +63,10 @@ impl Broker {
         self.note_recovery(LogId::Partition(id), recovered, effects);
         let Some(settings) = self.topic_settings.get(&id.topic).cloned() else { return };
         let Some(partition) = self.partitions.get_mut(&id) else { return };
-        partition.opened(recovered, settings, self.now.wall);
+        if partition.opened(recovered, settings, self.now.wall).is_err() {
+            let error = StorageError::Corrupt("the state of its producers is not of this release".into());
+            return self.log_failed(LogId::Partition(id), &error, effects);
+        }
         self.opening.remove(&id);
         self.advance_stage(effects);
         self.finish_unopened(effects);

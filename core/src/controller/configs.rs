@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Controller;
-use crate::boundary::{ConfigChange, ConfigResource};
+use crate::boundary::{ConfigChange, ConfigResource, OwnConfigs};
 use crate::config::{self, BrokerConfigs, BrokerScope, SettingsOf};
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::NodeId;
@@ -17,12 +17,7 @@ type Settings = BTreeMap<String, String>;
 
 impl Controller {
     /// Gives each resource the settings listed, and takes away the others. `node` is the broker that was asked.
-    pub(crate) fn alter_configs(
-        &self,
-        resources: &[(ConfigResource, Vec<(String, Option<String>)>)],
-        node: NodeId,
-        defaults: &BrokerConfigs,
-    ) -> Altered {
+    pub(crate) fn alter_configs(&self, resources: &[(ConfigResource, OwnConfigs)], node: NodeId, defaults: &BrokerConfigs) -> Altered {
         self.alter_each(resources, node, defaults, |_, _, given| config::replace(given))
     }
 
@@ -33,7 +28,7 @@ impl Controller {
         node: NodeId,
         defaults: &BrokerConfigs,
     ) -> Altered {
-        self.alter_each(resources, node, defaults, |settings_of, current, changes| config::alter(settings_of, current, changes))
+        self.alter_each(resources, node, defaults, config::alter)
     }
 
     fn alter_each<C>(

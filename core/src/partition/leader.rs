@@ -15,7 +15,7 @@ use crate::error::ErrorCode;
 use crate::ids::LogId;
 use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
-use crate::producer::{ProducerError, ProducerStates, Verdict};
+use crate::producer::{CorruptSnapshot, ProducerError, ProducerStates, Verdict};
 use crate::record::{BatchHeader, TimestampType};
 use crate::replica::maximal_isr;
 use crate::time::{Now, Timestamp};
@@ -112,9 +112,17 @@ impl From<ReadError> for ErrorCode {
 
 impl Leader {
     /// Leads the log that was opened: what it holds is on disk, so all of it is committed if the ISR is large enough.
-    #[must_use]
-    pub fn recovered(leader_epoch: LeaderEpoch, replicas: usize, recovered: &Recovered, settings: Arc<TopicSettings>, now: Timestamp) -> Self {
-        let mut producers = kept_producers(recovered);
+    ///
+    /// # Errors
+    /// The kept state of its producers can't be read.
+    pub fn recovered(
+        leader_epoch: LeaderEpoch,
+        replicas: usize,
+        recovered: &Recovered,
+        settings: Arc<TopicSettings>,
+        now: Timestamp,
+    ) -> Result<Self, CorruptSnapshot> {
+        let mut producers = kept_producers(recovered)?;
         for header in &recovered.tail {
             producers.apply(header, now);
         }
@@ -133,7 +141,7 @@ impl Leader {
             waiting_for_trim: Waiting::default(),
         };
         leader.advance_high_watermark();
-        leader
+        Ok(leader)
     }
 
     /// Leads in a later epoch.
@@ -353,10 +361,12 @@ impl Leader {
 }
 
 /// The state of producers as the store kept it, to which the batches behind it are still to be applied.
-fn kept_producers(recovered: &Recovered) -> ProducerStates {
-    let kept = recovered.snapshot.as_ref().and_then(|(_, bytes)| ProducerStates::from_snapshot(bytes).ok());
-    // Without a snapshot the tail is the whole log.
-    kept.unwrap_or_else(|| ProducerStates::new(recovered.tail.first().map_or(recovered.log_start, |header| header.base_offset)))
+fn kept_producers(recovered: &Recovered) -> Result<ProducerStates, CorruptSnapshot> {
+    match &recovered.snapshot {
+        Some((_, bytes)) => ProducerStates::from_snapshot(bytes),
+        // Without a snapshot the tail is the whole log.
+        None => Ok(ProducerStates::new(recovered.tail.first().map_or(recovered.log_start, |header| header.base_offset))),
+    }
 }
 
 fn append_time(kind: TimestampType, max_timestamp: Timestamp) -> Option<Timestamp> {

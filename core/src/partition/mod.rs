@@ -21,6 +21,7 @@ use crate::config::TopicSettings;
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
 use crate::ids::{TopicName, TopicPartition};
+use crate::producer::CorruptSnapshot;
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -58,10 +59,14 @@ impl Partition {
     }
 
     /// Takes its opened log and leads.
-    pub fn opened(&mut self, recovered: &Recovered, settings: Arc<TopicSettings>, now: Timestamp) {
+    ///
+    /// # Errors
+    /// The state of its producers can't be read, though the store found its bytes whole: another release wrote it.
+    pub fn opened(&mut self, recovered: &Recovered, settings: Arc<TopicSettings>, now: Timestamp) -> Result<(), CorruptSnapshot> {
         if let PartitionRole::Opening { leader_epoch } = self.role {
-            self.role = PartitionRole::Leader(Box::new(Leader::recovered(leader_epoch, self.replicas, recovered, settings, now)));
+            self.role = PartitionRole::Leader(Box::new(Leader::recovered(leader_epoch, self.replicas, recovered, settings, now)?));
         }
+        Ok(())
     }
 
     /// Leads in another epoch from here on.

@@ -117,12 +117,8 @@ impl Node {
     }
 
     fn produced(&mut self, id: RequestId) -> Option<Result<Offset, ErrorCode>> {
-        match self.answer(id)? {
-            Response::Produce(answer) => {
-                Some(answer.topics[0].1[0].result.as_ref().map(|done| done.base_offset).map_err(|failure| failure.error.code))
-            }
-            other => panic!("{other:?}"),
-        }
+        let Response::Produce(answer) = self.answer(id)? else { panic!("a produce is answered as one") };
+        Some(answer.topics[0].1[0].result.as_ref().map(|done| done.base_offset).map_err(|failure| failure.error.code))
     }
 
     fn fetch(&mut self, topic: &str, from: i64, bytes_min: i32, wait_ms_max: i32) -> RequestId {
@@ -147,10 +143,8 @@ impl Node {
     }
 
     fn fetched(&mut self, id: RequestId) -> Option<FetchedPartition> {
-        match self.answer(id)? {
-            Response::Fetch(answer) => Some(answer.topics[0].1[0].clone()),
-            other => panic!("{other:?}"),
-        }
+        let Response::Fetch(answer) = self.answer(id)? else { panic!("a fetch is answered as one") };
+        Some(answer.topics[0].1[0].clone())
     }
 }
 
