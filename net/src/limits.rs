@@ -14,4 +14,7 @@ pub const TAGGED_FIELDS_MAX: usize = 64;
 pub const PRODUCE_PARTITIONS_MAX: usize = 50_000;
 
 /// Bytes that the records of one batch may decompress to, where a topic's settings ask for single records.
-pub const DECOMPRESSED_BYTES_MAX: usize = 128 << 20;
+pub const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+
+/// Records of one batch that an answer names as being at fault.
+pub const RECORD_ERRORS_MAX: usize = 1_000;

@@ -1,5 +1,9 @@
-//! A producer's batches, looked at before the core sees them.
+//! A producer's batches, looked at before the core sees them, and their codecs.
 
+mod codec;
+mod demands;
+mod snappy;
 mod validate;
 
+pub use codec::{DecompressError, compress, decompress};
 pub use validate::validate_batch;

@@ -12,7 +12,7 @@ use gracchus_core::config::TopicSettings;
 use gracchus_core::error::ErrorCode;
 use gracchus_core::ids::PartitionIndex;
 use gracchus_core::offset::Offset;
-use gracchus_core::record::Codec;
+use gracchus_core::record::{BatchHeader, Codec};
 use gracchus_core::time::Timestamp;
 use kafka_wire_core::Decoder;
 
@@ -80,12 +80,12 @@ fn settings_of<'a>(topic: &TopicRef, topics: &'a TopicDirectory) -> Option<&'a T
 }
 
 fn batch(records: Option<Bytes>, version: i16, settings: Option<&TopicSettings>, now: Timestamp) -> Result<Batch, RejectedBatch> {
-    let batch = validate_batch(records.unwrap_or_default(), settings, now)?;
-    if batch.header.codec == Codec::Zstd && version < ZSTD_FROM {
-        let message = format!("Produce requests with version {version} are not allowed to use ZStandard compression");
+    let records = records.unwrap_or_default();
+    if version < ZSTD_FROM && BatchHeader::parse_prefix(&records).is_ok_and(|header| header.codec == Codec::Zstd) {
+        let message = format!("a Produce of version {version} is not allowed to use ZStandard compression");
         return Err(RejectedBatch { error: ErrorCode::UnsupportedCompressionType, message, records: Vec::new() });
     }
-    Ok(batch)
+    validate_batch(records, settings, now)
 }
 
 pub(in super::super) fn encode_produce(header: &RequestHeader, response: &ProduceResponse, throttle_ms: i32) -> Result<Bytes, EncodeError> {
