@@ -9,6 +9,7 @@ broker_pid=
 work=$(mktemp -d "${TMPDIR:-/tmp}/gracchus-client.XXXXXX")
 mkdir -p "$cache"
 export MB=${MB:-32} RUN=$$-$(date +%s)
+exec 3>&1 # where the summary goes, whatever a function's output is redirected to
 
 end() {
   stop_broker
@@ -16,6 +17,11 @@ end() {
 }
 trap end EXIT
 trap 'exit 130' INT TERM
+
+give_up() { # give_up WHAT: without any test
+  printf 'FAILED  %s\n0 passed, 1 failed\n' "$1" >&3
+  exit 1
+}
 
 # --- installing -------------------------------------------------------------------------------------------------
 
@@ -26,8 +32,7 @@ retry() {
     "$@" && return
     sleep $((attempt * 5))
   done
-  echo "could not install: $*" >&2
-  return 1
+  give_up "what the test needs is installed: expected success, got none from: $*"
 }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -65,71 +70,86 @@ fill_python_environment() {
     "$cache/$1/bin/pip" -q install --disable-pip-version-check --no-deps -r "$clients/python/$1/requirements.txt"
 }
 
+node_modules() { # node_modules NAME: what node/package-lock.json pins, in $cache/NAME
+  need node nodejs
+  need npm npm
+  installed "$1" "$clients"/node/package{,-lock}.json -- fill_node_modules "$1"
+}
+
+fill_node_modules() {
+  mkdir -p "$cache/$1" && cp "$clients"/node/package{,-lock}.json "$cache/$1" &&
+    npm ci --prefix "$cache/$1" --no-audit --no-fund --loglevel=error
+}
+
 maven_jars() { # maven_jars NAME: what NAME/pom.xml lists, in $cache/NAME
   need javac default-jdk-headless
   need mvn maven
   installed "$1" "$clients/$1/pom.xml" -- \
-    mvn -q -B -f "$clients/$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/$1"
+    env MAVEN_OPTS=-Djansi.mode=strip mvn -q -B -f "$clients/$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/$1"
 }
 
-go_program() { # go_program NAME: builds the folder NAME into $cache/NAME
+go_program() { # go_program NAME: builds go/NAME into $cache/NAME
   need go golang-go ca-certificates
-  export GOTOOLCHAIN=auto
   local go=go
   if ! [[ $(cd / && GOTOOLCHAIN=local go version) =~ go1\.(2[1-9]|[3-9][0-9]) ]]; then
+    installed go "$clients/go/go.mod" -- go_toolchain
     go=$cache/go/bin/go
-    installed go "$clients/$1/go.mod" -- go_toolchain "$1"
   fi
-  installed "$1" "$clients/$1"/{*.go,go.mod,go.sum} -- "$go" build -C "$clients/$1" -o "$cache/$1" .
+  installed "$1" "$clients"/go/{checks,"$1"}/*.go "$clients"/go/go.{mod,sum} -- \
+    env GOTOOLCHAIN=auto GOFLAGS=-buildvcs=false "$go" build -C "$clients/go" -o "$cache/$1" "./$1"
 }
 
-# A Go before 1.21 cannot fetch the toolchain that go.mod asks for, as later ones do; as a module like any other it can.
-go_toolchain() {
-  local version
-  version=$(sed -n 's/^go //p' "$clients/$1/go.mod")
-  mkdir -p "$work/toolchain" && cd "$work/toolchain" && rm -f go.mod && go mod init toolchain &&
-    go mod download "golang.org/toolchain@v0.0.1-go$version.linux-$(go env GOARCH)" &&
-    rm -rf "$cache/go" &&
-    cp -r "$(go env GOMODCACHE)/golang.org/toolchain@v0.0.1-go$version.linux-$(go env GOARCH)" "$cache/go" &&
+# A Go before 1.21 cannot fetch the toolchain that go.mod asks for, as later ones do; but as any module it can.
+go_toolchain() (
+  version=v0.0.1-go$(sed -n 's/^go //p' "$clients/go/go.mod").linux-$(go env GOARCH)
+  rm -rf "$work/toolchain" "$cache/go" && mkdir "$work/toolchain" && cd "$work/toolchain" && go mod init toolchain &&
+    go mod download "golang.org/toolchain@$version" &&
+    cp -r "$(go env GOMODCACHE)/golang.org/toolchain@$version" "$cache/go" &&
     chmod -R u+w "$cache/go" && chmod -R u+x "$cache/go/bin" "$cache/go/pkg/tool"
-}
+)
 
 # --- input ------------------------------------------------------------------------------------------------------
 
-# Files that Debian packages brought, each under 1 MB, in an order that is shuffled but always the same.
+# Files that Debian packages brought, each under 1 MB, in an order that is shuffled but always the same. A package may list
+# what is not there.
 package_files() {
   cat /var/lib/dpkg/info/*.list | grep -E '^/usr/(share|lib)/' | LC_ALL=C sort -u | tr '\n' '\0' |
-    { find -files0-from - -maxdepth 0 -type f -size -1024k 2>/dev/null || true; } | # a package may list what is not there
-    shuf --random-source=<(yes)
+    { find -files0-from - -maxdepth 0 -type f -size -1024k 2>/dev/null || true; } | shuf --random-source=<(yes)
 }
 
-# The pipe ends, and with it the loop, when `head` has its fill: a bare machine's files are read more than once.
+# Over and over, as a bare machine has too few. The loop ends when the pipe does.
 repeat_files() { while xargs -a "$1" -d '\n' cat 2>/dev/null; do :; done; }
 
+# make_input NAME FILTER: the first MB megabytes of the files listed in $work/files, through a filter
+make_input() (
+  set +o pipefail # `head` stops the rest when it has its fill
+  repeat_files "$work/files" | "$2" | head -c "${MB}M" >"$1.$RUN"
+  mv "$1.$RUN" "$1"
+)
+
 input_bytes() { # sets INPUT: MB megabytes, text and binaries
-  export INPUT=$cache/input-$MB
+  export INPUT=$cache/bytes-$MB
   [ -e "$INPUT" ] && return
   package_files >"$work/files"
-  { repeat_files "$work/files" || true; } | head -c "${MB}M" >"$INPUT.$RUN"
-  mv "$INPUT.$RUN" "$INPUT"
+  make_input "$INPUT" cat
 }
 
 input_lines() { # sets INPUT: MB megabytes of lines that are not empty, hold no tab and stay under 1 MB
   export INPUT=$cache/lines-$MB
   [ -e "$INPUT" ] && return
-  package_files | xargs -d '\n' grep -lI . >"$work/files" || true
-  { repeat_files "$work/files" || true; } | tr -d '\000' |
-    { LC_ALL=C awk 'length && length < 1000000 && !/\t/' 2>/dev/null || true; } | head -c "${MB}M" >"$INPUT.$RUN"
-  # The cut may have left a line without its end, or none of it but its end.
-  sed -i '$d' "$INPUT.$RUN"
-  mv "$INPUT.$RUN" "$INPUT"
+  package_files | { xargs -d '\n' grep -lI . || true; } >"$work/files"
+  make_input "$INPUT" plain_lines
 }
+
+# A last line that `head` cuts short is a line too.
+plain_lines() { tr -d '\000' | LC_ALL=C awk 'length && length < 1000000 && !/\t/' 2>/dev/null; }
 
 # --- the broker -------------------------------------------------------------------------------------------------
 
 # Sets BOOTSTRAP, unless the caller named a broker that runs.
 start_broker() {
   [ -z "${BOOTSTRAP:-}" ] || return 0
+  : >"$work/ready"
   # shellcheck disable=SC2086 # a command with its arguments
   $broker_command --listen 127.0.0.1:0 --data-dir "$work/data" >"$work/ready" 2>"$work/broker.log" &
   broker_pid=$!
@@ -137,8 +157,7 @@ start_broker() {
   until BOOTSTRAP=$(sed -n 's/.* is ready: .*PLAINTEXT:\/\/\([^ ,]*\).*/\1/p' "$work/ready") && [ -n "$BOOTSTRAP" ]; do
     if ! kill -0 "$broker_pid" 2>/dev/null || [ $SECONDS -ge $deadline ]; then
       tail -20 "$work/broker.log" >&2
-      printf 'FAILED  the broker starts: expected a ready line within 60 s, got none\n0 passed, 1 failed\n'
-      exit 1
+      give_up "the broker starts: expected a ready line within 60 s, got none"
     fi
     sleep 0.1
   done
