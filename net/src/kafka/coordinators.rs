@@ -9,6 +9,7 @@ use gracchus_core::ids::ProducerId;
 use kafka_wire::find_coordinator_response::Coordinator;
 use kafka_wire_core::{Decoder, StrBytes};
 
+use super::errors::Newcomer;
 use super::{DecodeError, wire};
 
 const GROUP: i8 = 0;
@@ -21,8 +22,8 @@ const MANY_FROM: i16 = 4;
 /// The first version that may ask for share groups (KIP-932).
 const SHARE_FROM: i16 = 6;
 
-/// The first version of InitProducerId that knows PRODUCER_FENCED (KIP-588).
-const PRODUCER_FENCED_FROM: i16 = 4;
+/// KIP-588.
+const PRODUCER_FENCED: Newcomer = Newcomer { code: ErrorCode::ProducerFenced, since: 4, before: ErrorCode::InvalidProducerEpoch };
 
 pub(super) fn decode_find(decoder: Decoder, version: i16) -> Result<Request, DecodeError> {
     let asked: kafka_wire::FindCoordinatorRequest = wire::decode(decoder, version)?;
@@ -74,7 +75,7 @@ pub(super) fn decode_init(decoder: Decoder, version: i16) -> Result<Request, Dec
 }
 
 pub(super) fn encode_init(response: &InitProducerIdResponse, version: i16, throttle_ms: i32) -> kafka_wire::InitProducerIdResponse {
-    let result = response.result.map_err(|error| known_init_error(error, version));
+    let result = response.result.map_err(|error| PRODUCER_FENCED.known_to(version, error));
     let ((producer_id, producer_epoch), error_code) = wire::value_or(&result, (ProducerId(-1), ProducerEpoch(-1)));
     let mut answer = kafka_wire::InitProducerIdResponse::default();
     answer.throttle_time_ms = throttle_ms;
@@ -82,8 +83,4 @@ pub(super) fn encode_init(response: &InitProducerIdResponse, version: i16, throt
     answer.producer_id = producer_id.0;
     answer.producer_epoch = producer_epoch.0;
     answer
-}
-
-fn known_init_error(error: ErrorCode, version: i16) -> ErrorCode {
-    if error == ErrorCode::ProducerFenced && version < PRODUCER_FENCED_FROM { ErrorCode::InvalidProducerEpoch } else { error }
 }

@@ -84,6 +84,23 @@ numbers! {
     InconsistentTopicId = 103,
 }
 
+/// An error that a request's older versions don't know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomer {
+    pub(super) code: ErrorCode,
+    /// The first version that knows it.
+    pub(super) since: i16,
+    /// What Kafka tells the versions before that.
+    pub(super) before: ErrorCode,
+}
+
+impl Newcomer {
+    /// The error as a client of `version` knows it.
+    pub(super) fn known_to(self, version: i16, error: ErrorCode) -> ErrorCode {
+        if error == self.code && version < self.since { self.before } else { error }
+    }
+}
+
 /// The number of what may have gone wrong; 0 for nothing.
 pub(super) fn number_or_none(code: Option<ErrorCode>) -> i16 {
     code.map_or(0, number_of)

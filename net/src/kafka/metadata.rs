@@ -11,15 +11,14 @@ use kafka_wire::metadata_request::MetadataRequestTopic;
 use kafka_wire::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use kafka_wire_core::Decoder;
 
-use super::errors::number_or_none;
+use super::errors::{Newcomer, number_or_none};
 use super::operations::{CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS};
 use super::{Asked, DecodeError, ListedOperations, RequestHeader, wire};
 
 /// The first version that may ask by topic id. Versions 10 and 11 have the field and refuse it (KAFKA-14053).
 const TOPIC_ID_FROM: i16 = 12;
 
-/// The first version that takes a missing listener by its name.
-const LISTENER_NOT_FOUND_FROM: i16 = 6;
+const LISTENER_NOT_FOUND: Newcomer = Newcomer { code: ErrorCode::ListenerNotFound, since: 6, before: ErrorCode::LeaderNotAvailable };
 
 /// The first version that can list permissions.
 const OPERATIONS_FROM: i16 = 8;
@@ -117,11 +116,9 @@ fn partition(metadata: &PartitionMetadata, version: i16) -> MetadataResponsePart
 }
 
 fn partition_error(metadata: &PartitionMetadata, version: i16) -> Option<ErrorCode> {
-    match metadata.error {
-        Some(ErrorCode::ListenerNotFound) if version < LISTENER_NOT_FOUND_FROM => Some(ErrorCode::LeaderNotAvailable),
-        None if version == 0 && !metadata.offline_replicas.is_empty() => Some(ErrorCode::ReplicaNotAvailable),
-        error => error,
-    }
+    let misses_replicas = version == 0 && !metadata.offline_replicas.is_empty();
+    let error = metadata.error.or(misses_replicas.then_some(ErrorCode::ReplicaNotAvailable));
+    error.map(|error| LISTENER_NOT_FOUND.known_to(version, error))
 }
 
 pub(super) fn decode_describe(decoder: Decoder, version: i16) -> Result<Request, DecodeError> {

@@ -177,18 +177,11 @@ pub fn encode_response(
     slices: &[Result<u64, ErrorCode>],
     throttle_ms: i32,
 ) -> Result<Vec<Piece>, EncodeError> {
-    let frame = match response {
-        Response::Fetch(fetch) => return hot::encode_fetch(header, fetch, slices, throttle_ms),
-        Response::Produce(produce) => hot::encode_produce(header, produce, throttle_ms)?,
-        cold => encode_cold(header, cold, throttle_ms)?,
-    };
-    Ok(vec![Piece::Bytes(frame)])
-}
-
-fn encode_cold(header: &RequestHeader, response: &Response, throttle: i32) -> Result<Bytes, EncodeError> {
     let version = header.version;
-    match response {
-        Response::Fetch(_) | Response::Produce(_) => unreachable!("these have encoders of their own"),
+    let throttle = throttle_ms;
+    let frame = match response {
+        Response::Fetch(answer) => return hot::encode_fetch(header, answer, slices, throttle),
+        Response::Produce(answer) => hot::encode_produce(header, answer, throttle),
         Response::ApiVersions(answer) => wire::frame(header, &api_versions::encode(answer, version, throttle)),
         Response::ListOffsets(answer) => wire::frame(header, &offsets::encode_list(answer, version, throttle)),
         Response::OffsetForLeaderEpoch(answer) => wire::frame(header, &offsets::encode_epochs(answer, throttle)),
@@ -208,5 +201,6 @@ fn encode_cold(header: &RequestHeader, response: &Response, throttle: i32) -> Re
         Response::DescribeLogDirs(answer) => wire::frame(header, &cluster::encode_log_dirs(answer, throttle)),
         Response::InitProducerId(answer) => wire::frame(header, &coordinators::encode_init(answer, version, throttle)),
         Response::FindCoordinator(answer) => wire::frame(header, &coordinators::encode_find(answer, version, throttle)),
-    }
+    }?;
+    Ok(vec![Piece::Bytes(frame)])
 }

@@ -13,13 +13,14 @@ use kafka_wire::list_offsets_response::{ListOffsetsPartitionResponse, ListOffset
 use kafka_wire::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 use kafka_wire_core::Decoder;
 
+use super::errors::Newcomer;
 use super::{DecodeError, wire};
 
 /// The isolation level that hides what is not committed.
 const READ_COMMITTED: i8 = 1;
 
-/// The first version that knows OFFSET_NOT_AVAILABLE (KIP-207).
-const OFFSET_NOT_AVAILABLE_FROM: i16 = 5;
+/// KIP-207.
+const OFFSET_NOT_AVAILABLE: Newcomer = Newcomer { code: ErrorCode::OffsetNotAvailable, since: 5, before: ErrorCode::LeaderNotAvailable };
 
 /// What is answered where no record is meant.
 const NOTHING: OffsetFound = OffsetFound { offset: Offset(-1), timestamp: Timestamp::NONE, leader_epoch: LeaderEpoch::NONE };
@@ -70,10 +71,7 @@ pub(super) fn encode_list(response: &ListOffsetsResponse, version: i16, throttle
 }
 
 fn listed_offset(listed: &ListedOffset, version: i16) -> ListOffsetsPartitionResponse {
-    let result = listed.result.map_err(|error| match error {
-        ErrorCode::OffsetNotAvailable if version < OFFSET_NOT_AVAILABLE_FROM => ErrorCode::LeaderNotAvailable,
-        error => error,
-    });
+    let result = listed.result.map_err(|error| OFFSET_NOT_AVAILABLE.known_to(version, error));
     let (found, error_code) = wire::value_or(&result, NOTHING);
     let mut partition = ListOffsetsPartitionResponse::default();
     partition.partition_index = listed.partition.0;

@@ -17,13 +17,13 @@ use kafka_wire::delete_topics_response::DeletableTopicResult;
 use kafka_wire_core::Decoder;
 
 use super::configs::source_number;
+use super::errors::Newcomer;
 use super::{DecodeError, wire};
 
 /// The first version that deletes by id (KIP-516).
 const DELETE_BY_ID_FROM: i16 = 6;
 
-/// The first version that knows TOPIC_DELETION_DISABLED.
-const DELETION_DISABLED_FROM: i16 = 3;
+const DELETION_DISABLED: Newcomer = Newcomer { code: ErrorCode::TopicDeletionDisabled, since: 3, before: ErrorCode::InvalidRequest };
 
 /// Partition count and replication factor where there is none to tell.
 const UNKNOWN: i16 = -1;
@@ -110,15 +110,11 @@ pub(super) fn encode_delete(response: &DeleteTopicsResponse, version: i16, throt
             topic.name = Some(wire::text(""));
         }
         topic.topic_id = wire::uuid(deleted.id);
-        let error = deleted.error.clone().map(|error| ApiError { code: known_deletion_error(error.code, version), ..error });
+        let error = deleted.error.clone().map(|error| ApiError { code: DELETION_DISABLED.known_to(version, error.code), ..error });
         (topic.error_code, topic.error_message) = wire::api_error(error.as_ref());
         answer.responses.push(topic);
     }
     answer
-}
-
-fn known_deletion_error(code: ErrorCode, version: i16) -> ErrorCode {
-    if code == ErrorCode::TopicDeletionDisabled && version < DELETION_DISABLED_FROM { ErrorCode::InvalidRequest } else { code }
 }
 
 pub(super) fn decode_partitions(decoder: Decoder, version: i16) -> Result<Request, DecodeError> {

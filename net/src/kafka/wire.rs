@@ -12,6 +12,9 @@ use crate::limits;
 /// The node that is none.
 pub(super) const NO_NODE: i32 = -1;
 
+/// The longest string in versions without compact lengths.
+const STRING_BYTES_MAX: usize = 0x7fff;
+
 /// A decoder of a whole request, bounded by the bytes that are there.
 pub(super) fn decoder(frame: Bytes) -> Result<Decoder, DecodeError> {
     let mut bounds = DecodeLimits::default();
@@ -64,6 +67,11 @@ pub(super) fn text(value: impl AsRef<str>) -> StrBytes {
     StrBytes::from(value.as_ref())
 }
 
+/// As much of a message as a string of a version without compact lengths can hold.
+pub(super) fn cut(message: &str) -> &str {
+    message.get(..message.floor_char_boundary(STRING_BYTES_MAX)).expect("it is cut between characters")
+}
+
 pub(super) fn string(value: &StrBytes) -> String {
     value.as_str().to_owned()
 }
@@ -107,7 +115,7 @@ pub(super) fn partitions(indexes: &[i32]) -> Vec<PartitionIndex> {
 /// The error's number and message; 0 and null without one.
 pub(super) fn api_error(error: Option<&ApiError>) -> (i16, Option<StrBytes>) {
     match error {
-        Some(error) => (number_of(error.code), optional_text(error.message.as_ref())),
+        Some(error) => (number_of(error.code), error.message.as_deref().map(|message| text(cut(message)))),
         None => (0, None),
     }
 }

@@ -16,7 +16,7 @@ use gracchus_core::ids::PartitionIndex;
 use gracchus_core::offset::Offset;
 use kafka_wire_core::Decoder;
 
-use super::super::errors::{number_of, number_or_none};
+use super::super::errors::{Newcomer, number_of, number_or_none};
 use super::super::{DecodeError, EncodeError, Piece, RequestHeader, wire};
 use super::read::Reader;
 use super::write::Writer;
@@ -26,9 +26,8 @@ const READ_COMMITTED: i8 = 1;
 const NO_SESSION: i32 = -1;
 
 const LOG_START_FROM: i16 = 5;
-/// The first version that knows KAFKA_STORAGE_ERROR.
-const STORAGE_ERROR_FROM: i16 = 6;
 const SESSION_FROM: i16 = 7;
+const STORAGE_ERROR: Newcomer = Newcomer { code: ErrorCode::KafkaStorageError, since: 6, before: ErrorCode::NotLeaderOrFollower };
 const LEADER_EPOCH_FROM: i16 = 9;
 const RACK_FROM: i16 = 11;
 const LAST_FETCHED_EPOCH_FROM: i16 = 12;
@@ -132,7 +131,7 @@ impl Answer<'_> {
         let error = partition.error.or(slice_error);
         let bytes = &mut self.writer.bytes;
         bytes.put_i32(partition.partition.0);
-        bytes.put_i16(error.map_or(0, |error| number_of(known_error(error, version))));
+        bytes.put_i16(error.map_or(0, |error| number_of(STORAGE_ERROR.known_to(version, error))));
         bytes.put_i64(partition.high_watermark.0);
         bytes.put_i64(partition.last_stable_offset.0);
         if version >= LOG_START_FROM {
@@ -216,9 +215,4 @@ impl Answer<'_> {
         }
         Ok(pieces)
     }
-}
-
-/// The error as a client of that version knows it.
-fn known_error(error: ErrorCode, version: i16) -> ErrorCode {
-    if error == ErrorCode::KafkaStorageError && version < STORAGE_ERROR_FROM { ErrorCode::NotLeaderOrFollower } else { error }
 }

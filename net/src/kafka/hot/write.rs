@@ -5,6 +5,8 @@ use gracchus_core::boundary::{BrokerEndpoint, TopicRef};
 use gracchus_core::epoch::LeaderEpoch;
 use gracchus_core::ids::NodeId;
 
+use super::super::wire;
+
 /// Bytes in the making that know their form.
 pub(super) struct Writer {
     pub(super) bytes: BytesMut,
@@ -24,11 +26,13 @@ impl Writer {
         self.bytes.put_u8(value.to_le_bytes()[0]);
     }
 
-    pub(super) fn string(&mut self, text: &str) {
+    pub(super) fn string(&mut self, mut text: &str) {
         if self.is_flexible {
             self.varint(compact(text.len()));
         } else {
-            self.bytes.put_i16(i16::try_from(text.len()).expect("names and messages are shorter than 32 KiB"));
+            // Names came in this form; only a message of ours can be too long.
+            text = wire::cut(text);
+            self.bytes.put_i16(i16::try_from(text.len()).expect("it was cut"));
         }
         self.bytes.put_slice(text.as_bytes());
     }
