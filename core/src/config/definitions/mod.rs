@@ -1,13 +1,14 @@
 //! What settings there are: one table a family, by Kafka's dotted names, with the defaults and bounds of Kafka 4.3 and ours beside them.
 //!
-//! Ours are `durability` of topics with its broker default `log.durability`, `socket.send.copy` and `http.listen`. Where a default differs
-//! from Kafka's, the table says why.
+//! Ours are `durability` of topics with its broker default `log.durability`, and the family `own`. Where a default differs from Kafka's, the
+//! table says why.
 
 mod build;
 mod groups;
 mod log;
 mod network;
 mod node;
+mod own;
 mod remote;
 mod replication;
 mod security;
@@ -126,6 +127,7 @@ const BROKER_FAMILIES: &[&[Definition]] = &[
     transactions::TRANSACTIONS,
     remote::REMOTE,
     security::SECURITY,
+    own::OWN,
 ];
 
 /// A topic's setting by name.

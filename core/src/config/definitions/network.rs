@@ -1,7 +1,7 @@
 //! Connections, requests and quotas of clients.
 
 use super::Definition;
-use super::build::{boolean, class, int, list, long, string};
+use super::build::{class, int, list, long, string};
 
 pub(super) const NETWORK: &[Definition] = &[
     int("max.connections").default("2147483647").at_least(0).cluster_wide().kept().doc("Connections at one time; one more is closed at once."),
@@ -54,9 +54,4 @@ pub(super) const NETWORK: &[Definition] = &[
     string("metrics.recording.level").default("INFO").doc("How detailed metrics are."),
     long("metrics.sample.window.ms").default("30000").at_least(1).doc("Length of a metric's sample."),
     int("telemetry.max.bytes").default("1048576").at_least(1).doc("Bytes of client metrics in one push at most."),
-    boolean("socket.send.copy")
-        .default("false")
-        .kept()
-        .doc("Whether records are copied to sockets through memory instead of sent by sendfile."),
-    string("http.listen").kept().doc("Where metrics and health are served over HTTP, HOST:PORT."),
 ];
