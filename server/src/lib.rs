@@ -2,5 +2,6 @@
 
 pub mod cli;
 pub mod config;
+pub mod format;
 pub mod platform;
 pub mod store;

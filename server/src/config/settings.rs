@@ -1,10 +1,69 @@
 //! Everything that a node is told before it starts.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use gracchus_core::broker::BrokerSettings;
+use gracchus_core::ids::{IncarnationId, NodeId};
 
+use super::Voters;
+use crate::format::DataFolder;
 use crate::store::StoreSettings;
+
+/// What the operator says, complete and checked. A node needs to know its data folder besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorSettings {
+    /// `node.id`.
+    pub node: NodeId,
+    /// `broker.rack`.
+    pub rack: Option<String>,
+    /// How the quorum's one voter is named.
+    pub voters: Voters,
+    /// Where the node listens.
+    pub listeners: Vec<ListenerSettings>,
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// The data folder as the operator named it.
+    pub log_directory: String,
+    /// What connections may use.
+    pub limits: ConnectionLimits,
+    /// What the store may use.
+    pub store: StoreSettings,
+    /// As [`NodeSettings::send_by_copy`].
+    pub send_by_copy: bool,
+    /// As [`NodeSettings::http`].
+    pub http: Option<String>,
+    /// All that was given, by name.
+    pub configs: BTreeMap<String, String>,
+}
+
+impl OperatorSettings {
+    /// The settings of a node on its formatted folder.
+    #[must_use]
+    pub fn on(self, folder: DataFolder, incarnation: IncarnationId, seed: [u8; 32]) -> NodeSettings {
+        let broker = BrokerSettings {
+            node: self.node,
+            cluster_id: folder.cluster_id,
+            directory: folder.directory,
+            incarnation,
+            rack: self.rack,
+            endpoints: Vec::new(),
+            configs: self.configs,
+            log_directory: self.log_directory,
+            features: folder.features,
+            seed,
+        };
+        NodeSettings {
+            broker,
+            listeners: self.listeners,
+            data_dir: self.data_dir,
+            limits: self.limits,
+            store: self.store,
+            send_by_copy: self.send_by_copy,
+            http: self.http,
+        }
+    }
+}
 
 /// A node's settings, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +91,20 @@ pub struct ListenerSettings {
     pub name: String,
     /// What is bound, `host:port`: an empty host is 0.0.0.0, port 0 any free port.
     pub bind: String,
-    /// What clients are told, if not what was bound.
+    /// What clients are told, if not what was bound; port 0 stands for the port that was bound.
     pub advertised: Option<(String, u16)>,
     /// Whether it is one of `controller.listener.names`: bound like the others, told to no client of a broker.
     pub is_controller: bool,
+}
+
+impl ListenerSettings {
+    /// A listener on every address is told by the machine's name: nobody can connect to 0.0.0.0.
+    pub(super) fn advertise_by_name(&mut self, host_name: &str) {
+        let is_everywhere = self.bind.starts_with("0.0.0.0:") || self.bind.starts_with("[::]:");
+        if is_everywhere && self.advertised.is_none() {
+            self.advertised = Some((host_name.to_owned(), 0));
+        }
+    }
 }
 
 /// Bounds on what connections use.

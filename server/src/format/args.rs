@@ -1,0 +1,143 @@
+//! `gracchus format`, with the flags of Kafka's storage tool.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gracchus_core::ids::{DirectoryId, NodeId, Uuid};
+
+use super::folder::{Wanted, format_as};
+use super::{FormatError, Formatted};
+use crate::config::{OperatorSettings, Voters};
+
+/// Make a data folder: give it a cluster and an id of its own, and the feature levels that the cluster starts with.
+///
+/// A node whose folder is empty formats it by itself when it starts. Formatting beforehand chooses the cluster's id and its features.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct FormatArgs {
+    /// The settings file of the node, which names the folder: TOML, or Kafka's own server.properties.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The cluster that the folder belongs to, 22 characters of URL-safe base 64; a new one if not said.
+    #[arg(long, short = 't', value_name = "ID", allow_hyphen_values = true)]
+    pub cluster_id: Option<String>,
+    /// Leave a folder as it is that is formatted already, rather than fail.
+    #[arg(long, short = 'g')]
+    pub ignore_formatted: bool,
+    /// A feature's level, such as transaction.version=2; the release's default if not said. Can be repeated.
+    #[arg(long = "feature", short, value_name = "NAME=LEVEL")]
+    pub features: Vec<String>,
+    /// The release whose feature levels are the defaults, such as 4.3-IV0.
+    #[arg(long, short, value_name = "RELEASE")]
+    pub release_version: Option<String>,
+    /// Make this node the one controller of a new cluster, whose voters are kept in its metadata.
+    #[arg(long, short, group = "controllers")]
+    pub standalone: bool,
+    /// The controllers of a new cluster, ID@HOST:PORT:DIRECTORY each: today this node alone.
+    #[arg(long, short = 'I', value_name = "LIST", group = "controllers")]
+    pub initial_controllers: Option<String>,
+    /// Make a node that joins the controllers of others (not kept yet).
+    #[arg(long, short = 'N', group = "controllers")]
+    pub no_initial_controllers: bool,
+}
+
+impl FormatArgs {
+    /// Formats the folder that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is formatted already (unless that is to be ignored), belongs to another cluster or node, or holds what is not ours;
+    /// when features or controllers are asked for that can't be.
+    pub fn run(&self, settings: &OperatorSettings) -> Result<Formatted, FormatError> {
+        let wanted = self.wanted(settings)?;
+        match format_as(settings, &wanted)? {
+            Formatted::Already { path, identity } if !self.ignore_formatted => Err(FormatError::AlreadyFormatted { path, identity }),
+            formatted @ (Formatted::Already { .. } | Formatted::New { .. }) => Ok(formatted),
+        }
+    }
+
+    fn wanted(&self, settings: &OperatorSettings) -> Result<Wanted, FormatError> {
+        if self.no_initial_controllers {
+            return Err(FormatError::NoControllers);
+        }
+        let is_told = self.standalone || self.initial_controllers.is_some();
+        if is_told && settings.voters == Voters::Static {
+            return Err(FormatError::VotersTwice);
+        }
+        let directory = self.initial_controllers.as_deref().map(|given| {
+            let refuse = |reason: &str| FormatError::Controllers { given: given.to_owned(), reason: reason.to_owned() };
+            only_controller(given, settings.node).map_err(refuse)
+        });
+        Ok(Wanted {
+            cluster_id: self.cluster_id.clone(),
+            directory: directory.transpose()?,
+            features: self.features.clone(),
+            release: self.release_version.clone(),
+            has_formatted_voters: settings.voters == Voters::Formatted,
+        })
+    }
+}
+
+/// The directory of `ID@HOST:PORT:DIRECTORY`, the one controller.
+fn only_controller(given: &str, node: NodeId) -> Result<DirectoryId, &'static str> {
+    if given.contains(',') {
+        return Err("a quorum of several is not kept yet");
+    }
+    let (id, address) = given.split_once('@').ok_or("it has no @")?;
+    if id.parse() != Ok(node.0) {
+        return Err("it is another node");
+    }
+    let (address, directory) = address.rsplit_once(':').ok_or("it has no directory")?;
+    if !address.contains(':') {
+        return Err("it has no port, or no directory");
+    }
+    Uuid::parse(directory).map(DirectoryId).ok_or("its directory is no id")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{ServeArgs, load};
+
+    fn settings(folder: &Path, voters: &str) -> OperatorSettings {
+        let voters = format!("controller.quorum.voters={voters}");
+        let args = ServeArgs { data_dir: Some(folder.to_owned()), settings: vec![voters], ..ServeArgs::default() };
+        load(None, &args.overrides().unwrap(), BTreeMap::new()).unwrap().0
+    }
+
+    #[test]
+    fn formatting_twice_is_an_error_unless_it_is_to_be_ignored() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "");
+        let args = FormatArgs::default();
+        let first = args.run(&settings).unwrap().to_string();
+        assert!(first.ends_with("with metadata.version 4.3-IV0."), "{first}");
+        assert!(matches!(args.run(&settings).unwrap_err(), FormatError::AlreadyFormatted { .. }));
+        let args = FormatArgs { ignore_formatted: true, ..args };
+        assert!(matches!(args.run(&settings).unwrap(), Formatted::Already { .. }));
+    }
+
+    #[test]
+    fn the_one_initial_controller_names_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "");
+        let given = |text: &str| FormatArgs { initial_controllers: Some(text.to_owned()), ..FormatArgs::default() };
+        for text in ["1@localhost:9093", "1@localhost:JEXY6aqzQY-32P5TStzaFg", "2@localhost:9093:JEXY6aqzQY-32P5TStzaFg", "1@a:1:b,2@a:1:c"] {
+            assert!(matches!(given(text).run(&settings).unwrap_err(), FormatError::Controllers { .. }), "{text}");
+        }
+        let formatted = given("1@localhost:9093:JEXY6aqzQY-32P5TStzaFg").run(&settings).unwrap();
+        assert!(formatted.to_string().contains("(directory JEXY6aqzQY-32P5TStzaFg)"));
+    }
+
+    #[test]
+    fn voters_are_named_in_one_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "1@localhost:9093");
+        let standalone = FormatArgs { standalone: true, ..FormatArgs::default() };
+        assert!(matches!(standalone.run(&settings).unwrap_err(), FormatError::VotersTwice));
+        let waiting = FormatArgs { no_initial_controllers: true, ..FormatArgs::default() };
+        assert!(matches!(waiting.run(&settings).unwrap_err(), FormatError::NoControllers));
+    }
+}
