@@ -52,7 +52,7 @@ impl BrokerConfigs {
     ///
     /// When it is not such a setting, or has no default and was not given.
     #[must_use]
-    pub fn long(&self, name: &str) -> i64 {
+    pub fn whole(&self, name: &str) -> i64 {
         self.value(name).whole().expect("the setting is a whole number")
     }
 
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_value_that_does_not_parse_counts_as_not_there() {
         let configs = BrokerConfigs { cluster_wide: one("num.partitions", "many"), ..BrokerConfigs::new(one("num.partitions", "2")) };
-        assert_eq!(configs.long("num.partitions"), 2);
+        assert_eq!(configs.whole("num.partitions"), 2);
     }
 
     #[test]

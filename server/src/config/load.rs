@@ -234,8 +234,8 @@ fn connection_limits(values: &BrokerConfigs) -> ConnectionLimits {
         request_bytes_max: unsigned(values, "socket.request.max.bytes"),
         in_flight_requests_max: unsigned(values, "socket.in.flight.requests.max"),
         // As in Kafka, a negative number is no bound.
-        queued_bytes_max: u64::try_from(values.long("queued.max.request.bytes")).unwrap_or(u64::MAX),
-        idle_ms_max: values.long("connections.max.idle.ms"),
+        queued_bytes_max: u64::try_from(values.whole("queued.max.request.bytes")).unwrap_or(u64::MAX),
+        idle_ms_max: values.whole("connections.max.idle.ms"),
     }
 }
 
@@ -249,7 +249,7 @@ fn store_settings(values: &BrokerConfigs) -> StoreSettings {
 }
 
 fn unsigned(values: &BrokerConfigs, name: &str) -> u32 {
-    u32::try_from(values.long(name)).expect("the setting's bounds are those of 31 bits")
+    u32::try_from(values.whole(name)).expect("the setting's bounds are those of 31 bits")
 }
 
 #[cfg(test)]
