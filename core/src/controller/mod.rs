@@ -8,13 +8,15 @@ mod configs;
 mod partitions;
 mod topics;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use topics::check_name;
 
 use crate::error::{ApiError, ErrorCode};
 use crate::limits::PRODUCER_ID_BLOCK;
-use crate::metadata::{Image, MetadataRecord};
+use crate::metadata::{FEATURES, Image, MetadataRecord};
 use crate::offset::Offset;
 
 /// The active controller.
@@ -52,12 +54,15 @@ impl Controller {
         Ok((first, MetadataRecord::ProducerIds { next }))
     }
 
-    /// The records that finalise the features that the folder was formatted with, on a log that has none yet.
+    /// The records that finalise the features that the folder was formatted with, on a log that has none yet. What this release does not
+    /// keep up to the level asked for is finalised at the level that it keeps: nothing is promised to clients that nobody does.
     #[must_use]
-    pub fn bootstrap(&self, features: &std::collections::BTreeMap<String, i16>) -> Vec<MetadataRecord> {
+    pub fn bootstrap(&self, features: &BTreeMap<String, i16>) -> Vec<MetadataRecord> {
         if !self.image.features.is_empty() {
             return Vec::new();
         }
-        features.iter().map(|(name, level)| MetadataRecord::Feature { name: name.clone(), level: *level }).collect()
+        let kept = FEATURES.iter().filter_map(|feature| Some((feature, (*features.get(feature.name)?).min(feature.level_max))));
+        let finalised = kept.filter(|(_, level)| *level > 0);
+        finalised.map(|(feature, level)| MetadataRecord::Feature { name: feature.name.to_owned(), level }).collect()
     }
 }
