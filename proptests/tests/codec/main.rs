@@ -1,0 +1,46 @@
+//! Every request and every answer, at every version, against an independent codec.
+
+use bytes::Bytes;
+use gracchus_core::boundary::Request;
+use gracchus_core::broker::TopicDirectory;
+use gracchus_core::time::Timestamp;
+use gracchus_net::kafka::{Api, Decoded, RequestHeader, decode_request};
+use gracchus_proptests::wire::{CLIENT_ID, CORRELATION_ID, Draw, request};
+use proptest::prelude::*;
+
+/// The latest version that the other codec knows, where it lags behind.
+fn latest(api: Api) -> i16 {
+    match api {
+        Api::ListOffsets => 10,
+        Api::DescribeLogDirs => 4,
+        _ => *api.versions().end(),
+    }
+}
+
+fn api_and_version() -> impl Strategy<Value = (Api, i16)> {
+    proptest::sample::select(Api::ALL.to_vec()).prop_flat_map(|api| (Just(api), *api.versions().start()..=latest(api)))
+}
+
+fn entropy() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..600)
+}
+
+fn decoded(frame: Bytes) -> (RequestHeader, Request) {
+    match decode_request(frame, &TopicDirectory::default(), Timestamp(0)).unwrap() {
+        Decoded::Request { header, request, .. } => (header, *request),
+        Decoded::Answer(answer) => panic!("answered with {answer:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_request_that_the_other_codec_wrote_is_understood((api, version) in api_and_version(), entropy in entropy()) {
+        let (frame, expected) = request(api, version, &mut Draw::new(&entropy));
+        let (header, request) = decoded(frame);
+        prop_assert_eq!((header.api, header.version, header.correlation_id), (api, version, CORRELATION_ID));
+        prop_assert_eq!(header.client_id.as_deref(), Some(CLIENT_ID));
+        prop_assert_eq!(request, expected);
+    }
+}
