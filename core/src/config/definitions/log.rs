@@ -132,7 +132,12 @@ pub(super) const LOG: &[Definition] = &[
         .cluster_wide()
         .kept()
         .doc("A producer that is silent for this long is forgotten."),
-    int("producer.id.expiration.check.interval.ms").default("600000").at_least(1).internal().doc("How often silent producers are looked for."),
+    int("producer.id.expiration.check.interval.ms")
+        .default("600000")
+        .at_least(1)
+        .internal()
+        .kept()
+        .doc("How often silent producers are looked for."),
     string("log.durability")
         .default("flushed")
         .one_of(&["flushed", "replicated"])
