@@ -98,13 +98,31 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
+    use clap::Parser;
+
     use super::*;
     use crate::config::{ServeArgs, load};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: FormatArgs,
+    }
 
     fn settings(folder: &Path, voters: &str) -> OperatorSettings {
         let voters = format!("controller.quorum.voters={voters}");
         let args = ServeArgs { data_dir: Some(folder.to_owned()), settings: vec![voters], ..ServeArgs::default() };
         load(None, &args.overrides().unwrap(), BTreeMap::new()).unwrap().0
+    }
+
+    #[test]
+    fn the_flags_are_those_of_kafkas_tool() {
+        let long = "format --config s.properties --cluster-id -abc --ignore-formatted --feature a=1 --feature b=2 --standalone";
+        let short = "format -c s.properties -t -abc -g -f a=1 -f b=2 -s";
+        let parse = |line: &str| Line::try_parse_from(line.split(' ')).unwrap().args;
+        assert_eq!(parse(long), parse(short));
+        assert_eq!(parse(long).features, ["a=1", "b=2"]);
+        assert!(Line::try_parse_from("format --standalone --no-initial-controllers".split(' ')).is_err());
     }
 
     #[test]
