@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::ConfigError;
 
-/// The settings of a node on the command line.
+/// Run a broker until it is told to stop.
 ///
-/// What is said here comes before the environment, that before the file, and that before the defaults.
+/// Bare gracchus listens on 127.0.0.1:9092, keeps its data in ./gracchus-data, and shows its metrics on 127.0.0.1:9644.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(after_help = "\
 Any setting can come from any place, by Kafka's dotted name where Kafka has it:
@@ -17,7 +17,7 @@ Any setting can come from any place, by Kafka's dotted name where Kafka has it:
   environment  GRACCHUS_LOG_RETENTION_MS=3600000
   file         \"log.retention.ms\" = 3600000 in TOML, or retention.ms = 3600000 under [log];
                log.retention.ms=3600000 in a file that ends in .properties
-The first of them that says something counts.")]
+A flag comes before the environment, that before the file, and that before the default.")]
 pub struct ServeArgs {
     /// A settings file: TOML, or Kafka's own server.properties if its name ends in .properties.
     #[arg(long, value_name = "FILE")]
