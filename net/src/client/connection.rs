@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_wire::{
@@ -15,6 +16,9 @@ use super::{ClientError, ServedVersions, WireError};
 
 /// Length of a frame's length.
 const LENGTH_BYTES: usize = 4;
+
+/// Where a request's correlation id stands in its frame: behind the length, the API key and the version.
+const CORRELATION_BYTES: Range<usize> = 8..12;
 
 /// The longest frame accepted or sent unless [`Connection::set_frame_bytes_max`] says otherwise.
 const FRAME_BYTES_MAX: usize = 128 << 20;
@@ -111,6 +115,35 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         Ok(correlation)
     }
 
+    /// Sends a request that was encoded before, length and all, under a correlation id of its own. Saves encoding where the same request goes
+    /// out many times. Unlike the other calls, a part of it may have been written when the future is dropped.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    ///
+    /// # Panics
+    /// When `frame` is shorter than a request's header.
+    pub async fn send_encoded<Q: RequestResponsePair>(&mut self, version: i16, frame: &mut [u8]) -> Result<CorrelationId, ClientError> {
+        let version = ApiVersion::new(version);
+        let header_version = ApiVersion::new(response_header_version_for::<Q>(version)?);
+        let correlation = self.take_correlation();
+        frame.get_mut(CORRELATION_BYTES).expect("a frame starts with its header").copy_from_slice(&correlation.0.to_be_bytes());
+        self.awaited.push_back(Awaited { correlation, api_key: Q::API_KEY.value(), version, header_version });
+        self.send_encoded_unanswered(frame).await?;
+        Ok(correlation)
+    }
+
+    /// As [`send_encoded`](Self::send_encoded), where the broker does not answer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn send_encoded_unanswered(&mut self, frame: &[u8]) -> Result<(), ClientError> {
+        self.write_out().await?;
+        self.writer.write_all(frame).await?;
+        self.writer.flush().await?;
+        Ok(())
+    }
+
     /// Sends a request that the broker does not answer: Produce with acks=0.
     ///
     /// # Errors
@@ -185,11 +218,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     }
 
     fn encode<Q: KafkaRequest>(&mut self, version: ApiVersion, request: &Q) -> Result<CorrelationId, EncodeError> {
-        let correlation = CorrelationId(self.next_correlation);
+        let correlation = self.take_correlation();
         let limits = OutboundFrameLimits::new(self.limits.max_frame_bytes);
         encode_request(&mut self.outgoing, correlation.0, Some(self.client_id.clone()), request, version, limits)?;
-        self.next_correlation = self.next_correlation.checked_add(1).unwrap_or(0);
         Ok(correlation)
+    }
+
+    fn take_correlation(&mut self) -> CorrelationId {
+        let correlation = CorrelationId(self.next_correlation);
+        self.next_correlation = self.next_correlation.checked_add(1).unwrap_or(0);
+        correlation
     }
 
     async fn write_out(&mut self) -> Result<(), ClientError> {

@@ -1,16 +1,29 @@
 //! Batches with their records compressed, and back.
 
 use bytes::Bytes;
-use gracchus_core::record::{BatchBuilder, BatchHeader, Codec, HEADER_BYTES};
+use gracchus_core::record::{BatchBuilder, BatchHeader, Codec, HEADER_BYTES, assemble};
+use gracchus_net::records::{DecompressError, compress, decompress};
 
-use super::error::CliError;
+/// What a batch's records may come to when they are decompressed.
+const SECTION_BYTES_MAX: usize = 1 << 30;
+
+/// The levels at which Kafka's own producer compresses.
+const GZIP_LEVEL: i32 = -1;
+const ZSTD_LEVEL: i32 = 3;
 
 /// Compresses a batch's records and gives the batch its bytes.
-pub(crate) fn seal(builder: BatchBuilder, codec: Codec) -> Result<Bytes, CliError> {
-    if codec == Codec::None { Ok(builder.build()) } else { Err(CliError::usage(format!("no batch can be compressed with {codec:?}"))) }
+pub(crate) fn seal(builder: BatchBuilder, codec: Codec) -> Bytes {
+    let level = match codec {
+        Codec::None => return builder.build(),
+        Codec::Zstd => ZSTD_LEVEL,
+        Codec::Gzip | Codec::Snappy | Codec::Lz4 => GZIP_LEVEL,
+    };
+    let (header, section) = builder.finish();
+    assemble(&BatchHeader { codec, ..header }, &compress(codec, level, &section))
 }
 
 /// A batch's records, decompressed.
-pub(crate) fn open(header: &BatchHeader, batch: &Bytes) -> Result<Bytes, String> {
-    if header.codec == Codec::None { Ok(batch.slice(HEADER_BYTES..)) } else { Err(format!("its codec {:?} can't be read", header.codec)) }
+pub(crate) fn open(header: &BatchHeader, batch: &Bytes) -> Result<Bytes, DecompressError> {
+    let section = batch.slice(HEADER_BYTES..);
+    if header.codec == Codec::None { Ok(section) } else { decompress(header.codec, &section, SECTION_BYTES_MAX) }
 }

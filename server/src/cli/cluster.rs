@@ -125,11 +125,6 @@ impl Cluster {
         i32::try_from(self.args.timeout().as_millis()).expect("an hour at most")
     }
 
-    /// The broker that is asked what any broker can answer.
-    pub(crate) fn seed(&mut self) -> &mut Link {
-        &mut self.seed
-    }
-
     /// What the cluster says of these topics, or of all.
     pub(crate) async fn metadata(&mut self, topics: Option<&[String]>, create: bool) -> Result<MetadataResponse, CliError> {
         let mut request = MetadataRequest::default();
@@ -165,11 +160,6 @@ impl Cluster {
         // A leader that metadata does not list is on its way out: its own address is not known, so the refusal comes from the seed.
         let address = self.nodes.get(&node).map_or(self.seed.address(), String::as_str);
         Link::open(address, self.timeout()).await
-    }
-
-    /// Where a broker is.
-    pub(crate) fn address(&self, node: i32) -> Option<&str> {
-        self.nodes.get(&node).map(String::as_str)
     }
 
     /// Asks until the answer is not a passing refusal: of the seed, or of the controller once a broker says that only that one can.

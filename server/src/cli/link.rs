@@ -95,14 +95,9 @@ impl Link {
         &self.address
     }
 
-    /// The versions that the broker serves.
-    pub(crate) fn versions(&self) -> &ServedVersions {
-        &self.versions
-    }
-
-    /// Requests whose answers are due.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.connection.in_flight()
+    /// The newest version that both know, `ceiling` at most.
+    pub(crate) fn common_up_to<Q: KafkaRequest>(&self, ceiling: i16) -> Result<i16, LinkError> {
+        self.versions.common_up_to::<Q>(ceiling).map_err(|error| self.of_client(error))
     }
 
     /// Asks at the newest version that both know.
@@ -125,6 +120,24 @@ impl Link {
     pub(crate) async fn send_unanswered<Q: RequestResponsePair>(&mut self, request: &Q) -> Result<(), LinkError> {
         let version = self.versions.common::<Q>().map_err(|error| self.of_client(error))?;
         match timeout(self.answer_wait, self.connection.send_unanswered(version, request)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.of_client(error)),
+            Err(_) => Err(self.of_timeout::<Q>()),
+        }
+    }
+
+    /// Sends a request that was encoded before.
+    pub(crate) async fn send_encoded<Q: RequestResponsePair>(&mut self, version: i16, frame: &mut [u8]) -> Result<(), LinkError> {
+        match timeout(self.answer_wait, self.connection.send_encoded::<Q>(version, frame)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.of_client(error)),
+            Err(_) => Err(self.of_timeout::<Q>()),
+        }
+    }
+
+    /// Sends a request that was encoded before and is not answered.
+    pub(crate) async fn send_encoded_unanswered<Q: RequestResponsePair>(&mut self, frame: &[u8]) -> Result<(), LinkError> {
+        match timeout(self.answer_wait, self.connection.send_encoded_unanswered(frame)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.of_client(error)),
             Err(_) => Err(self.of_timeout::<Q>()),

@@ -5,7 +5,9 @@ mod cluster;
 mod consume;
 mod error;
 mod link;
+mod log;
 mod offsets;
+mod perf;
 mod produce;
 mod table;
 mod text;
@@ -25,6 +27,12 @@ pub enum ToolCommand {
     Produce(produce::ProduceArgs),
     /// Read a topic's records as lines.
     Consume(consume::ConsumeArgs),
+    /// Measure how fast a broker is.
+    #[command(subcommand)]
+    Perf(perf::PerfCommand),
+    /// Look into a log's files.
+    #[command(subcommand)]
+    Log(log::LogCommand),
 }
 
 /// Runs a command to its end. The exit status is 0, 1 when it failed, or 2 when it made no sense.
@@ -34,6 +42,8 @@ pub fn run(command: ToolCommand) -> ExitCode {
         ToolCommand::Topic(command) => block_on(topic::run(command)),
         ToolCommand::Produce(args) => block_on(produce::run(args)),
         ToolCommand::Consume(args) => block_on(consume::run(args)),
+        ToolCommand::Perf(command) => perf::run(command),
+        ToolCommand::Log(command) => log::run(&command),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

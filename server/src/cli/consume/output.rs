@@ -74,7 +74,7 @@ impl Output {
             let place = format!("{}-{}: the batch at offset {}", self.topic, fetched.partition, header.base_offset);
             let corrupt = |wrong: String| CliError::failure(format!("{place} is corrupt: {wrong}"));
             check_crc(bytes).map_err(|wrong| corrupt(wrong.to_string()))?;
-            let section = batch::open(header, bytes).map_err(corrupt)?;
+            let section = batch::open(header, bytes).map_err(|wrong| corrupt(wrong.to_string()))?;
             for record in Records::new(&section) {
                 let record = record.map_err(|wrong| corrupt(wrong.to_string()))?;
                 let place = Place::of(fetched.partition, header, &record);

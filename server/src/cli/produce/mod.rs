@@ -16,6 +16,8 @@ use super::text::{Separator, parse_header, parse_separator, parse_timestamp};
 use input::{Format, InputRecord};
 use sender::{Sender, SenderOptions};
 
+pub(crate) use sender::producer_id;
+
 /// Write lines to a topic as records.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = r#"Examples:

@@ -130,7 +130,7 @@ impl Sender {
 
     async fn send_open(&mut self, partition: i32) -> Result<(), CliError> {
         let Some(builder) = self.open.remove(&partition) else { return Ok(()) };
-        let batch = self.seal(partition, builder)?;
+        let batch = self.seal(partition, builder);
         let node = self.leader(partition)?;
         let in_flight_max = if self.producer.is_some() { IN_FLIGHT_MAX } else { 1 };
         while self.in_flight.iter().filter(|(leader, _)| *leader == node).count() >= in_flight_max {
@@ -150,7 +150,7 @@ impl Sender {
     }
 
     /// Numbers a batch, compresses it and gives it its bytes.
-    fn seal(&mut self, partition: i32, mut builder: BatchBuilder) -> Result<SealedBatch, CliError> {
+    fn seal(&mut self, partition: i32, mut builder: BatchBuilder) -> SealedBatch {
         let records = builder.record_count();
         if let Some((id, epoch)) = self.producer {
             let next = self.next_sequence.entry(partition).or_default();
@@ -158,7 +158,7 @@ impl Sender {
             // Sequences go round within 31 bits.
             *next = next.wrapping_add(records) & i32::MAX;
         }
-        Ok(SealedBatch { partition, records, bytes: seal(builder, self.options.codec)? })
+        SealedBatch { partition, records, bytes: seal(builder, self.options.codec) }
     }
 
     /// Takes the earliest answer that is due, and starts over from there if it is a passing failure.
@@ -292,7 +292,8 @@ impl From<LinkError> for Failed {
     }
 }
 
-async fn producer_id(cluster: &mut Cluster) -> Result<(ProducerId, ProducerEpoch), CliError> {
+/// An id for a producer without transactions.
+pub(crate) async fn producer_id(cluster: &mut Cluster) -> Result<(ProducerId, ProducerEpoch), CliError> {
     let mut request = InitProducerIdRequest::default();
     request.transactional_id = None;
     request.transaction_timeout_ms = i32::MAX;
