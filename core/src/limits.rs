@@ -13,9 +13,6 @@ pub const RECENT_POSITIONS_MAX: usize = 128;
 /// Places in bytes that are known before those, spread over the log.
 pub const SPARSE_POSITIONS_MAX: usize = 32;
 
-/// Bytes appended to a log before the state of its producers is kept anew: what recovery reads at most, beside what is not synced yet.
-pub const SNAPSHOT_INTERVAL_BYTES: u64 = 16 << 20;
-
 /// Bytes of metadata read from the store at a time.
 pub const METADATA_READ_BYTES: u32 = 1 << 20;
 
@@ -33,6 +30,3 @@ pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 
 /// Bytes that a disk keeps free: below, produce is refused before it gets an offset.
 pub const FREE_BYTES_RESERVE: u64 = 64 << 20;
-
-/// Partitions in one answer of DescribeTopicPartitions (`max.request.partition.size.limit`).
-pub const LISTED_PARTITIONS_MAX: usize = 2000;

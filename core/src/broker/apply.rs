@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Broker;
 use super::describe::{first_of, last_of};
 use super::lifecycle::Stage;
+use super::{Bounds, Broker};
 use crate::boundary::{Effects, Mark, StorageOp};
 use crate::config::TopicSettings;
 use crate::error::ErrorCode;
@@ -86,6 +86,7 @@ impl Broker {
             ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => {
                 self.configs.cluster_wide = self.image.configs_of(&ConfigTarget::DefaultBroker);
                 self.configs.per_broker = self.image.configs_of(&ConfigTarget::Broker(self.settings.node));
+                self.bounds = Bounds::of(&self.configs);
                 let topics: Vec<TopicId> = self.image.topics.keys().copied().collect();
                 for topic in topics {
                     self.resettle_topic(topic, effects);

@@ -12,7 +12,6 @@ use crate::boundary::{
 use crate::controller::check_name;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
-use crate::limits::LISTED_PARTITIONS_MAX;
 use crate::metadata::{BrokerRegistration, FEATURES, PartitionRegistration, Topic};
 
 impl Broker {
@@ -127,7 +126,7 @@ impl Broker {
         names.sort_unstable();
         names.dedup();
         names.retain(|name| request.cursor.as_ref().is_none_or(|cursor| *name >= cursor.topic));
-        let mut room = usize::try_from(request.partitions_max).unwrap_or(0).clamp(1, LISTED_PARTITIONS_MAX);
+        let mut room = usize::try_from(request.partitions_max).unwrap_or(0).clamp(1, self.listed_partitions_max());
         let mut topics = Vec::new();
         for name in names {
             let from = request.cursor.as_ref().filter(|cursor| cursor.topic == name).map_or(PartitionIndex(0), |cursor| cursor.partition);
@@ -145,6 +144,10 @@ impl Broker {
             }
         }
         DescribeTopicPartitionsResponse { topics, next: None, error: None }
+    }
+
+    fn listed_partitions_max(&self) -> usize {
+        usize::try_from(self.configs.whole("max.request.partition.size.limit")).unwrap_or(1).max(1)
     }
 
     pub(super) fn describe_log_dirs(&self, request: &DescribeLogDirsRequest) -> DescribeLogDirsResponse {

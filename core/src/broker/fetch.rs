@@ -164,7 +164,7 @@ impl Broker {
             };
             topics.push((topic.topic.clone(), topic.partitions.iter().map(answer).collect()));
         }
-        let bytes_max = u32::try_from(wish.bytes_max).unwrap_or(0);
+        let bytes_max = u32::try_from(wish.bytes_max).unwrap_or(0).min(self.bounds.fetch_bytes_max);
         FetchResponse { error: None, session_id: 0, bytes_max, topics, endpoints: Vec::new() }
     }
 }

@@ -94,6 +94,7 @@ pub struct TopicDirectory {
 pub struct Broker {
     settings: BrokerSettings,
     configs: BrokerConfigs,
+    bounds: Bounds,
     random: Random,
     now: Now,
     stage: Stage,
@@ -135,8 +136,10 @@ impl Broker {
     /// A node that has not started.
     #[must_use]
     pub fn new(settings: BrokerSettings) -> Self {
+        let configs = BrokerConfigs::new(settings.configs.clone());
         Self {
-            configs: BrokerConfigs::new(settings.configs.clone()),
+            bounds: Bounds::of(&configs),
+            configs,
             random: Random::new(settings.seed),
             now: Now::default(),
             stage: Stage::Loading { election: None },
@@ -241,6 +244,24 @@ impl Broker {
             TopicRef::Name(name) => self.image.topic_ids.get(name).copied().ok_or(ErrorCode::UnknownTopicOrPartition),
             TopicRef::Id(id) if self.image.topics.contains_key(id) => Ok(*id),
             TopicRef::Id(_) => Err(ErrorCode::UnknownTopicId),
+        }
+    }
+}
+
+/// Settings that every produce or fetch asks for, read once whenever settings change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Bounds {
+    /// `fetch.max.bytes`.
+    fetch_bytes_max: u32,
+    /// `store.snapshot.interval.bytes`.
+    snapshot_interval_bytes: u64,
+}
+
+impl Bounds {
+    fn of(configs: &BrokerConfigs) -> Self {
+        Self {
+            fetch_bytes_max: u32::try_from(configs.whole("fetch.max.bytes")).unwrap_or(u32::MAX),
+            snapshot_interval_bytes: u64::try_from(configs.whole("store.snapshot.interval.bytes")).unwrap_or(u64::MAX),
         }
     }
 }

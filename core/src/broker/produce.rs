@@ -9,7 +9,7 @@ use crate::boundary::{
 };
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{LogId, PartitionIndex, RequestId, TopicId, TopicPartition};
-use crate::limits::{FREE_BYTES_RESERVE, SNAPSHOT_INTERVAL_BYTES};
+use crate::limits::FREE_BYTES_RESERVE;
 use crate::offset::Offset;
 use crate::partition::{AppendError, Appended};
 use crate::producer::ProducerError;
@@ -100,7 +100,7 @@ impl Broker {
             Some(header) => effects.storage.push(StorageOp::Append { log, header, payload: batch.payload.clone() }),
             None => effects.mark(Mark::DuplicateBatchAnswered),
         }
-        if leader.log().unkept_bytes() >= SNAPSHOT_INTERVAL_BYTES
+        if leader.log().unkept_bytes() >= self.bounds.snapshot_interval_bytes
             && let Some((upto, producers)) = leader.keep_producers()
         {
             effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });

@@ -40,7 +40,7 @@ pub(super) const NETWORK: &[Definition] = &[
     int("share.fetch.purgatory.purge.interval.requests")
         .default("1000")
         .doc("Finished share fetches that gather before the waiting list is cleaned."),
-    int("max.incremental.fetch.session.cache.slots").default("1000").at_least(0).kept().doc("Incremental fetch sessions kept at one time."),
+    int("max.incremental.fetch.session.cache.slots").default("1000").at_least(0).doc("Incremental fetch sessions kept at one time."),
     int("max.request.partition.size.limit").default("2000").at_least(1).kept().doc("Partitions in one answer of a paged listing at most."),
     int("quota.window.num").default("11").at_least(1).doc("Samples kept for client quotas."),
     int("quota.window.size.seconds").default("1").at_least(1).doc("Length of a sample for client quotas."),
