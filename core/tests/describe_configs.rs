@@ -56,7 +56,7 @@ fn a_broker_is_listed_as_kafka_lists_it() {
         ["advertised.listeners", "broker.id", "controller.listener.names", "controller.quorum.voters", "listeners", "log.dirs"];
     let given_to_kafka = given_to_kafka.into_iter().chain(["node.id", "process.roles"]);
     let of_ours_alone = ["http.listen", "log.durability", "socket.in.flight.requests.max", "socket.send.copy"];
-    let of_the_store = ["store.open.files.max", "store.unsynced.bytes.max", "store.writers"];
+    let of_the_store = ["store.open.files.max", "store.snapshot.interval.bytes", "store.unsynced.bytes.max", "store.writers"];
     let expected = given_to_kafka.chain(of_ours_alone).chain(of_the_store).map(str::to_owned).collect();
     assert_eq!(names_beyond(&ours, &kafkas), expected);
 }
