@@ -301,7 +301,7 @@ fn find_coordinator(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
     if version >= 4 {
         message.coordinator_keys = keys.iter().map(|key| text(key)).collect();
     } else {
-        message.key = text(&keys[0]);
+        message.key = text(keys.first().expect("there is one"));
     }
     (encode(&message, version), Request::FindCoordinator(FindCoordinatorRequest { kind, keys }))
 }

@@ -1,10 +1,12 @@
 //! Every request and every answer, at every version, against an independent codec.
 
+mod answers;
+
 use bytes::Bytes;
 use gracchus_core::boundary::Request;
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::time::Timestamp;
-use gracchus_net::kafka::{Api, Decoded, RequestHeader, decode_request};
+use gracchus_net::kafka::{Api, Decoded, RequestHeader, code_of, decode_request};
 use gracchus_proptests::wire::{CLIENT_ID, CORRELATION_ID, Draw, request};
 use proptest::prelude::*;
 
@@ -33,7 +35,7 @@ fn decoded(frame: Bytes) -> (RequestHeader, Request) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn a_request_that_the_other_codec_wrote_is_understood((api, version) in api_and_version(), entropy in entropy()) {
@@ -42,5 +44,20 @@ proptest! {
         prop_assert_eq!((header.api, header.version, header.correlation_id), (api, version, CORRELATION_ID));
         prop_assert_eq!(header.client_id.as_deref(), Some(CLIENT_ID));
         prop_assert_eq!(request, expected);
+    }
+
+    #[test]
+    fn an_answer_is_what_the_other_codec_would_have_written((api, version) in api_and_version(), entropy in entropy()) {
+        answers::check(api, version, &mut Draw::new(&entropy));
+    }
+}
+
+#[test]
+fn errors_have_the_numbers_that_the_other_codec_knows() {
+    for number in -1..200 {
+        if let Some(code) = code_of(number) {
+            let known = kafka_protocol::ResponseError::try_from_code(number).unwrap();
+            assert_eq!(format!("{code:?}"), format!("{known:?}"));
+        }
     }
 }
