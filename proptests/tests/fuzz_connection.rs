@@ -1,5 +1,7 @@
 //! Bytes that nobody should send: the connection says no or understands them, takes memory in proportion to what came, and never panics.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io;
