@@ -14,6 +14,8 @@ mod hot;
 mod metadata;
 mod offsets;
 mod operations;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod versions;
 mod wire;

@@ -111,3 +111,187 @@ pub(super) fn invalid(message: impl Into<String>) -> RejectedBatch {
 pub(super) fn rejected(error: ErrorCode, message: impl Into<String>) -> RejectedBatch {
     RejectedBatch { error, message: message.into(), records: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use gracchus_core::config::BrokerConfigs;
+    use gracchus_core::epoch::LeaderEpoch;
+    use gracchus_core::record::{BatchBuilder, Codec, Records, assemble, check_crc};
+
+    use super::super::{compress, decompress};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn settings(names_and_values: &[(&str, &str)]) -> TopicSettings {
+        let own: BTreeMap<_, _> = names_and_values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        TopicSettings::resolve(&own, &BrokerConfigs::default())
+    }
+
+    fn builder() -> BatchBuilder {
+        BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE)
+    }
+
+    /// Three records, of which the second has no key.
+    fn batch() -> Bytes {
+        let mut builder = builder();
+        builder.append(Timestamp(NOW.0 - 5), Some(b"a"), Some(b"1"), &[]);
+        builder.append(Timestamp(NOW.0 - 3), None, Some(b"2"), &[]);
+        builder.append(Timestamp(NOW.0 - 4), Some(b"c"), Some(b"3"), &[]);
+        builder.build()
+    }
+
+    fn compressed(codec: Codec) -> Bytes {
+        let batch = batch();
+        let header = BatchHeader { codec, ..BatchHeader::parse(&batch).unwrap() };
+        assemble(&header, &compress(codec, 3, &batch[HEADER_BYTES..]))
+    }
+
+    /// The batch with its header changed and its checksum right again.
+    fn changed(change: impl FnOnce(&mut BatchHeader)) -> Bytes {
+        let batch = batch();
+        let mut header = BatchHeader::parse(&batch).unwrap();
+        change(&mut header);
+        assemble(&header, &batch[HEADER_BYTES..])
+    }
+
+    fn refusal(bytes: Bytes, names_and_values: &[(&str, &str)]) -> ErrorCode {
+        validate_batch(bytes, Some(&settings(names_and_values)), NOW).unwrap_err().error
+    }
+
+    #[test]
+    fn a_sound_batch_passes_as_it_came() {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let sent = compressed(codec);
+            for settings in [None, Some(&settings(&[]))] {
+                let passed = validate_batch(sent.clone(), settings, NOW).unwrap();
+                assert_eq!(passed.payload.bytes().as_ptr(), sent.as_ptr(), "{codec:?} is not copied");
+                assert_eq!(passed.header.record_count, 3);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_exactly_one_batch_of_format_2_is_an_invalid_record() {
+        let batch = batch();
+        let mut old = batch.to_vec();
+        old[MAGIC_AT] = 1;
+        for bytes in [Bytes::new(), batch.slice(..10), batch.slice(..batch.len() - 1), [&batch[..], &batch].concat().into(), old.into()] {
+            assert_eq!(refusal(bytes, &[]), ErrorCode::InvalidRecord);
+        }
+    }
+
+    #[test]
+    fn a_damaged_batch_is_corrupt_wherever_the_damage_is() {
+        // From the checksum on: what lies before it makes another batch, or none.
+        for at in MAGIC_AT + 1..batch().len() {
+            let mut bytes = batch().to_vec();
+            bytes[at] ^= 0x40;
+            assert_eq!(refusal(bytes.into(), &[]), ErrorCode::CorruptMessage, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_no_producer_writes_is_an_invalid_record() {
+        for bytes in [
+            changed(|header| header.base_offset = Offset(1)),
+            changed(|header| header.is_control = true),
+            changed(|header| header.record_count = 2),
+            changed(|header| header.record_count = 0),
+            changed(|header| header.last_offset_delta = 1),
+            changed(|header| header.last_offset_delta = -1),
+        ] {
+            assert_eq!(refusal(bytes, &[]), ErrorCode::InvalidRecord);
+        }
+        assert_eq!(refusal(changed(|header| header.timestamp_type = TimestampType::LogAppendTime), &[]), ErrorCode::InvalidTimestamp);
+    }
+
+    #[test]
+    fn records_that_are_not_those_of_the_header_are_invalid() {
+        let batch = batch();
+        let header = BatchHeader::parse(&batch).unwrap();
+        let mut records = batch[HEADER_BYTES..].to_vec();
+        records[0] += 2;
+        assert_eq!(refusal(assemble(&header, &records), &[]), ErrorCode::InvalidRecord);
+        assert_eq!(refusal(assemble(&header, &batch[HEADER_BYTES..HEADER_BYTES + 9]), &[]), ErrorCode::InvalidRecord);
+    }
+
+    #[test]
+    fn a_batch_longer_than_max_message_bytes_is_too_large() {
+        let length = batch().len();
+        assert_eq!(refusal(batch(), &[("max.message.bytes", &(length - 1).to_string())]), ErrorCode::MessageTooLarge);
+        validate_batch(batch(), Some(&settings(&[("max.message.bytes", &length.to_string())])), NOW).unwrap();
+    }
+
+    #[test]
+    fn a_compacted_topic_names_the_records_without_a_key() {
+        let compacted = settings(&[("cleanup.policy", "compact")]);
+        for codec in [Codec::None, Codec::Zstd] {
+            let refused = validate_batch(compressed(codec), Some(&compacted), NOW).unwrap_err();
+            assert_eq!(refused.error, ErrorCode::InvalidRecord);
+            assert_eq!(refused.records.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1]);
+        }
+    }
+
+    #[test]
+    fn timestamps_out_of_bounds_are_refused_with_their_records() {
+        for codec in [Codec::None, Codec::Lz4] {
+            for (name, value, places) in [
+                ("message.timestamp.after.max.ms", "-4", &[1][..]),
+                ("message.timestamp.before.max.ms", "4", &[0]),
+                ("message.timestamp.before.max.ms", "3", &[0, 2]),
+            ] {
+                let mut bounded = settings(&[]);
+                let limit: i64 = value.parse().unwrap();
+                if name.contains("after") {
+                    bounded.timestamp_after_max_ms = limit
+                } else {
+                    bounded.timestamp_before_max_ms = limit
+                }
+                let refused = validate_batch(compressed(codec), Some(&bounded), NOW).unwrap_err();
+                assert_eq!(refused.error, ErrorCode::InvalidTimestamp);
+                assert_eq!(refused.records.iter().map(|(place, _)| *place).collect::<Vec<_>>(), places, "{name} {value}");
+            }
+        }
+        validate_batch(batch(), Some(&settings(&[("message.timestamp.before.max.ms", "5")])), NOW).unwrap();
+    }
+
+    #[test]
+    fn append_time_stands_in_the_header_and_the_records_stay_compressed() {
+        let append_time = settings(&[("message.timestamp.type", "LogAppendTime")]);
+        let sent = compressed(Codec::Gzip);
+        let stamped = validate_batch(sent.clone(), Some(&append_time), Timestamp(99)).unwrap();
+        assert_eq!((stamped.header.timestamp_type, stamped.header.max_timestamp), (TimestampType::LogAppendTime, Timestamp(99)));
+        assert_eq!(check_crc(stamped.payload.bytes()), Ok(()));
+        assert_eq!(stamped.payload.bytes()[HEADER_BYTES..], sent[HEADER_BYTES..]);
+        assert_eq!(BatchHeader::parse(stamped.payload.bytes()), Ok(stamped.header));
+    }
+
+    #[test]
+    fn another_codec_is_what_the_topic_asks_for() {
+        for (from, to, name) in
+            [(Codec::None, Codec::Zstd, "zstd"), (Codec::Snappy, Codec::Gzip, "gzip"), (Codec::Lz4, Codec::None, "uncompressed")]
+        {
+            let wanted = settings(&[("compression.type", name)]);
+            let kept = validate_batch(compressed(from), Some(&wanted), NOW).unwrap();
+            let bytes = kept.payload.bytes();
+            assert_eq!((kept.header.codec, BatchHeader::parse(bytes)), (to, Ok(kept.header)));
+            assert_eq!(check_crc(bytes), Ok(()));
+            let section = decompress(to, &bytes[HEADER_BYTES..], 1_000).unwrap();
+            assert_eq!(section, batch()[HEADER_BYTES..]);
+            assert_eq!(Records::new(&section).count(), 3);
+        }
+        let same = compressed(Codec::Zstd);
+        let kept = validate_batch(same.clone(), Some(&settings(&[("compression.type", "zstd")])), NOW).unwrap();
+        assert_eq!(kept.payload.bytes(), &same);
+    }
+
+    #[test]
+    fn a_largest_timestamp_that_is_not_is_set_right() {
+        let kept = validate_batch(changed(|header| header.max_timestamp = NOW), Some(&settings(&[])), NOW).unwrap();
+        assert_eq!(kept.header.max_timestamp, Timestamp(NOW.0 - 3));
+        assert_eq!(check_crc(kept.payload.bytes()), Ok(()));
+    }
+}
