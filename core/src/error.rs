@@ -64,6 +64,8 @@ pub enum ErrorCode {
     ResourceNotFound,
     InvalidUpdateVersion,
     FeatureUpdateFailed,
+    MismatchedEndpointType,
+    UnsupportedEndpointType,
 }
 
 /// An error with the words that go with it.

@@ -100,7 +100,8 @@ pub enum StorageOp {
         /// The log.
         log: LogId,
     },
-    /// Deletes every partition's log but these: what topics left behind that were removed while the node was down. Not answered.
+    /// Deletes every partition's log but these: what topics left behind that were removed while the node was down. Answered by
+    /// [`StorageDone::OthersRemoved`]: until then nothing new may be opened, for it would be one of the others.
     RemoveOthers {
         /// The logs that there are.
         known: Vec<LogId>,
@@ -240,6 +241,8 @@ pub enum StorageDone {
         /// The log.
         log: LogId,
     },
+    /// The logs that were not to be kept are gone.
+    OthersRemoved,
     /// The vote is durable.
     ElectionKept(ElectionState),
     /// The vote as it was kept, or none on a fresh disk.

@@ -11,6 +11,7 @@ use crate::config::TopicSettings;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, TopicId, TopicPartition};
 use crate::metadata::{ConfigTarget, MetadataRecord};
+use crate::offset::Offset;
 use crate::partition::{Partition, log_settings};
 
 impl Broker {
@@ -47,7 +48,7 @@ impl Broker {
 
     /// While the log is replayed at start, partitions come and go that are gone by its end: only what is left is opened.
     fn follows_partitions(&self) -> bool {
-        matches!(self.stage, Stage::Opening | Stage::Unfencing | Stage::Serving)
+        matches!(self.stage, Stage::Opening { .. } | Stage::Unfencing | Stage::Serving)
     }
 
     pub(super) fn open_partition(&mut self, id: TopicPartition, effects: &mut Effects) {
@@ -71,10 +72,9 @@ impl Broker {
             let stranded = self.strand(id);
             self.partitions.remove(&id);
             self.release(stranded, ErrorCode::UnknownTopicOrPartition, effects);
-            self.opening.remove(&id);
-            self.log_at_rest(LogId::Partition(id), effects);
             effects.storage.push(StorageOp::Remove { log: LogId::Partition(id) });
-            self.finish_unopened(effects);
+            self.log_at_rest(LogId::Partition(id), Offset(i64::MAX));
+            self.no_longer_opening(id, effects);
         }
     }
 
@@ -106,6 +106,8 @@ impl Broker {
         let held: Vec<TopicPartition> = self.partitions.range(first_of(topic)..=last_of(topic)).map(|(id, _)| *id).collect();
         for id in held {
             effects.storage.push(StorageOp::Configure { log: LogId::Partition(id), settings: log_settings(&settings) });
+            // What was only written under the old settings must reach the disk before stricter ones hold.
+            effects.storage.push(StorageOp::Sync { log: LogId::Partition(id) });
             if let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) {
                 leader.configure(Arc::clone(&settings));
             }

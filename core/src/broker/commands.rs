@@ -1,5 +1,7 @@
 //! Commands for the controller: decided at once, answered once the metadata log has committed what was decided.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
@@ -10,7 +12,7 @@ use crate::boundary::{
 };
 use crate::controller::Controller;
 use crate::error::{ApiError, ErrorCode};
-use crate::ids::RequestId;
+use crate::ids::{RequestId, TopicPartition};
 use crate::metadata::MetadataRecord;
 
 /// What happens once a decision is committed.
@@ -121,28 +123,35 @@ impl Broker {
                 controller.replay(crate::offset::Offset(offset), record);
             }
         }
-        self.decided.hold(metadata.log().end(), outcome);
+        let created = records.iter().filter_map(MetadataRecord::new_partition).collect();
+        self.decided.hold(metadata.log().end(), (created, outcome));
         self.finish_committed(effects);
     }
 
     /// Lets outcomes leave whose decisions are committed.
     pub(super) fn finish_committed(&mut self, effects: &mut Effects) {
         let Some(high_watermark) = self.metadata.as_ref().map(crate::metadata::MetadataLog::high_watermark) else { return };
-        while let Some(outcome) = self.decided.pop_committed(high_watermark) {
-            if self.opening.is_empty() {
+        while let Some((created, outcome)) = self.decided.pop_committed(high_watermark) {
+            let unopened: BTreeSet<_> = created.into_iter().filter(|id| self.opening.contains(id)).collect();
+            if unopened.is_empty() {
                 self.finish(outcome, effects);
             } else {
-                self.unopened.push(outcome);
+                self.unopened.push((unopened, outcome));
             }
         }
     }
 
-    /// Lets outcomes leave that waited for logs to be open.
-    pub(super) fn finish_unopened(&mut self, effects: &mut Effects) {
-        if self.opening.is_empty() {
-            for outcome in std::mem::take(&mut self.unopened) {
-                self.finish(outcome, effects);
-            }
+    /// A partition's log is open, or never will be: outcomes leave that waited for it last.
+    pub(super) fn no_longer_opening(&mut self, id: TopicPartition, effects: &mut Effects) {
+        if !self.opening.remove(&id) {
+            return;
+        }
+        self.unopened.iter_mut().for_each(|(unopened, _)| {
+            unopened.remove(&id);
+        });
+        let ready = self.unopened.extract_if(.., |(unopened, _)| unopened.is_empty()).map(|(_, outcome)| outcome);
+        for outcome in ready.collect::<Vec<_>>() {
+            self.finish(outcome, effects);
         }
     }
 

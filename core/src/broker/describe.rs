@@ -107,12 +107,16 @@ impl Broker {
 
     pub(super) fn describe_cluster(&self, context: &RequestContext, request: &DescribeClusterRequest) -> DescribeClusterResponse {
         let result = match request.endpoints {
-            EndpointType::Brokers | EndpointType::Controllers => Ok(ClusterDescription {
+            EndpointType::Brokers => Ok(ClusterDescription {
                 cluster_id: self.settings.cluster_id.clone(),
                 controller: self.controller_stand_in(),
                 brokers: self.endpoints(context, request.include_fenced_brokers),
             }),
-            EndpointType::Unknown(kind) => Err(ApiError::new(ErrorCode::InvalidRequest, format!("Unsupported endpoint type {kind}"))),
+            EndpointType::Controllers => {
+                let message = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
+                Err(ApiError::new(ErrorCode::MismatchedEndpointType, message))
+            }
+            EndpointType::Unknown(kind) => Err(ApiError::new(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {kind}"))),
         };
         DescribeClusterResponse { result }
     }

@@ -41,7 +41,7 @@ impl Broker {
             return reply(id, whole_error(error), effects);
         }
         let look = self.look(&wish);
-        let bytes_min = u64::try_from(wish.bytes_min).unwrap_or(0);
+        let bytes_min = self.bytes_min(&wish);
         if look.must_answer || look.bytes >= bytes_min || wish.wait_ms_max <= 0 || look.parts.is_empty() || self.is_stopping() {
             let response = self.answer_fetch(&wish, effects);
             return reply(id, response, effects);
@@ -77,6 +77,11 @@ impl Broker {
         look
     }
 
+    /// How much there must be for an answer: never more than one may hold.
+    fn bytes_min(&self, wish: &FetchRequest) -> u64 {
+        u64::try_from(wish.bytes_min.min(wish.bytes_max)).unwrap_or(0).min(self.bounds.fetch_bytes_max.into())
+    }
+
     fn readable(&self, id: TopicPartition, wanted: &FetchPartition, read_committed: bool) -> Result<Readable, Unreadable> {
         let partition = self.partitions.get(&id).ok_or(Unreadable::Error(ErrorCode::UnknownTopicOrPartition))?;
         let leader = partition.leader().map_err(Unreadable::Error)?;
@@ -107,7 +112,7 @@ impl Broker {
             }
             Err(_) => return self.finish_fetch(request, fetch, effects),
         }
-        if fetch.bytes >= u64::try_from(fetch.wish.bytes_min).unwrap_or(0) {
+        if fetch.bytes >= self.bytes_min(&fetch.wish) {
             effects.mark(Mark::FetchWokenByAppend);
             return self.finish_fetch(request, fetch, effects);
         }
@@ -177,8 +182,9 @@ enum Unreadable {
 
 /// Sessions are refused as Kafka's protocol allows: a new one is answered with id 0, which tells the client that it has none (KIP-227).
 fn session_error(wish: &FetchRequest) -> Option<ErrorCode> {
-    match (wish.session_id, wish.session_epoch) {
-        (0, _) | (_, -1) => None,
+    // Epoch 0 asks for a session and -1 for none; any other belongs to one, and there are none.
+    match wish.session_epoch {
+        -1 | 0 => None,
         _ => Some(ErrorCode::FetchSessionIdNotFound),
     }
 }

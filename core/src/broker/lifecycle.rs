@@ -5,12 +5,12 @@
 //! | loading | the vote and the metadata log are read | electing: stands for election |
 //! | electing | an entry of its own epoch is committed | registering: finalises features, registers this run |
 //! | registering | the registration is committed | opening: opens the logs of its partitions |
-//! | opening | every log is open or has failed | unfencing |
+//! | opening | every log is open or has failed, and what topics left behind is gone | unfencing |
 //! | unfencing | that is committed | serving |
 //! | any | it is asked to stop | stopping: answers what waits, keeps every log's producers |
-//! | stopping | every log is at rest | stopped |
+//! | stopping | every log is at rest, and every answer has left | stopped |
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -20,9 +20,11 @@ use super::commands::Outcome;
 use super::timers::Timer;
 use crate::boundary::{Effects, ElectionState, LogSettings, Recovered, StorageOp};
 use crate::controller::Controller;
+use crate::epoch::QuorumEpoch;
 use crate::ids::{LogId, RequestId, TopicPartition};
 use crate::limits::METADATA_READ_BYTES;
 use crate::metadata::MetadataLog;
+use crate::offset::Offset;
 use crate::quorum::Role;
 use crate::record::Voter;
 use crate::time::Wait;
@@ -40,13 +42,16 @@ pub enum Stage {
     /// Waits to be registered.
     Registering,
     /// Waits for its logs.
-    Opening,
+    Opening {
+        /// Whether what deleted topics left behind is gone.
+        are_others_removed: bool,
+    },
     /// Waits to be unfenced.
     Unfencing,
     /// Serves.
     Serving,
-    /// Waits for these logs to be at rest.
-    Stopping(BTreeSet<LogId>),
+    /// Waits for the state of these logs' producers to be kept, up to these offsets.
+    Stopping(BTreeMap<LogId, Offset>),
     /// Has stopped.
     Stopped,
 }
@@ -61,11 +66,10 @@ impl Broker {
         self.timers.set(Timer::ProducerExpiry, self.now.monotonic.after(expiry));
     }
 
-    pub(super) fn election_loaded(&mut self, last: Option<ElectionState>, effects: &mut Effects) {
+    pub(super) fn election_loaded(&mut self, last: Option<ElectionState>) {
         if let Stage::Loading { election } = &mut self.stage {
             *election = Some(last);
         }
-        self.advance_stage(effects);
     }
 
     pub(super) fn metadata_opened(&mut self, recovered: &Recovered, effects: &mut Effects) {
@@ -75,9 +79,8 @@ impl Broker {
             effects.error("the metadata log is damaged and there is no other voter: the node stops".to_owned());
             return self.metadata_failed(effects);
         }
-        self.metadata = Some(MetadataLog::recovered(recovered));
+        self.metadata = Some(MetadataLog::recovered(recovered, self.now.wall));
         self.read_more_metadata(effects);
-        self.advance_stage(effects);
     }
 
     pub(super) fn metadata_read(&mut self, batches: &[Bytes], effects: &mut Effects) {
@@ -87,7 +90,6 @@ impl Broker {
             return self.metadata_failed(effects);
         }
         self.read_more_metadata(effects);
-        self.advance_stage(effects);
     }
 
     fn read_more_metadata(&mut self, effects: &mut Effects) {
@@ -126,7 +128,7 @@ impl Broker {
         loop {
             let next = match &self.stage {
                 Stage::Loading { election: Some(last) } if self.is_metadata_read() => {
-                    let vote = self.quorum.stand(last.as_ref());
+                    let vote = self.quorum.stand(last.as_ref(), self.last_metadata_epoch());
                     effects.storage.push(StorageOp::KeepElection(vote));
                     Stage::Electing
                 }
@@ -136,9 +138,9 @@ impl Broker {
                 }
                 Stage::Registering if self.is_registered() => {
                     self.open_partitions(effects);
-                    Stage::Opening
+                    Stage::Opening { are_others_removed: false }
                 }
-                Stage::Opening if self.opening.is_empty() => {
+                Stage::Opening { are_others_removed: true } if self.opening.is_empty() => {
                     self.unfence(effects);
                     Stage::Unfencing
                 }
@@ -146,15 +148,21 @@ impl Broker {
                     effects.metadata_changed = true;
                     Stage::Serving
                 }
-                Stage::Stopping(logs) if logs.is_empty() && self.produces.is_empty() => {
+                Stage::Stopping(restless) if restless.is_empty() && !self.owes_answers() => {
                     effects.stopped = true;
                     Stage::Stopped
                 }
-                Stage::Loading { .. } | Stage::Electing | Stage::Registering | Stage::Opening | Stage::Unfencing => return,
+                Stage::Loading { .. } | Stage::Electing | Stage::Registering | Stage::Opening { .. } | Stage::Unfencing => return,
                 Stage::Serving | Stage::Stopping(_) | Stage::Stopped => return,
             };
             self.stage = next;
         }
+    }
+
+    /// The epoch of the metadata log's last entry: a vote that was lost must not let an older one begin.
+    fn last_metadata_epoch(&self) -> Option<QuorumEpoch> {
+        let last = self.metadata.as_ref()?.log().epochs().latest()?;
+        Some(QuorumEpoch(last.leader_epoch.0))
     }
 
     fn is_metadata_read(&self) -> bool {
@@ -208,25 +216,37 @@ impl Broker {
         for request in fetches {
             self.fetch_part_failed(request, effects);
         }
-        let mut restless = BTreeSet::new();
+        let mut restless = BTreeMap::new();
         for (id, partition) in &mut self.partitions {
             let Ok(leader) = partition.leader_mut() else { continue };
             if let Some((upto, producers)) = leader.keep_producers() {
                 let log = LogId::Partition(*id);
                 effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
-                restless.insert(log);
+                restless.insert(log, upto);
             }
         }
         self.stage = Stage::Stopping(restless);
-        self.advance_stage(effects);
     }
 
-    /// A log has nothing left to do for a stop.
-    pub(super) fn log_at_rest(&mut self, log: LogId, effects: &mut Effects) {
-        if let Stage::Stopping(restless) = &mut self.stage {
+    /// The state of a log's producers is kept up to there, or there is no log any more.
+    pub(super) fn log_at_rest(&mut self, log: LogId, upto: Offset) {
+        if let Stage::Stopping(restless) = &mut self.stage
+            && restless.get(&log).is_some_and(|awaited| *awaited <= upto)
+        {
             restless.remove(&log);
         }
-        self.advance_stage(effects);
+    }
+
+    pub(super) fn others_removed(&mut self) {
+        if let Stage::Opening { are_others_removed } = &mut self.stage {
+            *are_others_removed = true;
+        }
+    }
+
+    /// Whether a client waits for something that is sure to come.
+    fn owes_answers(&self) -> bool {
+        let waiting = [self.produces.len(), self.offset_lists.len(), self.deletions.len(), self.unopened.len()];
+        waiting.into_iter().any(|count| count > 0) || !self.decided.is_empty()
     }
 
     pub(super) fn is_stopping(&self) -> bool {

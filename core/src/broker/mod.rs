@@ -103,9 +103,10 @@ pub struct Broker {
     quorum: Quorum,
     metadata: Option<MetadataLog>,
     controller: Option<Controller>,
-    decided: Uncommitted<Outcome>,
-    /// Committed outcomes that wait for the logs of new partitions to be open, so that who asked for them can use them.
-    unopened: Vec<Outcome>,
+    /// Outcomes with the partitions that they create.
+    decided: Uncommitted<(Vec<TopicPartition>, Outcome)>,
+    /// Committed outcomes that wait for the logs of the partitions that they created, so that who asked for them can use them.
+    unopened: Vec<(BTreeSet<TopicPartition>, Outcome)>,
 
     image: Image,
     topic_settings: BTreeMap<TopicId, Arc<TopicSettings>>,
@@ -179,6 +180,7 @@ impl Broker {
             Input::Stop => self.stop(effects),
         }
         self.fire_timers(effects);
+        self.advance_stage(effects);
     }
 
     /// When [`Input::Deadline`] is wanted next.
@@ -237,6 +239,9 @@ impl Broker {
         fetches.into_iter().for_each(|id| self.abandon_fetch(id));
         let produces: Vec<_> = self.produces.range(requests_of(connection)).map(|(id, _)| *id).collect();
         produces.into_iter().for_each(|id| self.abandon_produce(id));
+        self.offset_lists.retain(|id, _| id.connection != connection);
+        self.deletions.retain(|id, _| id.connection != connection);
+        self.producer_ids.abandon(connection);
     }
 
     fn topic_id(&self, topic: &TopicRef) -> Result<TopicId, ErrorCode> {

@@ -36,7 +36,9 @@ impl Broker {
         if join.is_complete() {
             reply(id, join, effects);
         } else {
-            self.timers.set(Timer::Produce(id), self.now.monotonic.after(Wait::from_ms(i64::from(request.timeout_ms))));
+            if acks == Acks::All {
+                self.timers.set(Timer::Produce(id), self.now.monotonic.after(Wait::from_ms(i64::from(request.timeout_ms))));
+            }
             self.produces.insert(id, join);
         }
     }

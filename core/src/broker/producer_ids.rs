@@ -9,7 +9,7 @@ use super::commands::Outcome;
 use crate::boundary::{Effects, InitProducerIdRequest, InitProducerIdResponse, Reply, Response};
 use crate::epoch::ProducerEpoch;
 use crate::error::ErrorCode;
-use crate::ids::{ProducerId, RequestId};
+use crate::ids::{ConnectionId, ProducerId, RequestId};
 use crate::limits::PRODUCER_ID_BLOCK;
 
 /// Ids that this broker may give out, and clients that wait for more.
@@ -19,6 +19,13 @@ pub(super) struct ProducerIds {
     end: i64,
     is_asking: bool,
     waiting: VecDeque<RequestId>,
+}
+
+impl ProducerIds {
+    /// Drops what a client waits for that is gone.
+    pub(super) fn abandon(&mut self, connection: ConnectionId) {
+        self.waiting.retain(|id| id.connection != connection);
+    }
 }
 
 impl Broker {

@@ -1,6 +1,7 @@
 //! What the store says, and what follows from it.
 
 use super::Broker;
+use super::lifecycle::Stage;
 use crate::boundary::{Effects, Mark, Recovered, SearchId, StorageDone, StorageError};
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
@@ -32,16 +33,18 @@ impl Broker {
                 self.log_grew(id, effects, |leader| leader.synced_to(leader_epoch, end_offset));
             }
             StorageDone::Rolled { log, sealed } => {
+                let now = self.now.wall;
                 if let Some(log) = self.log_mut(log) {
-                    log.rolled(sealed);
+                    log.rolled(sealed, now);
                 }
             }
             StorageDone::Trimmed { log, log_start } => self.log_trimmed(log, log_start, effects),
-            StorageDone::SnapshotKept { log, .. } => self.log_at_rest(log, effects),
+            StorageDone::SnapshotKept { log, upto } => self.log_at_rest(log, upto),
+            StorageDone::OthersRemoved => self.others_removed(),
             StorageDone::Read { log: LogId::Metadata, batches, .. } => self.metadata_read(&batches, effects),
             StorageDone::Found { search, found, .. } => self.search_done(search, found.map_err(|_| ErrorCode::KafkaStorageError), effects),
             StorageDone::ElectionKept(kept) => self.vote_kept(&kept, effects),
-            StorageDone::Election(last) => self.election_loaded(last, effects),
+            StorageDone::Election(last) => self.election_loaded(last),
             StorageDone::Failed { log, error } => self.log_failed(log, &error, effects),
             StorageDone::Space { free_bytes, total_bytes } => {
                 self.free_bytes = Some(free_bytes);
@@ -55,7 +58,7 @@ impl Broker {
     fn log_mut(&mut self, log: LogId) -> Option<&mut Log> {
         match log {
             LogId::Metadata => self.metadata.as_mut().map(|metadata| metadata.log_mut()),
-            LogId::Partition(id) => self.partitions.get_mut(&id)?.leader_mut().ok().map(Leader::log_mut),
+            LogId::Partition(id) => self.partitions.get_mut(&id)?.log_mut(),
         }
     }
 
@@ -63,13 +66,13 @@ impl Broker {
         self.note_recovery(LogId::Partition(id), recovered, effects);
         let Some(settings) = self.topic_settings.get(&id.topic).cloned() else { return };
         let Some(partition) = self.partitions.get_mut(&id) else { return };
-        if partition.opened(recovered, settings, self.now.wall).is_err() {
-            let error = StorageError::Corrupt("the state of its producers is not of this release".into());
+        // Before the node serves, what it opens was there before this run.
+        let is_new = self.stage == Stage::Serving;
+        if let Err(unsound) = partition.opened(recovered, settings, is_new, self.now.wall) {
+            let error = StorageError::Corrupt(unsound.to_string().into());
             return self.log_failed(LogId::Partition(id), &error, effects);
         }
-        self.opening.remove(&id);
-        self.advance_stage(effects);
-        self.finish_unopened(effects);
+        self.no_longer_opening(id, effects);
     }
 
     /// Tells the operator what a crash or a bad disk has left.
@@ -144,12 +147,10 @@ impl Broker {
                     partition.role = PartitionRole::Offline(error.clone());
                 }
                 self.release(stranded, ErrorCode::KafkaStorageError, effects);
-                self.opening.remove(&id);
-                self.advance_stage(effects);
-                self.finish_unopened(effects);
+                self.no_longer_opening(id, effects);
             }
         }
-        self.log_at_rest(log, effects);
+        self.log_at_rest(log, Offset(i64::MAX));
     }
 
     /// Takes all that waits on a partition that can't go on.
@@ -187,7 +188,6 @@ impl Broker {
         }
         self.apply_committed(effects);
         self.finish_committed(effects);
-        self.advance_stage(effects);
     }
 
     fn log_name(&self, log: LogId) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Controller;
+use super::topics::counted;
 use crate::boundary::{ConfigChange, ConfigResource, OwnConfigs};
 use crate::config::{self, BrokerConfigs, BrokerScope, SettingsOf};
 use crate::error::{ApiError, ErrorCode};
@@ -40,8 +41,9 @@ impl Controller {
     ) -> Altered {
         let mut records = Vec::new();
         let mut outcomes = Vec::new();
+        let asked = counted(resources.iter().map(|(resource, _)| resource));
         for (resource, changes) in resources {
-            let is_twice = resources.iter().filter(|(other, _)| other == resource).count() > 1;
+            let is_twice = asked.get(resource).is_some_and(|&times| times > 1);
             let outcome = if is_twice {
                 Err(ApiError::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {

@@ -8,13 +8,14 @@ mod configs;
 mod partitions;
 mod topics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 pub use topics::check_name;
 
 use crate::error::{ApiError, ErrorCode};
+use crate::ids::TopicName;
 use crate::limits::PRODUCER_ID_BLOCK;
 use crate::metadata::{FEATURES, Image, MetadataRecord};
 use crate::offset::Offset;
@@ -23,18 +24,43 @@ use crate::offset::Offset;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Controller {
     image: Image,
+    /// Names with a dot or an underscore, by their form with underscores alone: metrics of Kafka's tools can't tell those apart.
+    flat_names: BTreeMap<String, BTreeSet<TopicName>>,
 }
 
 impl Controller {
     /// A controller that starts from the metadata log's end.
     #[must_use]
     pub fn new(image: Image) -> Self {
-        Self { image }
+        let mut controller = Self { flat_names: BTreeMap::new(), image: Image::default() };
+        image.topic_ids.keys().for_each(|name| controller.index_name(name));
+        controller.image = image;
+        controller
     }
 
     /// Takes a record that was appended at `offset`.
     pub fn replay(&mut self, offset: Offset, record: &MetadataRecord) {
+        if let MetadataRecord::RemoveTopic { id } = record
+            && let Some(topic) = self.image.topics.get(id)
+            && let Some(names) = self.flat_names.get_mut(&flat(&topic.name))
+        {
+            names.remove(&topic.name);
+        }
+        if let MetadataRecord::Topic { name, .. } = record {
+            self.index_name(name);
+        }
         self.image.replay(offset, record);
+    }
+
+    fn index_name(&mut self, name: &TopicName) {
+        if name.as_str().contains(['.', '_']) {
+            self.flat_names.entry(flat(name)).or_default().insert(name.clone());
+        }
+    }
+
+    /// A topic whose name Kafka's tools could not tell from this one.
+    fn colliding_with(&self, name: &TopicName) -> Option<&TopicName> {
+        self.flat_names.get(&flat(name))?.first()
     }
 
     /// The image with everything appended so far.
@@ -65,4 +91,8 @@ impl Controller {
         let finalised = kept.filter(|(_, level)| *level > 0);
         finalised.map(|(feature, level)| MetadataRecord::Feature { name: feature.name.to_owned(), level }).collect()
     }
+}
+
+fn flat(name: &TopicName) -> String {
+    name.as_str().replace('.', "_")
 }

@@ -20,10 +20,7 @@ impl Controller {
     pub fn create_topics(&self, topics: &[NewTopic], defaults: &BrokerConfigs, random: &mut Random) -> Decided<CreatedTopic> {
         let mut records = Vec::new();
         let mut outcomes = Vec::new();
-        let mut asked: BTreeMap<&TopicName, u32> = BTreeMap::new();
-        for topic in topics {
-            *asked.entry(&topic.name).or_default() += 1;
-        }
+        let asked = counted(topics.iter().map(|topic| &topic.name));
         let mut taken = BTreeSet::new();
         let mut partitions_left = NEW_PARTITIONS_MAX;
         for topic in topics {
@@ -50,6 +47,9 @@ impl Controller {
         random: &mut Random,
     ) -> Result<(CreatedTopic, Vec<MetadataRecord>), ApiError> {
         check_name(topic.name.as_str())?;
+        if *partitions_left <= 0 {
+            return Err(ApiError::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request."));
+        }
         self.check_name_is_free(&topic.name)?;
         let configs = config::check_new_topic(&topic.configs, defaults)?;
         let placed = self.place_topic(topic, defaults)?;
@@ -78,10 +78,7 @@ impl Controller {
         if self.image().topic_ids.contains_key(name) {
             return Err(ApiError::new(ErrorCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
         }
-        // Metrics of Kafka's tools turn dots into underscores: two names that differ only in those would be one.
-        let flat = name.as_str().replace('.', "_");
-        let colliding =
-            self.image().topic_ids.keys().find(|other| name.as_str().contains(['.', '_']) && other.as_str().replace('.', "_") == flat);
+        let colliding = self.colliding_with(name);
         match colliding {
             Some(other) => {
                 Err(ApiError::new(ErrorCode::InvalidTopicException, format!("Topic '{name}' collides with existing topic: {other}")))
@@ -138,21 +135,23 @@ impl Controller {
     pub fn create_partitions(&self, topics: &[MorePartitions]) -> Decided<()> {
         let mut records = Vec::new();
         let mut outcomes = Vec::new();
-        for (at, topic) in topics.iter().enumerate() {
-            if topics.iter().enumerate().any(|(other_at, other)| other_at < at && other.name == topic.name) {
+        let asked = counted(topics.iter().map(|topic| &topic.name));
+        let mut refused = BTreeSet::new();
+        let mut partitions_left = NEW_PARTITIONS_MAX;
+        for topic in topics {
+            if asked.get(&topic.name).is_some_and(|&times| times > 1) {
+                if refused.insert(&topic.name) {
+                    outcomes.push((topic.name.clone(), Err(ApiError::new(ErrorCode::InvalidRequest, "Duplicate topic name."))));
+                }
                 continue;
             }
-            if topics.iter().filter(|other| other.name == topic.name).count() > 1 {
-                outcomes.push((topic.name.clone(), Err(ApiError::new(ErrorCode::InvalidRequest, "Duplicate topic name."))));
-                continue;
-            }
-            let outcome = self.grow_topic(topic).map(|more| records.extend(more));
+            let outcome = self.grow_topic(topic, &mut partitions_left).map(|more| records.extend(more));
             outcomes.push((topic.name.clone(), outcome));
         }
         (records, outcomes)
     }
 
-    fn grow_topic(&self, more: &MorePartitions) -> Result<Vec<MetadataRecord>, ApiError> {
+    fn grow_topic(&self, more: &MorePartitions, partitions_left: &mut i64) -> Result<Vec<MetadataRecord>, ApiError> {
         let Some((id, topic)) = self.image().topic_named(&more.name) else {
             return Err(ErrorCode::UnknownTopicOrPartition.into());
         };
@@ -166,7 +165,8 @@ impl Controller {
             return Err(ApiError::new(ErrorCode::InvalidPartitions, message));
         }
         let added = wanted - present;
-        if added > NEW_PARTITIONS_MAX {
+        *partitions_left = partitions_left.saturating_sub(added);
+        if *partitions_left < 0 {
             return Err(ApiError::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request."));
         }
         let placed = match &more.assignments {
@@ -183,21 +183,31 @@ impl Controller {
         Ok(new_partitions(id, present, &placed).collect())
     }
 
+    fn find(&self, topic: &TopicRef) -> Result<(TopicId, &Topic), ErrorCode> {
+        match topic {
+            TopicRef::Name(name) => self.image().topic_named(name).ok_or(ErrorCode::UnknownTopicOrPartition),
+            TopicRef::Id(id) => self.image().topics.get(id).map(|topic| (*id, topic)).ok_or(ErrorCode::UnknownTopicId),
+        }
+    }
+
     /// Decides on the end of topics, each for itself.
     #[must_use]
     pub fn delete_topics(&self, topics: &[TopicRef], is_enabled: bool) -> (Vec<MetadataRecord>, Vec<DeletedTopic>) {
         let mut records = Vec::new();
         let mut outcomes = Vec::new();
-        let mut removed = BTreeSet::new();
+        let asked = counted(topics.iter().map(|topic| self.find(topic).map_or_else(|_| Err(topic), |(id, _)| Ok(id))));
+        let mut refused = BTreeSet::new();
         for topic in topics {
-            let found = match topic {
-                TopicRef::Name(name) => self.image().topic_named(name).ok_or(ErrorCode::UnknownTopicOrPartition),
-                TopicRef::Id(id) => self.image().topics.get(id).map(|topic| (*id, topic)).ok_or(ErrorCode::UnknownTopicId),
-            };
+            let found = self.find(topic);
+            let named = found.as_ref().map_or_else(|_| Err(topic), |(id, _)| Ok(*id));
+            let is_twice = asked.get(&named).is_some_and(|&times| times > 1);
+            if is_twice && !refused.insert(named) {
+                continue;
+            }
             let error = match &found {
+                _ if is_twice => Some(ApiError::new(ErrorCode::InvalidRequest, "Duplicate topic name.")),
                 Err(code) => Some((*code).into()),
                 Ok(_) if !is_enabled => Some(ErrorCode::TopicDeletionDisabled.into()),
-                Ok((id, _)) if !removed.insert(*id) => Some(ApiError::new(ErrorCode::InvalidRequest, "Duplicate topic name.")),
                 Ok((id, _)) => {
                     records.push(MetadataRecord::RemoveTopic { id: *id });
                     None
@@ -216,6 +226,15 @@ impl Controller {
         }
         (records, outcomes)
     }
+}
+
+/// How often each is named.
+pub(super) fn counted<T: Ord>(named: impl Iterator<Item = T>) -> BTreeMap<T, u32> {
+    let mut times = BTreeMap::new();
+    for name in named {
+        *times.entry(name).or_default() += 1;
+    }
+    times
 }
 
 fn check_growth(added: i64, assignments: &[Vec<NodeId>]) -> Result<(), ApiError> {

@@ -39,6 +39,12 @@ impl<T> Uncommitted<T> {
         self.0.pop_front().map(|(_, outcome)| outcome)
     }
 
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes all that waits: leadership is gone, and nobody will ever know.
     pub fn abandon(&mut self) -> impl Iterator<Item = T> + '_ {
         self.0.drain(..).map(|(_, outcome)| outcome)

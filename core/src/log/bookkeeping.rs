@@ -34,9 +34,9 @@ pub struct Log {
 pub struct StaleCompletion;
 
 impl Log {
-    /// The log that the store has opened.
+    /// The log that the store has opened. `now` stands for the age of what bears no timestamp.
     #[must_use]
-    pub fn recovered(recovered: &Recovered) -> Self {
+    pub fn recovered(recovered: &Recovered, now: Timestamp) -> Self {
         let tail_bytes = recovered.tail.iter().map(|header| u64::from(header.batch_bytes)).sum();
         Self {
             start: recovered.log_start,
@@ -46,23 +46,28 @@ impl Log {
             generation: recovered.generation,
             epochs: EpochCache::recovered(recovered.epochs.clone()),
             positions: Positions::recovered(recovered),
-            sealed: recovered.sealed.iter().copied().collect(),
+            sealed: recovered.sealed.iter().map(|segment| dated(*segment, now)).collect(),
             active_bytes: recovered.active_bytes,
-            active_max_timestamp: recovered.active_max_timestamp,
+            active_max_timestamp: recovered.active_max_timestamp.map(|timestamp| or_else(timestamp, now)),
             unkept_bytes: tail_bytes,
         }
     }
 
     /// Puts a batch at the log's end and returns its header with the offset and the epoch that it got.
-    pub fn append(&mut self, header: &BatchHeader, leader_epoch: LeaderEpoch) -> BatchHeader {
+    pub fn append(&mut self, header: &BatchHeader, leader_epoch: LeaderEpoch, now: Timestamp) -> BatchHeader {
         let placed = BatchHeader { base_offset: self.end, leader_epoch, ..*header };
         self.epochs.assign(leader_epoch, placed.base_offset);
         self.positions.append(placed.next_offset(), placed.batch_bytes);
         self.active_bytes += u64::from(placed.batch_bytes);
         self.unkept_bytes += u64::from(placed.batch_bytes);
-        self.active_max_timestamp = self.active_max_timestamp.max(Some(placed.max_timestamp));
+        self.active_max_timestamp = self.active_max_timestamp.max(Some(or_else(placed.max_timestamp, now)));
         self.end = placed.next_offset();
         placed
+    }
+
+    /// Begins a leader's epoch at the log's end, also if nothing is ever appended in it: who asks where it ends gets an answer.
+    pub fn begin_epoch(&mut self, leader_epoch: LeaderEpoch) {
+        self.epochs.assign(leader_epoch, self.end);
     }
 
     /// Takes that all below `end_offset` is written; says whether that is news.
@@ -96,12 +101,12 @@ impl Log {
     }
 
     /// Takes that a segment was closed.
-    pub fn rolled(&mut self, sealed: SealedSegment) {
+    pub fn rolled(&mut self, sealed: SealedSegment, now: Timestamp) {
         self.active_bytes = self.active_bytes.saturating_sub(sealed.bytes);
         if self.active_bytes == 0 {
             self.active_max_timestamp = None;
         }
-        self.sealed.push_back(sealed);
+        self.sealed.push_back(dated(sealed, now));
     }
 
     /// Moves the log's start up to `log_start`; a lower one changes nothing.
@@ -216,4 +221,13 @@ impl Log {
     pub fn has_unkept(&self) -> bool {
         self.unkept_bytes > 0
     }
+}
+
+/// A record need not bear a timestamp. Kafka then goes by the file's time; here it counts as of when this node first saw it.
+fn or_else(timestamp: Timestamp, now: Timestamp) -> Timestamp {
+    if timestamp < Timestamp(0) { now } else { timestamp }
+}
+
+fn dated(segment: SealedSegment, now: Timestamp) -> SealedSegment {
+    SealedSegment { max_timestamp: or_else(segment.max_timestamp, now), ..segment }
 }

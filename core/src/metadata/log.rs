@@ -31,8 +31,8 @@ pub struct MetadataLog {
 impl MetadataLog {
     /// The log that the store has opened; its records are still to be read.
     #[must_use]
-    pub fn recovered(recovered: &Recovered) -> Self {
-        let log = Log::recovered(recovered);
+    pub fn recovered(recovered: &Recovered, now: Timestamp) -> Self {
+        let log = Log::recovered(recovered, now);
         Self { loaded: log.start(), high_watermark: log.start(), log, epoch_start: None, unapplied: VecDeque::new() }
     }
 
@@ -74,7 +74,7 @@ impl MetadataLog {
         let (key, value) = ControlRecord::LeaderChange(change).encode();
         let mut batch = BatchBuilder::new(self.log.end(), quorum_epoch.as_leader_epoch()).control();
         batch.append(now, Some(&key), Some(&value), &[]);
-        self.append_batch(quorum_epoch.as_leader_epoch(), batch.build())
+        self.append_batch(quorum_epoch.as_leader_epoch(), batch.build(), now)
     }
 
     /// Appends records, in as many batches as they need; returns the offset of the first, and the work for the store.
@@ -87,19 +87,19 @@ impl MetadataLog {
             let value = encode(record);
             if batch.record_count() > 0 && batch.batch_bytes() + value.len() > METADATA_BATCH_BYTES {
                 let full = std::mem::replace(&mut batch, BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE));
-                storage.push(self.append_batch(quorum_epoch.as_leader_epoch(), full.build()));
+                storage.push(self.append_batch(quorum_epoch.as_leader_epoch(), full.build(), now));
             }
             batch.append(now, None, Some(&value), &[]);
         }
         if batch.record_count() > 0 {
-            storage.push(self.append_batch(quorum_epoch.as_leader_epoch(), batch.build()));
+            storage.push(self.append_batch(quorum_epoch.as_leader_epoch(), batch.build(), now));
         }
         (first, storage)
     }
 
-    fn append_batch(&mut self, leader_epoch: LeaderEpoch, batch: Bytes) -> StorageOp {
+    fn append_batch(&mut self, leader_epoch: LeaderEpoch, batch: Bytes, now: Timestamp) -> StorageOp {
         let header = BatchHeader::parse(&batch).expect("a batch that was just built is sound");
-        let placed = self.log.append(&header, leader_epoch);
+        let placed = self.log.append(&header, leader_epoch, now);
         self.loaded = self.log.end();
         StorageOp::Append { log: LogId::Metadata, header: placed, payload: Payload::new(batch) }
     }

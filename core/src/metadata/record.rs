@@ -87,6 +87,14 @@ pub enum MetadataRecord {
     },
 }
 
+impl MetadataRecord {
+    /// The partition that it creates, if it does.
+    #[must_use]
+    pub fn new_partition(&self) -> Option<TopicPartition> {
+        if let Self::Partition { id, .. } = self { Some(*id) } else { None }
+    }
+}
+
 /// Where clients find a broker, a listener an endpoint.
 pub type BrokerEndpoints = Vec<Endpoint>;
 

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::waiting::Waiting;
-use crate::boundary::{Batch, FetchPartition, LogSlice, OffsetSpec, Recovered};
+use crate::boundary::{Batch, Durability, FetchPartition, LogSlice, OffsetSpec, Recovered};
 use crate::config::TopicSettings;
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
 use crate::ids::LogId;
 use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
-use crate::producer::{CorruptSnapshot, ProducerError, ProducerStates, Verdict};
+use crate::producer::{ProducerError, ProducerStates, Verdict};
 use crate::record::{BatchHeader, TimestampType};
 use crate::replica::maximal_isr;
 use crate::time::{Now, Timestamp};
@@ -31,6 +31,8 @@ pub struct Leader {
     producers: ProducerStates,
     high_watermark: Offset,
     settings: Arc<TopicSettings>,
+    /// The measure of what counts as kept. It follows the settings once all that was committed by the old measure is on disk.
+    durability: Durability,
     /// Produces that wait for this replica to keep them (acks=1).
     pub waiting_for_leader: Waiting,
     /// Produces that wait for the commit (acks=all).
@@ -87,6 +89,37 @@ pub struct Readable {
     pub diverging: Option<(LeaderEpoch, Offset)>,
 }
 
+/// Why a log can't be led, though the store could open it: it would be led to wrong answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsound {
+    /// The state of producers is of another release.
+    Snapshot,
+    /// The state of producers covers more than the log has: the disk has lost what was on it.
+    SnapshotAhead {
+        /// Where the state ends.
+        covers: Offset,
+        /// Where the log ends.
+        log_end: Offset,
+    },
+    /// The log has an epoch that the controller has not given yet.
+    EpochAhead {
+        /// In the log.
+        held: LeaderEpoch,
+        /// By the controller.
+        given: LeaderEpoch,
+    },
+}
+
+impl std::fmt::Display for Unsound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Snapshot => f.write_str("the state of its producers is not of this release"),
+            Self::SnapshotAhead { covers, log_end } => write!(f, "the state of its producers covers {covers}, and the log ends at {log_end}"),
+            Self::EpochAhead { held, given } => write!(f, "it holds leader epoch {held}, and the controller gave {given}"),
+        }
+    }
+}
+
 /// Why nothing may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
@@ -114,19 +147,21 @@ impl Leader {
     /// Leads the log that was opened: what it holds is on disk, so all of it is committed if the ISR is large enough.
     ///
     /// # Errors
-    /// The kept state of its producers can't be read.
+    /// [`Unsound`]: what was kept contradicts itself.
     pub fn recovered(
         leader_epoch: LeaderEpoch,
         replicas: usize,
         recovered: &Recovered,
         settings: Arc<TopicSettings>,
         now: Timestamp,
-    ) -> Result<Self, CorruptSnapshot> {
+    ) -> Result<Self, Unsound> {
+        check_sound(leader_epoch, recovered)?;
         let mut producers = kept_producers(recovered)?;
         for header in &recovered.tail {
             producers.apply(header, now);
         }
-        let log = Log::recovered(recovered);
+        let mut log = Log::recovered(recovered, now);
+        log.begin_epoch(leader_epoch);
         let mut leader = Self {
             leader_epoch,
             replicas,
@@ -134,6 +169,7 @@ impl Leader {
             high_watermark: log.start(),
             log,
             producers,
+            durability: settings.durability,
             settings,
             waiting_for_leader: Waiting::default(),
             waiting_for_commit: Waiting::default(),
@@ -148,6 +184,7 @@ impl Leader {
     pub fn lead_in(&mut self, leader_epoch: LeaderEpoch) {
         assert!(leader_epoch >= self.leader_epoch, "leader epochs only grow");
         self.leader_epoch = leader_epoch;
+        self.log.begin_epoch(leader_epoch);
     }
 
     /// Follows its topic's settings.
@@ -177,7 +214,7 @@ impl Leader {
             }
             Verdict::New { was_forgotten } => was_forgotten,
         };
-        let placed = self.log.append(&batch.header, self.leader_epoch);
+        let placed = self.log.append(&batch.header, self.leader_epoch, now);
         self.producers.apply(&placed, now);
         Ok(Appended {
             placed: Some(placed),
@@ -209,10 +246,14 @@ impl Leader {
     }
 
     fn advance_high_watermark(&mut self) {
-        let held = [self.kept()];
+        // By the measure that is wanted: under a stricter one the high watermark stands still until the disk has caught up with it.
+        let held = [self.log.kept(self.settings.durability)];
         let min_insync = usize::try_from(self.settings.min_insync_replicas).unwrap_or(usize::MAX);
         if let Some(committed) = maximal_isr(held, self.committed_isr, min_insync, self.replicas) {
             self.high_watermark = self.high_watermark.max(committed);
+        }
+        if self.settings.durability == Durability::Replicated || self.log.synced() >= self.high_watermark {
+            self.durability = self.settings.durability;
         }
     }
 
@@ -311,7 +352,7 @@ impl Leader {
     /// How far this replica keeps the log, by the topic's measure.
     #[must_use]
     pub fn kept(&self) -> Offset {
-        self.log.kept(self.settings.durability)
+        self.log.kept(self.durability)
     }
 
     fn min_insync_replicas(&self) -> usize {
@@ -360,10 +401,24 @@ impl Leader {
     }
 }
 
+/// An epoch of the log that the controller never gave would make two histories of one.
+fn check_sound(leader_epoch: LeaderEpoch, recovered: &Recovered) -> Result<(), Unsound> {
+    match recovered.epochs.last() {
+        Some(last) if last.leader_epoch > leader_epoch => Err(Unsound::EpochAhead { held: last.leader_epoch, given: leader_epoch }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The state of producers as the store kept it, to which the batches behind it are still to be applied.
-fn kept_producers(recovered: &Recovered) -> Result<ProducerStates, CorruptSnapshot> {
+fn kept_producers(recovered: &Recovered) -> Result<ProducerStates, Unsound> {
     match &recovered.snapshot {
-        Some((_, bytes)) => ProducerStates::from_snapshot(bytes),
+        Some((_, bytes)) => {
+            let producers = ProducerStates::from_snapshot(bytes).map_err(|_| Unsound::Snapshot)?;
+            if producers.end_offset() > recovered.log_end {
+                return Err(Unsound::SnapshotAhead { covers: producers.end_offset(), log_end: recovered.log_end });
+            }
+            Ok(producers)
+        }
         // Without a snapshot the tail is the whole log.
         None => Ok(ProducerStates::new(recovered.tail.first().map_or(recovered.log_start, |header| header.base_offset))),
     }

@@ -2,9 +2,11 @@
 //!
 //! | from | on | to |
 //! | --- | --- | --- |
-//! | opening | its log is open | leader |
+//! | opening | its log is open, and it was created in this run | leader |
+//! | opening | its log is open, and it is older | awaiting: what it held in its last epoch may be gone, so it serves under a new one only |
+//! | awaiting | the controller gives it an epoch | leader |
 //! | leader | the controller gives it a new epoch | leader, in that epoch |
-//! | opening, leader | its disk fails | offline, for the rest of this run |
+//! | opening, awaiting, leader | its disk fails | offline, for the rest of this run |
 
 mod leader;
 mod waiting;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use leader::{AppendError, Appended, Leader, ReadError, Readable};
+pub use leader::{AppendError, Appended, Leader, ReadError, Readable, Unsound};
 pub use waiting::{Slot, Waiting, requests_of};
 
 use crate::boundary::{LogSettings, Recovered, StorageError};
@@ -21,7 +23,7 @@ use crate::config::TopicSettings;
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
 use crate::ids::{TopicName, TopicPartition};
-use crate::producer::CorruptSnapshot;
+use crate::log::Log;
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -45,6 +47,8 @@ pub enum PartitionRole {
         /// The epoch that it will lead in.
         leader_epoch: LeaderEpoch,
     },
+    /// It will lead once the controller gives it an epoch.
+    Awaiting(Box<Leader>),
     /// It leads.
     Leader(Box<Leader>),
     /// Its disk has failed.
@@ -58,23 +62,36 @@ impl Partition {
         Self { id, topic, replicas, role: PartitionRole::Opening { leader_epoch } }
     }
 
-    /// Takes its opened log and leads.
+    /// Takes its opened log. It leads at once if it `is_new`, created in this run.
     ///
     /// # Errors
-    /// The state of its producers can't be read, though the store found its bytes whole: another release wrote it.
-    pub fn opened(&mut self, recovered: &Recovered, settings: Arc<TopicSettings>, now: Timestamp) -> Result<(), CorruptSnapshot> {
+    /// [`Unsound`]: what the store found contradicts itself.
+    pub fn opened(&mut self, recovered: &Recovered, settings: Arc<TopicSettings>, is_new: bool, now: Timestamp) -> Result<(), Unsound> {
         if let PartitionRole::Opening { leader_epoch } = self.role {
-            self.role = PartitionRole::Leader(Box::new(Leader::recovered(leader_epoch, self.replicas, recovered, settings, now)?));
+            let leader = Box::new(Leader::recovered(leader_epoch, self.replicas, recovered, settings, now)?);
+            self.role = if is_new { PartitionRole::Leader(leader) } else { PartitionRole::Awaiting(leader) };
         }
         Ok(())
     }
 
     /// Leads in another epoch from here on.
     pub fn lead_in(&mut self, leader_epoch: LeaderEpoch) {
+        let role = std::mem::replace(&mut self.role, PartitionRole::Opening { leader_epoch });
+        self.role = match role {
+            PartitionRole::Awaiting(mut leader) | PartitionRole::Leader(mut leader) => {
+                leader.lead_in(leader_epoch);
+                PartitionRole::Leader(leader)
+            }
+            PartitionRole::Opening { .. } => PartitionRole::Opening { leader_epoch },
+            PartitionRole::Offline(error) => PartitionRole::Offline(error),
+        };
+    }
+
+    /// The log's books, if its log is open.
+    pub fn log_mut(&mut self) -> Option<&mut Log> {
         match &mut self.role {
-            PartitionRole::Opening { leader_epoch: wanted } => *wanted = leader_epoch,
-            PartitionRole::Leader(leader) => leader.lead_in(leader_epoch),
-            PartitionRole::Offline(_) => {}
+            PartitionRole::Awaiting(leader) | PartitionRole::Leader(leader) => Some(leader.log_mut()),
+            PartitionRole::Opening { .. } | PartitionRole::Offline(_) => None,
         }
     }
 
@@ -85,7 +102,7 @@ impl Partition {
     pub fn leader(&self) -> Result<&Leader, ErrorCode> {
         match &self.role {
             PartitionRole::Leader(leader) => Ok(leader),
-            PartitionRole::Opening { .. } => Err(ErrorCode::NotLeaderOrFollower),
+            PartitionRole::Opening { .. } | PartitionRole::Awaiting(_) => Err(ErrorCode::NotLeaderOrFollower),
             PartitionRole::Offline(_) => Err(ErrorCode::KafkaStorageError),
         }
     }
@@ -97,7 +114,7 @@ impl Partition {
     pub fn leader_mut(&mut self) -> Result<&mut Leader, ErrorCode> {
         match &mut self.role {
             PartitionRole::Leader(leader) => Ok(leader),
-            PartitionRole::Opening { .. } => Err(ErrorCode::NotLeaderOrFollower),
+            PartitionRole::Opening { .. } | PartitionRole::Awaiting(_) => Err(ErrorCode::NotLeaderOrFollower),
             PartitionRole::Offline(_) => Err(ErrorCode::KafkaStorageError),
         }
     }

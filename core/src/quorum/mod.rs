@@ -42,10 +42,12 @@ impl Quorum {
         Self { node, quorum_epoch: QuorumEpoch::ZERO, role: Role::Unattached }
     }
 
-    /// Stands for election in the epoch after `last`, the one it took part in last, and says what must be on disk before the vote counts.
-    pub fn stand(&mut self, last: Option<&ElectionState>) -> ElectionState {
+    /// Stands for election in the epoch after any that it knows of, by its last vote or its log, and says what must be on disk before the vote
+    /// counts.
+    pub fn stand(&mut self, last: Option<&ElectionState>, in_log: Option<QuorumEpoch>) -> ElectionState {
         assert_eq!(self.role, Role::Unattached, "only a voter that knows no leader stands");
-        self.quorum_epoch = last.map_or(QuorumEpoch::ZERO, |last| last.quorum_epoch).next();
+        let known = last.map(|last| last.quorum_epoch).max(in_log);
+        self.quorum_epoch = known.unwrap_or(QuorumEpoch::ZERO).next();
         self.role = Role::Candidate;
         ElectionState { quorum_epoch: self.quorum_epoch, voted_for: Some(self.node), leader: None }
     }
@@ -84,7 +86,7 @@ mod tests {
     #[test]
     fn a_vote_counts_once_it_is_on_disk() {
         let mut quorum = Quorum::new(NodeId(1));
-        let vote = quorum.stand(None);
+        let vote = quorum.stand(None, None);
         assert_eq!((vote.quorum_epoch, quorum.role()), (QuorumEpoch(1), Role::Candidate));
         assert!(quorum.vote_kept(&vote));
         assert_eq!(quorum.role(), Role::Leader);
@@ -93,9 +95,9 @@ mod tests {
     #[test]
     fn an_epoch_is_never_led_twice() {
         let mut before = Quorum::new(NodeId(1));
-        let vote = before.stand(None);
+        let vote = before.stand(None, None);
         let mut after = Quorum::new(NodeId(1));
-        let vote_after = after.stand(Some(&vote));
+        let vote_after = after.stand(Some(&vote), None);
         assert!(vote_after.quorum_epoch > vote.quorum_epoch);
         assert!(!after.vote_kept(&vote), "the vote of an older epoch elects nobody");
     }

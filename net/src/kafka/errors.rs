@@ -82,6 +82,8 @@ numbers! {
     FeatureUpdateFailed = 96,
     UnknownTopicId = 100,
     InconsistentTopicId = 103,
+    MismatchedEndpointType = 114,
+    UnsupportedEndpointType = 115,
 }
 
 /// An error that a request's older versions don't know.

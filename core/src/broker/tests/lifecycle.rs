@@ -1,4 +1,5 @@
 use super::*;
+use crate::ids::{LogId, TopicPartition};
 use crate::quorum::Role;
 
 #[test]
@@ -93,4 +94,94 @@ fn a_state_that_was_written_and_read_back_goes_on_as_it_was() {
     assert_eq!(postcard::to_stdvec(&copy).unwrap(), bytes);
 }
 
-use crate::ids::LogId;
+#[test]
+fn a_partition_serves_only_under_an_epoch_of_this_run() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(1), Acks::All);
+    node.settle();
+    node.shelf.restart(true);
+    let mut node = Node::on(node.shelf, 2);
+    while !matches!(node.broker.view().stage(), Stage::Unfencing) {
+        let done = node.shelf.finish_one().unwrap();
+        node.step(Input::Storage(done));
+    }
+    let id = node.produce("t", plain(1), Acks::All);
+    assert_eq!(node.produced(id), Some(Err(ErrorCode::NotLeaderOrFollower)));
+}
+
+#[test]
+fn the_end_of_an_epoch_that_left_nothing_is_told() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(10), Acks::All);
+    node.settle();
+    let mut node = node.restarted(2, true).restarted(3, true);
+    let question = EpochQuestion { partition: PartitionIndex(0), current_leader_epoch: None, leader_epoch: LeaderEpoch(1) };
+    let request = OffsetForLeaderEpochRequest { topics: vec![("t".into(), vec![question])] };
+    let id = node.ask(Request::OffsetForLeaderEpoch(request));
+    let Some(Response::OffsetForLeaderEpoch(answer)) = node.answer(id) else { panic!("it is answered at once") };
+    assert_eq!(answer.topics[0].1[0].result, Ok((LeaderEpoch(0), Offset(10))));
+}
+
+#[test]
+fn only_the_stops_own_snapshot_ends_it() {
+    let mut node = Node::serving();
+    let topic = node.create("t", &[]);
+    node.produce("t", plain(1), Acks::None);
+    node.step(Input::Stop);
+    let log = LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) });
+    node.step(Input::Storage(StorageDone::SnapshotKept { log, upto: Offset(0) }));
+    assert!(!node.effects.stopped);
+    node.settle();
+    assert_eq!(node.broker.view().stage(), &Stage::Stopped);
+}
+
+#[test]
+fn a_stop_is_reached_in_whatever_order_the_store_finishes() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(1), Acks::All);
+    node.step(Input::Stop);
+    let mut finished: Vec<_> = std::iter::from_fn(|| node.shelf.finish_one()).collect();
+    finished.reverse();
+    finished.into_iter().for_each(|done| node.step(Input::Storage(done)));
+    assert_eq!(node.broker.view().stage(), &Stage::Stopped);
+}
+
+#[test]
+fn a_stop_answers_commands_that_were_decided() {
+    let mut node = Node::serving();
+    let request = InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 0, producer: None };
+    let id = node.ask(Request::InitProducerId(request));
+    node.step(Input::Stop);
+    assert!(!node.effects.stopped);
+    node.settle();
+    assert!(node.answer(id).is_some());
+    assert_eq!(node.broker.view().stage(), &Stage::Stopped);
+}
+
+#[test]
+fn a_log_that_lost_what_its_producers_state_covers_is_not_led() {
+    let mut node = Node::serving();
+    let topic = node.create("t", &[]);
+    node.produce("t", idempotent(7, 0, 0, 5), Acks::All);
+    node.settle();
+    node.step(Input::Stop);
+    node.settle();
+    node.shelf.lose_batches(LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) }));
+    let mut node = node.restarted(2, true);
+    let id = node.produce("t", plain(1), Acks::All);
+    assert_eq!(node.produced(id), Some(Err(ErrorCode::KafkaStorageError)));
+}
+
+#[test]
+fn a_lost_vote_leads_to_no_epoch_that_the_log_has() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let mut node = node.restarted(2, true).restarted(3, true);
+    let before = node.broker.view().quorum().1;
+    node.shelf.lose_vote();
+    let node = node.restarted(4, true);
+    assert!(node.broker.view().is_serving() && node.broker.view().quorum().1 > before);
+}

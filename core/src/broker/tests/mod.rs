@@ -122,6 +122,10 @@ impl Node {
     }
 
     fn fetch(&mut self, topic: &str, from: i64, bytes_min: i32, wait_ms_max: i32) -> RequestId {
+        self.fetch_within(topic, from, bytes_min, wait_ms_max, 1 << 20)
+    }
+
+    fn fetch_within(&mut self, topic: &str, from: i64, bytes_min: i32, wait_ms_max: i32, bytes_max: i32) -> RequestId {
         let wanted = FetchPartition {
             partition: PartitionIndex(0),
             current_leader_epoch: None,
@@ -132,7 +136,7 @@ impl Node {
         self.ask(Request::Fetch(FetchRequest {
             wait_ms_max,
             bytes_min,
-            bytes_max: 1 << 20,
+            bytes_max,
             read_committed: false,
             session_id: 0,
             session_epoch: -1,

@@ -174,3 +174,54 @@ fn a_client_that_is_gone_is_not_answered() {
     assert!(node.answer(fetch).is_none() && node.answer(produce).is_none());
     assert_eq!(node.broker.view().waiting_requests(), (0, 0));
 }
+
+#[test]
+fn a_stricter_durability_holds_once_the_disk_has_caught_up() {
+    let mut node = Node::serving();
+    node.create("t", &[("durability", "replicated")]);
+    let first = node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
+    let written = node.shelf.finish_one().unwrap();
+    node.step(Input::Storage(written));
+    assert_eq!(node.produced(first), Some(Ok(Offset(0))));
+    let synced = node.shelf.finish_one().unwrap();
+    let change = ConfigChange { name: "durability".into(), operation: ConfigOperation::Set, value: Some("flushed".into()) };
+    let resources = vec![(ConfigResource::Topic("t".into()), vec![change])];
+    node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
+    node.settle();
+    let second = node.produce("t", idempotent(7, 0, 2, 1), Acks::All);
+    node.step(Input::Storage(synced));
+    let written = node.shelf.finish_one().unwrap();
+    node.step(Input::Storage(written));
+    assert_eq!(node.produced(second), None, "written is not enough any more");
+    node.settle();
+    assert_eq!(node.produced(second), Some(Ok(Offset(2))));
+}
+
+#[test]
+fn records_without_a_timestamp_are_as_old_as_their_arrival() {
+    let mut node = Node::serving();
+    node.now.wall = Timestamp(1_700_000_000_000);
+    node.create("t", &[("retention.ms", "600000")]);
+    let mut builder = BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE);
+    builder.append(Timestamp::NONE, None, Some(b"x"), &[]);
+    let bytes = builder.build();
+    node.produce("t", Batch { header: BatchHeader::parse(&bytes).unwrap(), payload: Payload::new(bytes) }, Acks::All);
+    node.settle();
+    let start = |node: &Node| node.broker.view().leaders().next().unwrap().2.log().start();
+    node.pass(300_001);
+    node.settle();
+    assert_eq!(start(&node), Offset(0));
+    node.pass(300_001);
+    node.settle();
+    assert_eq!(start(&node), Offset(1));
+}
+
+#[test]
+fn a_minimum_above_the_maximum_counts_as_the_maximum() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(1), Acks::All);
+    node.settle();
+    let id = node.fetch_within("t", 0, 10_000, 500, 1);
+    assert!(node.fetched(id).unwrap().slice.is_some());
+}

@@ -43,6 +43,17 @@ impl Shelf {
         }
     }
 
+    /// Loses a log's records and keeps the rest.
+    pub(super) fn lose_batches(&mut self, log: LogId) {
+        let kept = self.logs.get_mut(&log).unwrap();
+        kept.batches.clear();
+        kept.synced = 0;
+    }
+
+    pub(super) fn lose_vote(&mut self) {
+        self.election = None;
+    }
+
     /// How many appends wait.
     pub(super) fn waiting_appends(&self) -> usize {
         self.jobs.iter().filter(|op| matches!(op, StorageOp::Append { .. })).count()
@@ -104,9 +115,18 @@ impl Shelf {
                 self.done.push_back(StorageDone::ElectionKept(state));
             }
             StorageOp::LoadElection => self.done.push_back(StorageDone::Election(self.election.clone())),
-            StorageOp::RemoveOthers { known } => self.logs.retain(|log, _| *log == LogId::Metadata || known.contains(log)),
+            StorageOp::RemoveOthers { known } => {
+                self.logs.retain(|log, _| *log == LogId::Metadata || known.contains(log));
+                self.done.push_back(StorageDone::OthersRemoved);
+            }
+            StorageOp::Sync { log } => {
+                if let Some((header, _)) = self.logs[&log].batches.last() {
+                    let (leader_epoch, end_offset) = (header.leader_epoch, header.next_offset());
+                    self.done.push_back(StorageDone::Synced { log, leader_epoch, end_offset });
+                }
+            }
             StorageOp::Configure { .. } => {}
-            StorageOp::Sync { .. } | StorageOp::Truncate { .. } | StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
+            StorageOp::Truncate { .. } | StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
         }
     }
 }

@@ -135,3 +135,30 @@ fn deleted_records_are_out_of_range() {
     let at = node.fetch("t", 2, 0, 0);
     assert_eq!(node.fetched(at).unwrap().slice.unwrap().from, Offset(2));
 }
+
+#[test]
+fn a_topic_named_twice_is_not_deleted() {
+    let mut node = Node::serving();
+    let id = node.create("t", &[]);
+    let topics = vec![TopicRef::Name("t".into()), TopicRef::Id(id)];
+    let asked = node.ask(Request::DeleteTopics(DeleteTopicsRequest { topics, timeout_ms: 1000 }));
+    node.settle();
+    let Some(Response::DeleteTopics(answer)) = node.answer(asked) else { panic!("it is answered") };
+    assert_eq!(answer.topics.iter().map(|topic| topic.error.as_ref().unwrap().code).collect::<Vec<_>>(), [ErrorCode::InvalidRequest]);
+    assert_eq!(metadata(&mut node, "t", false).error, None);
+}
+
+#[test]
+fn one_request_creates_partitions_up_to_a_bound() {
+    let mut node = Node::serving();
+    for name in ["a", "b"] {
+        node.create(name, &[]);
+    }
+    let more = |name: &str| MorePartitions { name: name.into(), partition_count: 6_001, assignments: None };
+    let request = CreatePartitionsRequest { topics: vec![more("a"), more("b")], timeout_ms: 1000, validate_only: false };
+    let id = node.ask(Request::CreatePartitions(request));
+    node.settle();
+    let Some(Response::CreatePartitions(answer)) = node.answer(id) else { panic!("it is answered") };
+    let errors: Vec<_> = answer.topics.iter().map(|(_, error)| error.as_ref().map(|error| error.code)).collect();
+    assert_eq!(errors, [None, Some(ErrorCode::PolicyViolation)]);
+}
