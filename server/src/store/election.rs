@@ -1,0 +1,72 @@
+//! The quorum's vote, which must survive whatever happens (KIP-595's `quorum-state`).
+
+use std::path::Path;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use gracchus_core::boundary::{ElectionState, StorageError};
+use serde::{Deserialize, Serialize};
+
+use super::{checkpoint, failure, paths};
+use crate::platform::Disk;
+
+/// The versions that were ever written.
+#[derive(Serialize, Deserialize)]
+enum Versioned {
+    V1(ElectionState),
+}
+
+/// Keeps the vote, durably once it returns.
+pub(super) async fn keep<D: Disk>(disk: &D, state: &ElectionState) -> Result<(), StorageError> {
+    let folder = paths::metadata_folder();
+    let kept = checkpoint::replace(disk, &folder, Path::new(checkpoint::QUORUM_STATE), encode(state)).await;
+    kept.map_err(|error| failure::from_io(&error))?;
+    // The folder itself may be new.
+    disk.sync_dir(paths::root()).await.map_err(|error| failure::from_io(&error))
+}
+
+/// Reads the vote; `None` if there was never one.
+pub(super) async fn load<D: Disk>(disk: &D) -> Result<Option<ElectionState>, StorageError> {
+    let path = paths::metadata_folder().join(checkpoint::QUORUM_STATE);
+    match checkpoint::read_checked(disk, &path, decode).await.map_err(|error| failure::from_io(&error))? {
+        Some(Some(state)) => Ok(Some(state)),
+        Some(None) => Err(failure::corrupt(path.display().to_string())),
+        None => Ok(None),
+    }
+}
+
+fn encode(state: &ElectionState) -> Bytes {
+    let body = postcard::to_stdvec(&Versioned::V1(state.clone())).expect("plain data serialises");
+    let mut content = BytesMut::with_capacity(4 + body.len());
+    content.put_u32(crc_fast::crc32_iscsi(&body));
+    content.put_slice(&body);
+    content.freeze()
+}
+
+fn decode(content: &[u8]) -> Option<ElectionState> {
+    let (crc, body) = content.split_first_chunk()?;
+    if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
+        return None;
+    }
+    let Versioned::V1(state) = postcard::from_bytes(body).ok()?;
+    Some(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use gracchus_core::epoch::QuorumEpoch;
+    use gracchus_core::ids::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn a_vote_survives_a_round_trip_and_damage_is_seen() {
+        let state = ElectionState { quorum_epoch: QuorumEpoch(7), voted_for: Some(NodeId(2)), leader: None };
+        let content = encode(&state);
+        assert_eq!(decode(&content), Some(state));
+        for at in 0..content.len() {
+            let mut flipped = content.to_vec();
+            flipped[at] ^= 4;
+            assert_eq!(decode(&flipped), None, "byte {at}");
+        }
+    }
+}

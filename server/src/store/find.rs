@@ -1,0 +1,114 @@
+//! Looking for a record by its timestamp: the time index says where to start, headers say which batch, the records say which offset.
+
+use gracchus_core::boundary::{FoundRecord, Generation, StorageError, TimeTarget};
+use gracchus_core::offset::Offset;
+use gracchus_core::record::{BatchHeader, HEADER_BYTES, Records, TimestampType, check_crc};
+use gracchus_core::time::Timestamp;
+
+use super::failure;
+use super::lookup::SegmentReader;
+use super::task::DiskTask;
+use super::view::{Segment, View};
+use crate::platform::{Disk, Platform};
+
+/// The log as it was when the search began.
+struct Searched {
+    generation: Generation,
+    log_start: Offset,
+    segments: Vec<Segment>,
+}
+
+/// The record that is wanted, of those below `upto`.
+pub(super) async fn find<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    target: TimeTarget,
+    upto: Offset,
+) -> Result<Option<FoundRecord>, StorageError> {
+    let searched = {
+        let state = view.lock();
+        let generation = state.generation.ok_or_else(failure::void)?;
+        let segments = state.segments.iter().filter(|segment| segment.base_offset < upto).copied().collect();
+        Searched { generation, log_start: state.log_start, segments }
+    };
+    let timestamp = match target {
+        TimeTarget::AtLeast(timestamp) => Some(timestamp),
+        TimeTarget::Max => max_timestamp(task, view, &searched, upto).await?,
+    };
+    let Some(timestamp) = timestamp else { return Ok(None) };
+    let found = at_least(task, view, &searched, timestamp, upto).await;
+    // What was read may have been cut off meanwhile.
+    if view.lock().generation == Some(searched.generation) { found } else { Err(failure::void()) }
+}
+
+/// The largest timestamp below `upto`; none without batches.
+async fn max_timestamp<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    searched: &Searched,
+    upto: Offset,
+) -> Result<Option<Timestamp>, StorageError> {
+    let mut max = None;
+    for segment in searched.segments.iter().filter(|segment| segment.bytes > 0) {
+        // A segment's largest timestamp may belong to a batch that is not looked at.
+        let is_looked_at_whole = segment.base_offset >= searched.log_start && segment.end_offset <= upto;
+        if max.is_some_and(|max| segment.max_timestamp <= max) {
+            continue;
+        }
+        let of_segment = if is_looked_at_whole {
+            Some(segment.max_timestamp)
+        } else {
+            let reader = SegmentReader::open(task, &view.folder, *segment).await?;
+            reader.max_timestamp(searched.log_start, upto).await?
+        };
+        max = max.max(of_segment);
+    }
+    Ok(max)
+}
+
+/// The first record whose timestamp is at least `timestamp`.
+async fn at_least<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    searched: &Searched,
+    timestamp: Timestamp,
+    upto: Offset,
+) -> Result<Option<FoundRecord>, StorageError> {
+    for segment in searched.segments.iter().filter(|segment| segment.max_timestamp >= timestamp) {
+        let reader = SegmentReader::open(task, &view.folder, *segment).await?;
+        let mut headers = reader.headers(reader.position_before(timestamp).await?);
+        while let Some((position, header)) = headers.next().await? {
+            if header.base_offset >= upto {
+                return Ok(None);
+            }
+            if header.max_timestamp < timestamp || header.last_offset() < searched.log_start {
+                continue;
+            }
+            let length = usize::try_from(header.batch_bytes).expect("a batch fits into memory");
+            let batch = task.disk.read_at(reader.file(), position, length).await.map_err(|error| failure::from_io(&error))?;
+            check_crc(&batch).map_err(|error| reader.corrupt(format!("at byte {position}: {error:?}")))?;
+            let found = in_batch(&header, &batch, timestamp).map_err(|error| reader.corrupt(format!("at byte {position}: {error}")))?;
+            if let Some(record) = found.filter(|record| (searched.log_start..upto).contains(&record.offset)) {
+                return Ok(Some(record));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The first record of a batch whose timestamp is at least `timestamp`.
+fn in_batch(header: &BatchHeader, batch: &[u8], timestamp: Timestamp) -> Result<Option<FoundRecord>, String> {
+    let found = |offset, timestamp| FoundRecord { offset, timestamp, leader_epoch: header.leader_epoch };
+    if header.timestamp_type == TimestampType::LogAppendTime {
+        return Ok((header.record_count > 0).then(|| found(header.base_offset, header.max_timestamp)));
+    }
+    let section = batch.get(HEADER_BYTES..).unwrap_or_default();
+    for record in Records::new(section) {
+        let record = record.map_err(|error| format!("{error:?}"))?;
+        let of_record = Timestamp(header.base_timestamp.0.saturating_add(record.timestamp_delta));
+        if of_record >= timestamp {
+            return Ok(Some(found(header.base_offset.plus(i64::from(record.offset_delta)), of_record)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,216 @@
+//! The tasks for what takes long: recovery, truncation, trimming, removal, snapshots, and the lazy syncs of `replicated` logs.
+//!
+//! A keeper owns a log while it recovers or shortens it; a writer that lends it one holds back what is asked of that log meanwhile. Syncs
+//! and snapshots work on handles, so that the log goes on growing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use gracchus_core::boundary::{LogSettings, Recovered, StorageDone, StorageError};
+use gracchus_core::ids::{LogId, TopicName, TopicPartition};
+use gracchus_core::offset::Offset;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+
+use super::epochs::Epochs;
+use super::log::Log;
+use super::lookup::SegmentReader;
+use super::recovery::{self, Left};
+use super::snapshot::{self, Snapshot};
+use super::sync::{Covered, SyncSet, sync_file};
+use super::task::DiskTask;
+use super::view::Segment;
+use super::writer::WriterJob;
+use super::{checkpoint, clean, cut, failure, paths};
+use crate::platform::{Disk, FileOf, Platform};
+
+/// Work for a keeper.
+pub(super) enum KeeperJob<P: Platform> {
+    /// For a log.
+    Log {
+        /// Which.
+        id: LogId,
+        /// What.
+        work: Work<P>,
+        /// The log's writer, which gets the outcome.
+        writer: UnboundedSender<WriterJob<P>>,
+    },
+    /// Partitions' logs other than these are left from topics that are gone.
+    RemoveOthers(Vec<LogId>),
+    /// All that is in these folders is on disk: the next start may know.
+    MarkClean(BTreeSet<PathBuf>, oneshot::Sender<()>),
+    /// The store stops.
+    Stop,
+}
+
+/// Something that takes long.
+pub(super) enum Work<P: Platform> {
+    /// Opens the log.
+    Open {
+        /// The topic's name.
+        topic: TopicName,
+        /// How the log is kept.
+        settings: LogSettings,
+        /// In what state its files may be.
+        left: Left,
+    },
+    /// Drops the log's end.
+    Truncate(Box<Log<P>>, Offset),
+    /// Drops the log's start.
+    Trim(Box<Log<P>>, Offset),
+    /// Takes a folder away, and says how long its files linger.
+    Remove(PathBuf, i64),
+    /// Puts on disk what is written.
+    Sync(Box<SyncSet<FileOf<P>>>),
+    /// Keeps a snapshot.
+    Snapshot(Box<SnapshotWork<FileOf<P>>>),
+}
+
+/// What came of it.
+pub(super) enum Outcome<P: Platform> {
+    /// The log, and what to tell.
+    Returned(Box<Log<P>>, StorageDone),
+    /// A log was recovered.
+    Opened(Box<Log<P>>, Box<Recovered>),
+    /// A folder is gone.
+    Removed,
+    /// All up to here is on disk.
+    Synced(Covered),
+    /// A snapshot is on disk, and perhaps batches that were not.
+    SnapshotKept(Offset, Option<Covered>),
+}
+
+/// What a snapshot is made of.
+#[derive(Debug)]
+pub(super) struct SnapshotWork<F> {
+    pub(super) folder: PathBuf,
+    pub(super) upto: Offset,
+    pub(super) producers: Bytes,
+    pub(super) segments: Vec<Segment>,
+    pub(super) epochs: Epochs,
+    pub(super) epochs_changed: bool,
+    /// Batches that have to be synced first.
+    pub(super) batches: Option<SyncSet<F>>,
+    /// Indexes that have to be synced first.
+    pub(super) indexes: Vec<F>,
+}
+
+/// Works until the store stops.
+pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut jobs: UnboundedReceiver<KeeperJob<P>>) {
+    while let Some(job) = jobs.recv().await {
+        match job {
+            KeeperJob::Log { id, work, writer } => {
+                let outcome = carry_out(&task, id, work).await;
+                // The writer ends last, but for a node that is torn down.
+                let _ = writer.send(WriterJob::FromKeeper(id, outcome));
+            }
+            KeeperJob::RemoveOthers(known) => {
+                if let Err(error) = remove_others(&task, &known.into_iter().collect()).await {
+                    tracing::warn!(%error, "could not remove what deleted topics left behind");
+                }
+            }
+            KeeperJob::MarkClean(folders, done) => {
+                if let Err(error) = clean::keep(&task.disk, &folders).await {
+                    tracing::warn!(%error, "could not mark the stop as a clean one: the next start reads more");
+                }
+                let _ = done.send(());
+            }
+            KeeperJob::Stop => return,
+        }
+    }
+}
+
+async fn carry_out<P: Platform>(task: &DiskTask<P>, id: LogId, work: Work<P>) -> Result<Outcome<P>, StorageError> {
+    match work {
+        Work::Open { topic, settings, left } => {
+            let (log, recovered) = recovery::open(task, id, &topic, settings, left).await?;
+            Ok(Outcome::Opened(Box::new(log), Box::new(recovered)))
+        }
+        Work::Truncate(mut log, to) => {
+            let generation = cut::truncate(task, &mut log, to).await?;
+            let end_offset = log.end_offset;
+            Ok(Outcome::Returned(log, StorageDone::Truncated { log: id, end_offset, generation }))
+        }
+        Work::Trim(mut log, log_start) => {
+            cut::trim(task, &mut log, log_start).await?;
+            let log_start = log.view.lock().log_start;
+            Ok(Outcome::Returned(log, StorageDone::Trimmed { log: id, log_start }))
+        }
+        Work::Remove(folder, delay_ms) => {
+            cut::remove(task, &folder, delay_ms).await?;
+            Ok(Outcome::Removed)
+        }
+        Work::Sync(set) => set.carry_out(task).await.map(Outcome::Synced),
+        Work::Snapshot(work) => keep_snapshot(task, *work).await,
+    }
+}
+
+/// Takes away the folders of partitions that are neither known nor open.
+async fn remove_others<P: Platform>(task: &DiskTask<P>, known: &BTreeSet<LogId>) -> Result<(), StorageError> {
+    let names = task.disk.list(paths::root()).await.map_err(|error| failure::from_io(&error))?;
+    for folder in names {
+        let Some(partition) = paths::parse_log_folder(&folder) else { continue };
+        let _alone = task.shared.folders.lock().await;
+        let metadata = folder.join(checkpoint::PARTITION_METADATA);
+        let topic = checkpoint::read_checked(&task.disk, &metadata, checkpoint::decode_partition_metadata).await;
+        let Some(Some(topic)) = topic.map_err(|error| failure::from_io(&error))? else { continue };
+        let log = LogId::Partition(TopicPartition { topic, partition });
+        // One that was created since is open.
+        if !known.contains(&log) && task.shared.view(log).is_none() {
+            tracing::info!(%log, folder = %folder.display(), "removing a log whose topic is gone");
+            cut::remove(task, &folder, 0).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn keep_snapshot<P: Platform>(task: &DiskTask<P>, work: SnapshotWork<FileOf<P>>) -> Result<Outcome<P>, StorageError> {
+    let SnapshotWork { folder, upto, producers, mut segments, mut epochs, epochs_changed, batches, indexes } = work;
+    let covered = match batches {
+        Some(set) => Some(set.carry_out(task).await?),
+        None => None,
+    };
+    for file in &indexes {
+        sync_file(task, file).await?;
+    }
+    if epochs_changed {
+        let content = epochs.to_checkpoint();
+        let kept = checkpoint::replace(&task.disk, &folder, checkpoint::LEADER_EPOCHS.as_ref(), content).await;
+        kept.map_err(|error| failure::from_io(&error))?;
+    } else {
+        // The indexes may be new files.
+        cut::sync_folder(task, &folder).await?;
+    }
+    let behind =
+        segments.iter().position(|segment| segment.base_offset >= upto && segment.base_offset > Offset::ZERO).unwrap_or(segments.len());
+    segments.truncate(behind);
+    let last = segments.pop();
+    let (base_offset, position) = match last {
+        Some(last) => (last.base_offset, SegmentReader::open(task, &folder, last).await?.position_of(upto).await?),
+        None => (upto, 0),
+    };
+    epochs.truncate_to(upto);
+    let snapshot = Snapshot {
+        upto,
+        sealed: segments.iter().map(Segment::sealed).collect(),
+        base_offset,
+        position,
+        max_timestamp: last.map_or(gracchus_core::time::Timestamp::NONE, |last| last.max_timestamp),
+        epochs: epochs.starts().to_vec(),
+        producers,
+    };
+    let name = paths::snapshot_file(std::path::Path::new(""), upto);
+    checkpoint::replace(&task.disk, &folder, &name, snapshot.encode()).await.map_err(|error| failure::from_io(&error))?;
+    remove_old_snapshots(task, &folder).await.map_err(|error| failure::from_io(&error))?;
+    Ok(Outcome::SnapshotKept(upto, covered))
+}
+
+async fn remove_old_snapshots<P: Platform>(task: &DiskTask<P>, folder: &std::path::Path) -> std::io::Result<()> {
+    let mut kept: Vec<Offset> = task.disk.list(folder).await?.iter().filter_map(|name| paths::parse_snapshot_file(name)).collect();
+    kept.sort_unstable();
+    for &upto in kept.iter().rev().skip(snapshot::KEPT) {
+        checkpoint::remove_if_there(&task.disk, &paths::snapshot_file(folder, upto)).await?;
+    }
+    Ok(())
+}

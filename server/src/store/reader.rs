@@ -1,0 +1,210 @@
+//! Reading: which parts of which files hold what was asked for, and, for internal logs, the batches themselves.
+//!
+//! Fresh data is resolved where it is asked for, from memory. What is older, or in a file that is not open, is resolved by tasks that own a
+//! disk, so that nobody else waits for one.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use gracchus_core::boundary::{LogSlice, SearchId, StorageDone, StorageError, TimeTarget};
+use gracchus_core::ids::LogId;
+use gracchus_core::offset::Offset;
+use gracchus_core::record::CorruptBatch;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+
+use super::batches::{CheckedBatches, Found};
+use super::lookup::SegmentReader;
+use super::paths::FileKind;
+use super::task::{DiskTask, Shared};
+use super::view::{Resolution, Segment, SegmentRange, View};
+use super::{failure, find};
+use crate::platform::{FileOf, Platform};
+
+/// Parts of files, in order.
+pub(super) type FileRanges<P> = Vec<(FileOf<P>, Range<u64>)>;
+
+/// Where slices are, each for itself.
+pub(super) type Resolved<P> = Vec<Result<FileRanges<P>, StorageError>>;
+
+/// Work for a reader.
+pub(super) enum ReadJob<P: Platform> {
+    /// Slices that can't be resolved from memory.
+    Resolve {
+        /// The slices, in order.
+        slices: Vec<LogSlice>,
+        /// Bytes over all slices.
+        bytes_max: u64,
+        /// Takes the answer.
+        answer: oneshot::Sender<Resolved<P>>,
+    },
+    /// A search by time.
+    Find {
+        /// The log.
+        log: LogId,
+        /// Names the search.
+        search: SearchId,
+        /// What is wanted.
+        target: TimeTarget,
+        /// Records from here on are not looked at.
+        upto: Offset,
+    },
+    /// The store stops.
+    Stop,
+}
+
+/// Reads until the store stops.
+pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut jobs: UnboundedReceiver<ReadJob<P>>) {
+    while let Some(job) = jobs.recv().await {
+        match job {
+            ReadJob::Resolve { slices, bytes_max, answer } => {
+                let resolved = resolve_from_disk(&task, &slices, bytes_max).await;
+                // Who asked may have gone: its connection has closed.
+                let _ = answer.send(resolved);
+            }
+            ReadJob::Find { log, search, target, upto } => {
+                let found = match task.shared.view(log) {
+                    Some(view) => find::find(&task, &view, target, upto).await,
+                    None => Err(failure::void()),
+                };
+                task.shared.tell(StorageDone::Found { log, search, found });
+            }
+            ReadJob::Stop => return,
+        }
+    }
+}
+
+/// How many bytes slices may still have. The first that has any batch gets one, however large.
+struct Allowance {
+    left: u64,
+    nothing_yet: bool,
+}
+
+impl Allowance {
+    fn new(bytes_max: u64) -> Self {
+        Self { left: bytes_max, nothing_yet: true }
+    }
+
+    fn of(&self, slice: &LogSlice) -> (u64, bool) {
+        (self.left.min(u64::from(slice.bytes_max)), self.nothing_yet)
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.left = self.left.saturating_sub(bytes);
+        self.nothing_yet &= bytes == 0;
+    }
+}
+
+/// Resolves slices without a disk; `None` if that takes one.
+pub(super) fn resolve_from_memory<P: Platform>(shared: &Shared<P>, slices: &[LogSlice], bytes_max: u64) -> Option<Resolved<P>> {
+    let mut allowance = Allowance::new(bytes_max);
+    let mut resolved = Vec::with_capacity(slices.len());
+    for slice in slices {
+        let (bytes_max, at_least_one) = allowance.of(slice);
+        let resolution = shared.view(slice.log).map_or(Resolution::Void, |view| view.resolve(slice, bytes_max, at_least_one));
+        resolved.push(match resolution {
+            Resolution::Void => Err(failure::void()),
+            Resolution::Search(_) => return None,
+            Resolution::Ranges(ranges) => {
+                allowance.take(length(&ranges));
+                let open = |(segment, range): SegmentRange| Some((shared.files.get((segment.number, FileKind::Log))?, range));
+                Ok(ranges.into_iter().map(open).collect::<Option<_>>()?)
+            }
+        });
+    }
+    Some(resolved)
+}
+
+async fn resolve_from_disk<P: Platform>(task: &DiskTask<P>, slices: &[LogSlice], bytes_max: u64) -> Resolved<P> {
+    let mut allowance = Allowance::new(bytes_max);
+    let mut resolved = Vec::with_capacity(slices.len());
+    for slice in slices {
+        let (bytes_max, at_least_one) = allowance.of(slice);
+        let ranges = match task.shared.view(slice.log) {
+            Some(view) => resolve_one(task, &view, slice, bytes_max, at_least_one).await,
+            None => Err(failure::void()),
+        };
+        if let Ok(ranges) = &ranges {
+            allowance.take(ranges.iter().map(|(_, range)| range.end - range.start).sum());
+        }
+        resolved.push(ranges);
+    }
+    resolved
+}
+
+async fn resolve_one<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    slice: &LogSlice,
+    bytes_max: u64,
+    at_least_one: bool,
+) -> Result<FileRanges<P>, StorageError> {
+    let ranges = match view.resolve(slice, bytes_max, at_least_one) {
+        Resolution::Void => return Err(failure::void()),
+        Resolution::Ranges(ranges) => ranges,
+        Resolution::Search(segments) => search(task, view, &segments, slice, bytes_max, at_least_one).await?,
+    };
+    let mut files = Vec::with_capacity(ranges.len());
+    for (segment, range) in ranges {
+        files.push((task.segment_file(&view.folder, &segment, FileKind::Log).await?, range));
+    }
+    // Files are found by name here: only if nothing was cut meanwhile are they those that were meant.
+    if view.serves(slice) { Ok(files) } else { Err(failure::void()) }
+}
+
+async fn search<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    segments: &[Segment],
+    slice: &LogSlice,
+    bytes_max: u64,
+    at_least_one: bool,
+) -> Result<Vec<SegmentRange>, StorageError> {
+    let mut ranges = Vec::new();
+    let mut allowance = Allowance { left: bytes_max, nothing_yet: at_least_one };
+    for segment in segments {
+        let reader = SegmentReader::open(task, &view.folder, *segment).await?;
+        let range = reader.range(slice.from, slice.upto, allowance.left, allowance.nothing_yet).await?;
+        let is_whole = range.end == segment.bytes;
+        if range.start < range.end {
+            allowance.take(range.end - range.start);
+            ranges.push((*segment, range));
+        }
+        if !is_whole || segment.end_offset >= slice.upto {
+            break;
+        }
+    }
+    Ok(ranges)
+}
+
+fn length(ranges: &[SegmentRange]) -> u64 {
+    ranges.iter().map(|(_, range)| range.end - range.start).sum()
+}
+
+/// The whole batches from the one that holds `from` up to `upto`, as many as `bytes_max` allows but at least one, each checked.
+pub(super) async fn read_batches<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    from: Offset,
+    upto: Offset,
+    bytes_max: u32,
+) -> Result<Vec<Bytes>, StorageError> {
+    let (log, generation) = (LogId::Metadata, view.lock().generation.ok_or_else(failure::void)?);
+    let slice = LogSlice { log, generation, from, upto, bytes_max };
+    let mut read = Vec::new();
+    for (file, range) in resolve_one(task, view, &slice, u64::from(bytes_max), true).await? {
+        let mut batches = CheckedBatches::new(&task.disk, &file, range.start, range.end);
+        while batches.position() < range.end {
+            let error = match batches.next().await? {
+                Found::Batch { bytes, .. } => {
+                    read.push(bytes);
+                    continue;
+                }
+                Found::End => CorruptBatch::Length(0),
+                Found::Bad(error) => error,
+            };
+            return Err(failure::corrupt(format!("{} at byte {}: {error:?}", view.folder.display(), batches.position())));
+        }
+    }
+    Ok(read)
+}

@@ -1,0 +1,428 @@
+//! Opening a log, whatever a crash has left of it.
+//!
+//! Below the last snapshot everything is trusted: it was on disk before the snapshot was. What lies behind is read batch by batch and kept
+//! up to the first that is not whole, has the wrong CRC, or does not follow on the one before. What is kept there may have been in the page
+//! cache only, or behind a failed sync, so it is written again, byte for byte from what was checked, and synced before it is called durable.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use gracchus_core::boundary::{Durability, LogSettings, Recovered, StorageError};
+use gracchus_core::epoch::LeaderEpoch;
+use gracchus_core::ids::{LogId, TopicName};
+use gracchus_core::offset::Offset;
+use gracchus_core::record::BatchHeader;
+use gracchus_core::time::Timestamp;
+
+use super::batches::{CheckedBatches, Found};
+use super::epochs::Epochs;
+use super::log::Log;
+use super::paths::{self, DELETED_FILE, FileKind, UNFINISHED_FILE};
+use super::segment::ActiveSegment;
+use super::snapshot::Snapshot;
+use super::task::DiskTask;
+use super::view::{Segment, View};
+use super::{checkpoint, cut, failure, remains, sync};
+use crate::platform::{Disk, Platform};
+
+/// Checked bytes that are written again at once.
+const REWRITE_BYTES: u64 = 1 << 20;
+
+/// In what state a log's files may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// As a stop leaves them: all that is in them is on disk.
+    Clean,
+    /// As a crash leaves them. Nobody has them open.
+    Crashed,
+    /// As a failure in this run leaves them. Readers may still be sending from them.
+    Failed,
+}
+
+/// What a log's folder holds.
+struct Folder {
+    names: Vec<PathBuf>,
+    bases: BTreeSet<Offset>,
+    /// The start that was kept, and whether it can't be read.
+    log_start: Option<Offset>,
+    log_start_is_bad: bool,
+}
+
+/// A log being put together.
+struct Recovery<'a, P: Platform> {
+    task: &'a DiskTask<P>,
+    folder: &'a Path,
+    settings: &'a LogSettings,
+    left: Left,
+    segments: Vec<Segment>,
+    active: Option<ActiveSegment>,
+    indexes: Vec<crate::platform::FileOf<P>>,
+    epochs: Epochs,
+    /// Behind the last batch that is kept.
+    end: Offset,
+    tail: Vec<BatchHeader>,
+    torn_bytes: u64,
+    damaged: bool,
+}
+
+/// Opens a log. One without files makes none.
+pub(super) async fn open<P: Platform>(
+    task: &DiskTask<P>,
+    id: LogId,
+    topic: &TopicName,
+    settings: LogSettings,
+    left: Left,
+) -> Result<(Log<P>, Recovered), StorageError> {
+    let path = paths::log_folder(id, topic);
+    let Some(mut folder) = Folder::look(task, id, &path, &settings).await? else { return Ok(absent(task, id, path, settings)) };
+    folder.remove_leftovers(task, &path).await?;
+    folder.drop_trimmed(task, &path).await?;
+    let (snapshot, snapshot_is_bad) = folder.snapshot(task, &path).await?;
+    let first = folder.bases.first().copied();
+    let expected_start = folder.log_start.unwrap_or_default();
+    let mut recovery = Recovery {
+        task,
+        folder: &path,
+        settings: &settings,
+        left,
+        segments: Vec::new(),
+        active: None,
+        indexes: Vec::new(),
+        epochs: Epochs::default(),
+        end: expected_start,
+        tail: Vec::new(),
+        torn_bytes: 0,
+        damaged: snapshot_is_bad || folder.log_start_is_bad || first.is_some_and(|first| first > expected_start),
+    };
+    let log_start = first.map_or(expected_start, |first| first.max(expected_start));
+    recovery.scan(&folder.bases, snapshot.as_ref(), log_start).await?;
+    recovery.drop_below(log_start).await?;
+    cut::sync_folder(task, &path).await?;
+    if left != Left::Clean {
+        cut::sync_folder(task, paths::root()).await?;
+    }
+    Ok(recovery.finish(id, settings.clone(), log_start, snapshot))
+}
+
+/// A log that has no folder.
+fn absent<P: Platform>(task: &DiskTask<P>, id: LogId, path: PathBuf, settings: LogSettings) -> (Log<P>, Recovered) {
+    let generation = task.shared.next_generation();
+    let view = View::new(path, generation, Offset::ZERO, Vec::new());
+    let recovered = Recovered {
+        log_start: Offset::ZERO,
+        log_end: Offset::ZERO,
+        epochs: Vec::new(),
+        sealed: Vec::new(),
+        active_bytes: 0,
+        active_max_timestamp: None,
+        snapshot: None,
+        tail: Vec::new(),
+        torn_bytes: 0,
+        damaged: false,
+        generation,
+    };
+    (Log::new(id, settings, view, false, Epochs::default(), Offset::ZERO), recovered)
+}
+
+impl Folder {
+    /// Looks into a log's folder; `None` if there is none, or one of another topic that had the name, which is taken away.
+    async fn look<P: Platform>(task: &DiskTask<P>, id: LogId, path: &Path, settings: &LogSettings) -> Result<Option<Self>, StorageError> {
+        let names = task.disk.list(path).await.map_err(|error| failure::from_io(&error))?;
+        if names.is_empty() {
+            return Ok(None);
+        }
+        if let LogId::Partition(partition) = id {
+            let _alone = task.shared.folders.lock().await;
+            let mut content = Bytes::new();
+            let mut topic = None;
+            // A bit may have flipped on the way, which would cost the whole log: it has to read the same twice.
+            for _ in 0..2 {
+                content = read(task, &path.join(checkpoint::PARTITION_METADATA)).await?.unwrap_or_default();
+                topic = checkpoint::decode_partition_metadata(&content);
+                if topic == Some(partition.topic) {
+                    break;
+                }
+            }
+            match topic {
+                Some(topic) if topic == partition.topic => {}
+                // It is on disk before any batch is, so without it nothing was promised.
+                None if content.iter().any(|&byte| byte != 0) => {
+                    return Err(failure::corrupt(format!("{}/{}", path.display(), checkpoint::PARTITION_METADATA)));
+                }
+                Some(_) | None => {
+                    cut::remove(task, path, settings.file_delete_delay_ms).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        let bases = names.iter().filter_map(|name| paths::parse_segment_file(name, FileKind::Log)).collect();
+        let kept = read_checked(task, &path.join(checkpoint::LOG_START), checkpoint::decode_log_start).await?;
+        Ok(Some(Self { names, bases, log_start_is_bad: kept == Some(None), log_start: kept.flatten() }))
+    }
+
+    /// Removes files that were on their way in or out, and indexes without a segment.
+    async fn remove_leftovers<P: Platform>(&self, task: &DiskTask<P>, path: &Path) -> Result<(), StorageError> {
+        for name in &self.names {
+            let text = name.to_string_lossy();
+            let index_of = [FileKind::OffsetIndex, FileKind::TimeIndex].into_iter().find_map(|kind| paths::parse_segment_file(name, kind));
+            let is_orphan = index_of.is_some_and(|base| !self.bases.contains(&base));
+            if is_orphan || text.ends_with(DELETED_FILE) || text.ends_with(UNFINISHED_FILE) {
+                checkpoint::remove_if_there(&task.disk, &path.join(name)).await.map_err(|error| failure::from_io(&error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the segments that were trimmed: their removal may not have reached the disk.
+    async fn drop_trimmed<P: Platform>(&mut self, task: &DiskTask<P>, path: &Path) -> Result<(), StorageError> {
+        let log_start = self.log_start.unwrap_or_default();
+        let successors = self.bases.iter().skip(1);
+        let trimmed: Vec<Offset> = self.bases.iter().zip(successors).filter(|(_, next)| **next <= log_start).map(|(base, _)| *base).collect();
+        for base in trimmed {
+            self.bases.remove(&base);
+            cut::retire_files(task, path, base, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// The newest snapshot that can be used. Others are removed, and whether one of those speaks of bytes that are not there is told.
+    async fn snapshot<P: Platform>(&self, task: &DiskTask<P>, path: &Path) -> Result<(Option<Snapshot>, bool), StorageError> {
+        let mut kept: Vec<Offset> = self.names.iter().filter_map(|name| paths::parse_snapshot_file(name)).collect();
+        kept.sort_unstable();
+        let mut bytes_are_missing = false;
+        for upto in kept.into_iter().rev() {
+            let file = paths::snapshot_file(path, upto);
+            let snapshot = read_checked(task, &file, Snapshot::decode).await?.flatten().filter(|snapshot| snapshot.upto == upto);
+            if let Some(snapshot) = snapshot {
+                if self.fits(task, path, &snapshot).await? {
+                    return Ok((Some(snapshot), bytes_are_missing));
+                }
+                bytes_are_missing = true;
+            }
+            checkpoint::remove_if_there(&task.disk, &file).await.map_err(|error| failure::from_io(&error))?;
+        }
+        Ok((None, bytes_are_missing))
+    }
+
+    /// Whether the segments are there that a snapshot speaks of, but for those that were trimmed since.
+    async fn fits<P: Platform>(&self, task: &DiskTask<P>, path: &Path, snapshot: &Snapshot) -> Result<bool, StorageError> {
+        let log_start = self.log_start.unwrap_or_default();
+        let is_there = |base: &Offset| self.bases.contains(base);
+        if !snapshot.sealed.iter().filter(|sealed| sealed.end_offset > log_start).all(|sealed| is_there(&sealed.base_offset)) {
+            return Ok(false);
+        }
+        if snapshot.position == 0 || snapshot.upto <= log_start {
+            return Ok(true);
+        }
+        if !is_there(&snapshot.base_offset) {
+            return Ok(false);
+        }
+        let file = paths::segment_file(path, snapshot.base_offset, FileKind::Log);
+        let file = task.disk.open(&file).await.map_err(|error| failure::from_io(&error))?;
+        let length = task.disk.length(&file).await.map_err(|error| failure::from_io(&error))?;
+        Ok(length >= snapshot.position)
+    }
+}
+
+impl<P: Platform> Recovery<'_, P> {
+    /// Trusts what the snapshot says and reads the rest.
+    async fn scan(&mut self, bases: &BTreeSet<Offset>, snapshot: Option<&Snapshot>, log_start: Offset) -> Result<(), StorageError> {
+        let mut trusted = BTreeSet::new();
+        let mut from = None;
+        if let Some(snapshot) = snapshot {
+            self.epochs = Epochs::new(snapshot.epochs.clone());
+            for sealed in snapshot.sealed.iter().filter(|sealed| bases.contains(&sealed.base_offset)) {
+                trusted.insert(sealed.base_offset);
+                self.segments.push(Segment {
+                    number: self.task.shared.next_segment(),
+                    base_offset: sealed.base_offset,
+                    end_offset: sealed.end_offset,
+                    bytes: sealed.bytes,
+                    max_timestamp: sealed.max_timestamp,
+                });
+            }
+            if bases.contains(&snapshot.base_offset) || snapshot.upto > log_start {
+                self.end = snapshot.upto;
+                from = Some(snapshot);
+            }
+        }
+        if from.is_none() {
+            self.end = bases.iter().find(|base| !trusted.contains(*base)).copied().unwrap_or(self.end);
+        }
+        let start = from.map_or(self.end, |snapshot| snapshot.base_offset);
+        let mut is_whole = true;
+        for &base in bases.iter().filter(|base| !trusted.contains(*base)) {
+            if base < start {
+                cut::retire_files(self.task, self.folder, base, 0).await?;
+                continue;
+            }
+            let resumed = from.filter(|snapshot| snapshot.base_offset == base);
+            if !is_whole || (resumed.is_none() && base != self.end) {
+                // A successor was begun only when this one was on disk: then its end is missing.
+                self.damaged |= is_whole && base > self.end && self.settings.durability == Durability::Flushed;
+                is_whole = false;
+                cut::retire_files(self.task, self.folder, base, 0).await?;
+                continue;
+            }
+            self.seal_active().await?;
+            is_whole = self.scan_segment(base, resumed, bases.last() == Some(&base)).await?;
+        }
+        if self.active.is_none()
+            && let Some(last) = self.segments.pop()
+        {
+            self.active = Some(ActiveSegment::resume(self.task, self.folder, last).await?);
+        }
+        Ok(())
+    }
+
+    /// The segment that was scanned last has a successor.
+    async fn seal_active(&mut self) -> Result<(), StorageError> {
+        if let Some(mut active) = self.active.take() {
+            self.indexes.extend(active.seal(self.task, self.folder).await?);
+            self.segments.push(active.segment());
+        }
+        Ok(())
+    }
+
+    /// Reads a segment's batches, from where the snapshot ends if it ends there, and makes it the active one. Says whether it is whole.
+    async fn scan_segment(&mut self, base_offset: Offset, resumed: Option<&Snapshot>, is_last: bool) -> Result<bool, StorageError> {
+        let mut segment = Segment {
+            number: self.task.shared.next_segment(),
+            base_offset,
+            end_offset: self.end,
+            bytes: resumed.map_or(0, |snapshot| snapshot.position),
+            max_timestamp: resumed.map_or(Timestamp::NONE, |snapshot| snapshot.max_timestamp),
+        };
+        let path = paths::segment_file(self.folder, base_offset, FileKind::Log);
+        let file = self.task.disk.open(&path).await.map_err(|error| failure::from_io(&error))?;
+        let length = self.task.disk.length(&file).await.map_err(|error| failure::from_io(&error))?;
+        let mut active = ActiveSegment::resume(self.task, self.folder, segment).await?;
+        let mut batches = CheckedBatches::new(&self.task.disk, &file, segment.bytes, length);
+        let mut rewrite = Rewrite::new(segment.bytes);
+        let is_whole = loop {
+            match batches.next().await? {
+                Found::Batch { header, bytes } if self.follows(&header) => {
+                    active.note(&header, self.settings.index_interval_bytes);
+                    self.epochs.note(header.leader_epoch, header.base_offset);
+                    self.end = header.next_offset();
+                    self.tail.push(header);
+                    if self.left == Left::Crashed {
+                        rewrite.push(self.task, &file, bytes).await?;
+                    }
+                }
+                Found::End => break true,
+                Found::Batch { .. } | Found::Bad(_) => break false,
+            }
+        };
+        rewrite.finish(self.task, &file).await?;
+        segment = active.segment();
+        let remains = remains::look(self.task, &file, segment.bytes..length, self.end).await?;
+        self.torn_bytes += remains.torn_bytes;
+        if self.settings.durability == Durability::Flushed {
+            let one_write = self.task.shared.settings.group_bytes_max;
+            // Unsynced bytes are those of one write at most: a batch further on was written when all before was on disk.
+            let is_further = remains.last_batch_at.is_some_and(|at| at - segment.bytes >= one_write);
+            self.damaged |= is_further || (!is_last && !is_whole);
+        }
+        match self.left {
+            Left::Clean | Left::Crashed if length > segment.bytes => {
+                self.task.disk.truncate(&file, segment.bytes).await.map_err(|error| failure::from_io(&error))?;
+                sync::sync_file(self.task, &file).await?;
+            }
+            Left::Clean => {}
+            Left::Crashed => sync::sync_file(self.task, &file).await?,
+            Left::Failed => {
+                let copied = cut::copy(self.task, self.folder, &segment, segment.bytes).await?;
+                active.move_to(copied.number);
+            }
+        }
+        self.active = Some(active);
+        Ok(is_whole)
+    }
+
+    fn follows(&self, header: &BatchHeader) -> bool {
+        header.base_offset == self.end && header.leader_epoch >= self.epochs.latest().unwrap_or(LeaderEpoch::NONE)
+    }
+
+    /// Drops the segments that were trimmed.
+    async fn drop_below(&mut self, log_start: Offset) -> Result<(), StorageError> {
+        let is_below = |segment: &Segment| segment.end_offset <= log_start && (segment.bytes > 0 || segment.base_offset < log_start);
+        for segment in self.segments.extract_if(.., |segment| is_below(segment)) {
+            cut::retire_files(self.task, self.folder, segment.base_offset, 0).await?;
+        }
+        if let Some(active) = self.active.take_if(|active| is_below(&active.segment())) {
+            cut::retire_files(self.task, self.folder, active.segment().base_offset, 0).await?;
+        }
+        self.end = self.end.max(log_start);
+        self.epochs.trim_to(log_start);
+        Ok(())
+    }
+
+    fn finish(self, id: LogId, settings: LogSettings, log_start: Offset, snapshot: Option<Snapshot>) -> (Log<P>, Recovered) {
+        let generation = self.task.shared.next_generation();
+        let sealed = self.segments.iter().map(Segment::sealed).collect();
+        let active = self.active.as_ref().map(ActiveSegment::segment);
+        let mut segments = self.segments;
+        segments.extend(active);
+        let view = View::new(self.folder.to_owned(), generation, log_start, segments);
+        let recovered = Recovered {
+            log_start,
+            log_end: self.end,
+            epochs: self.epochs.starts().to_vec(),
+            sealed,
+            active_bytes: active.map_or(0, |active| active.bytes),
+            active_max_timestamp: active.filter(|active| active.bytes > 0).map(|active| active.max_timestamp),
+            snapshot: snapshot.map(|snapshot| (snapshot.upto, snapshot.producers)),
+            tail: self.tail,
+            torn_bytes: self.torn_bytes,
+            damaged: self.damaged,
+            generation,
+        };
+        let mut log = Log::new(id, settings, view, true, self.epochs, self.end);
+        log.active = self.active;
+        log.unsynced.note_sealed(self.indexes);
+        (log, recovered)
+    }
+}
+
+/// Checked batches on their way back to where they were read.
+struct Rewrite {
+    at: u64,
+    bytes: u64,
+    pieces: Vec<Bytes>,
+}
+
+impl Rewrite {
+    fn new(at: u64) -> Self {
+        Self { at, bytes: 0, pieces: Vec::new() }
+    }
+
+    async fn push<P: Platform>(&mut self, task: &DiskTask<P>, file: &crate::platform::FileOf<P>, batch: Bytes) -> Result<(), StorageError> {
+        self.bytes += batch.len() as u64;
+        self.pieces.push(batch);
+        if self.bytes >= REWRITE_BYTES { self.finish(task, file).await } else { Ok(()) }
+    }
+
+    async fn finish<P: Platform>(&mut self, task: &DiskTask<P>, file: &crate::platform::FileOf<P>) -> Result<(), StorageError> {
+        if !self.pieces.is_empty() {
+            task.disk.write_at(file, self.at, &self.pieces).await.map_err(|error| failure::from_io(&error))?;
+            self.at += self.bytes;
+            self.bytes = 0;
+            self.pieces.clear();
+        }
+        Ok(())
+    }
+}
+
+async fn read<P: Platform>(task: &DiskTask<P>, path: &Path) -> Result<Option<Bytes>, StorageError> {
+    checkpoint::read(&task.disk, path).await.map_err(|error| failure::from_io(&error))
+}
+
+async fn read_checked<P: Platform, T>(
+    task: &DiskTask<P>,
+    path: &Path,
+    decode: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Option<Option<T>>, StorageError> {
+    checkpoint::read_checked(&task.disk, path, decode).await.map_err(|error| failure::from_io(&error))
+}

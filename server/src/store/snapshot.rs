@@ -1,0 +1,90 @@
+//! Snapshots: all that recovery has to know of a log below an offset, in one file that is there whole or not at all.
+//!
+//! A snapshot is written only after everything below its offset, indexes too, is on disk. Recovery therefore trusts what lies below and
+//! reads only what lies behind, so its time does not grow with the log. The last two are kept: a bad one falls back to the one before.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use gracchus_core::boundary::{EpochStart, SealedSegment};
+use gracchus_core::offset::Offset;
+use gracchus_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+const MAGIC: &[u8; 8] = b"GRACSNAP";
+
+/// How many snapshots of a log are kept.
+pub(super) const KEPT: usize = 2;
+
+/// A log as of an offset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Snapshot {
+    /// It covers everything below.
+    pub(super) upto: Offset,
+    /// Segments that end at `upto` or before the one that it lies in.
+    pub(super) sealed: Vec<SealedSegment>,
+    /// Base offset of the segment that `upto` lies in.
+    pub(super) base_offset: Offset,
+    /// Where `upto` lies in that segment's file.
+    pub(super) position: u64,
+    /// The largest timestamp of that segment's batches below `position`, or a larger one.
+    pub(super) max_timestamp: Timestamp,
+    /// Where leader epochs start.
+    pub(super) epochs: Vec<EpochStart>,
+    /// The core's own bytes.
+    pub(super) producers: Bytes,
+}
+
+/// The versions that were ever written.
+#[derive(Serialize, Deserialize)]
+enum Versioned {
+    V1(Snapshot),
+}
+
+impl Snapshot {
+    /// The file's content: magic, CRC-32C of the rest, the rest.
+    pub(super) fn encode(self) -> Bytes {
+        let body = postcard::to_stdvec(&Versioned::V1(self)).expect("plain data serialises");
+        let mut content = BytesMut::with_capacity(MAGIC.len() + 4 + body.len());
+        content.put_slice(MAGIC);
+        content.put_u32(crc_fast::crc32_iscsi(&body));
+        content.put_slice(&body);
+        content.freeze()
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
+        let (crc, body) = content.strip_prefix(MAGIC)?.split_first_chunk()?;
+        if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
+            return None;
+        }
+        let Versioned::V1(snapshot) = postcard::from_bytes(body).ok()?;
+        Some(snapshot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gracchus_core::epoch::LeaderEpoch;
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_survives_a_round_trip_and_damage_is_seen() {
+        let snapshot = Snapshot {
+            upto: Offset(70),
+            sealed: vec![SealedSegment { base_offset: Offset(0), end_offset: Offset(50), bytes: 900, max_timestamp: Timestamp(5) }],
+            base_offset: Offset(50),
+            position: 360,
+            max_timestamp: Timestamp(9),
+            epochs: vec![EpochStart { leader_epoch: LeaderEpoch(1), start_offset: Offset(0) }],
+            producers: Bytes::from_static(b"producers"),
+        };
+        let content = snapshot.clone().encode();
+        assert_eq!(Snapshot::decode(&content), Some(snapshot));
+        for at in 0..content.len() {
+            let mut flipped = content.to_vec();
+            flipped[at] ^= 1;
+            assert_eq!(Snapshot::decode(&flipped), None, "byte {at}");
+            assert_eq!(Snapshot::decode(&content[..at]), None, "cut at {at}");
+        }
+    }
+}

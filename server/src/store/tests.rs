@@ -1,0 +1,361 @@
+//! The store on a real folder, through its public verbs.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use gracchus_core::boundary::{
+    Durability, ElectionState, Generation, LogSettings, LogSlice, Payload, Recovered, SearchId, StorageDone, StorageError, StorageOp,
+    TimeTarget,
+};
+use gracchus_core::epoch::{LeaderEpoch, QuorumEpoch};
+use gracchus_core::ids::{LogId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition, Uuid};
+use gracchus_core::offset::Offset;
+use gracchus_core::record::{BatchBuilder, BatchHeader, check_crc};
+use gracchus_core::time::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Store, StoreSettings};
+use crate::platform::real::Real;
+use crate::platform::{Disk, FileOf, Platform};
+
+const LOG: LogId = LogId::Partition(TopicPartition { topic: TopicId(Uuid([7; 16])), partition: PartitionIndex(0) });
+
+/// A store on a folder of its own, which goes when the test ends.
+struct Rig {
+    folder: PathBuf,
+    platform: Real,
+    store: Store<Real>,
+    done: UnboundedReceiver<StorageDone>,
+    generation: Generation,
+    end: Offset,
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn settings(durability: Durability) -> LogSettings {
+    LogSettings { durability, segment_bytes_max: 1_000, segment_age_max_ms: i64::MAX, index_interval_bytes: 100, file_delete_delay_ms: 0 }
+}
+
+impl Rig {
+    async fn start(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("gracchus-store-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let (platform, store, done) = start(&folder).await;
+        Self { folder, platform, store, done, generation: Generation(0), end: Offset(0) }
+    }
+
+    async fn restart(&mut self) {
+        self.store.stop().await;
+        let elsewhere = self.folder.with_extension("elsewhere");
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        // The old platform has to go before its lock does.
+        (self.platform, self.store, self.done) = start(&elsewhere).await;
+        (self.platform, self.store, self.done) = start(&self.folder).await;
+        std::fs::remove_dir_all(&elsewhere).unwrap();
+    }
+
+    async fn open(&mut self, durability: Durability) -> Recovered {
+        self.store.submit(StorageOp::Open { log: LOG, topic: TopicName::from("t"), settings: settings(durability) });
+        let opened = self.until(|done| if let StorageDone::Opened { recovered, .. } = done { Some(recovered.clone()) } else { None });
+        let recovered = opened.await;
+        self.generation = recovered.generation;
+        self.end = recovered.log_end;
+        recovered
+    }
+
+    async fn until<T>(&mut self, wanted: impl Fn(&StorageDone) -> Option<T>) -> T {
+        loop {
+            let done = self.done.recv().await.expect("the store is there");
+            if let Some(wanted) = wanted(&done) {
+                return wanted;
+            }
+            assert!(!matches!(done, StorageDone::Failed { .. }), "{done:?}");
+        }
+    }
+
+    /// Appends a batch of `records` records, with timestamps ten times their offsets.
+    fn append(&mut self, records: i64) {
+        let mut builder = BatchBuilder::new(self.end, LeaderEpoch(3));
+        for record in 0..records {
+            builder.append(Timestamp((self.end.0 + record) * 10), None, Some(b"a value of some length"), &[]);
+        }
+        let batch = builder.build();
+        let header = BatchHeader::parse(&batch).unwrap();
+        self.end = header.next_offset();
+        self.store.submit(StorageOp::Append { log: LOG, header, payload: Payload::new(batch) });
+    }
+
+    async fn synced(&mut self) {
+        let end = self.end;
+        self.until(|done| matches!(done, StorageDone::Synced { end_offset, .. } if *end_offset >= end).then_some(())).await;
+    }
+
+    /// Base offsets of the batches that a read of `from` gets.
+    async fn read(&self, from: i64, bytes_max: u32) -> Result<Vec<i64>, StorageError> {
+        let slice = LogSlice { log: LOG, generation: self.generation, from: Offset(from), upto: self.end, bytes_max };
+        let mut resolved = self.store.resolve(&[slice], u32::MAX).await;
+        let mut bases = Vec::new();
+        for (file, range) in resolved.remove(0)? {
+            let bytes = content(&self.platform, file, range).await;
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let header = BatchHeader::parse(rest).unwrap();
+                check_crc(rest).unwrap();
+                bases.push(header.base_offset.0);
+                rest = &rest[usize::try_from(header.batch_bytes).unwrap()..];
+            }
+        }
+        Ok(bases)
+    }
+
+    async fn find(&mut self, target: TimeTarget) -> Option<(i64, i64)> {
+        let upto = self.end;
+        self.store.submit(StorageOp::Find { log: LOG, search: SearchId(5), target, upto });
+        let found = self.until(|done| if let StorageDone::Found { found, .. } = done { Some(found.clone()) } else { None });
+        found.await.unwrap().map(|record| (record.offset.0, record.timestamp.0))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.folder.join("t-0")) else { return Vec::new() };
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+async fn start(folder: &Path) -> (Real, Store<Real>, UnboundedReceiver<StorageDone>) {
+    // The tasks of a store that was stopped hold the lock until they have ended.
+    for _ in 0..1_000 {
+        let platform = Real::new(folder.to_owned(), false);
+        match Store::start(platform.clone(), StoreSettings::default()).await {
+            Ok((store, done)) => return (platform, store, done),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the lock was not given back");
+}
+
+async fn content(platform: &Real, file: FileOf<Real>, range: Range<u64>) -> Bytes {
+    let (answer, read) = tokio::sync::oneshot::channel();
+    platform.spawn_disk("test", move |disk| async move {
+        let length = usize::try_from(range.end - range.start).unwrap();
+        let _ = answer.send(disk.read_at(&file, range.start, length).await.unwrap());
+    });
+    read.await.unwrap()
+}
+
+fn offsets(from: i64, upto: i64) -> Vec<i64> {
+    (from..upto).step_by(5).collect()
+}
+
+#[tokio::test]
+async fn a_partition_without_records_owns_no_file() {
+    let mut rig = Rig::start("empty").await;
+    let recovered = rig.open(Durability::Flushed).await;
+    assert_eq!((recovered.log_start, recovered.log_end, recovered.sealed.len()), (Offset(0), Offset(0), 0));
+    assert_eq!(rig.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_appended_is_read_from_memory_and_from_disk_alike() {
+    for durability in [Durability::Flushed, Durability::Replicated] {
+        let mut rig = Rig::start("read").await;
+        rig.open(durability).await;
+        for _ in 0..100 {
+            rig.append(5);
+        }
+        rig.synced().await;
+        assert_eq!(rig.read(0, u32::MAX).await.unwrap(), offsets(0, 500));
+        assert_eq!(rig.read(250, u32::MAX).await.unwrap(), offsets(250, 500));
+        rig.restart().await;
+        let recovered = rig.open(durability).await;
+        assert_eq!((recovered.log_end, recovered.torn_bytes, recovered.damaged), (Offset(500), 0, false));
+        assert_eq!(recovered.tail.len(), 100);
+        assert_eq!(recovered.epochs.len(), 1);
+        for from in [0, 3, 5, 250, 254, 499] {
+            assert_eq!(rig.read(from, u32::MAX).await.unwrap(), offsets(from / 5 * 5, 500), "from {from}");
+            assert_eq!(rig.read(from, 1).await.unwrap(), [from / 5 * 5], "from {from}");
+        }
+        rig.append(5);
+        rig.synced().await;
+        assert_eq!(rig.read(490, u32::MAX).await.unwrap(), [490, 495, 500]);
+    }
+}
+
+#[tokio::test]
+async fn recovery_reads_only_what_lies_behind_the_snapshot() {
+    let mut rig = Rig::start("snapshot").await;
+    rig.open(Durability::Flushed).await;
+    for _ in 0..60 {
+        rig.append(5);
+    }
+    let upto = rig.end;
+    rig.store.submit(StorageOp::KeepSnapshot { log: LOG, upto, producers: Bytes::from_static(b"mine") });
+    rig.until(|done| matches!(done, StorageDone::SnapshotKept { .. }).then_some(())).await;
+    for _ in 0..7 {
+        rig.append(5);
+    }
+    rig.synced().await;
+    rig.restart().await;
+    let recovered = rig.open(Durability::Flushed).await;
+    assert_eq!(recovered.snapshot, Some((upto, Bytes::from_static(b"mine"))));
+    assert_eq!(recovered.tail.len(), 7);
+    assert_eq!(recovered.log_end, Offset(335));
+    assert_eq!(rig.read(0, u32::MAX).await.unwrap(), offsets(0, 335));
+    assert!(rig.names().contains(&"00000000000000000300.snapshot".to_owned()));
+    assert!(rig.names().contains(&"leader-epoch-checkpoint".to_owned()));
+}
+
+#[tokio::test]
+async fn truncation_voids_what_was_decided_before_and_keeps_what_lies_below() {
+    let mut rig = Rig::start("truncate").await;
+    rig.open(Durability::Flushed).await;
+    for _ in 0..40 {
+        rig.append(5);
+    }
+    rig.synced().await;
+    let before = LogSlice { log: LOG, generation: rig.generation, from: Offset(0), upto: rig.end, bytes_max: u32::MAX };
+    let (file, range) = rig.store.resolve(&[before], u32::MAX).await.remove(0).unwrap().remove(0);
+    let shown = content(&rig.platform, file.clone(), range.clone()).await;
+    for to in [120, 10, 0] {
+        rig.store.submit(StorageOp::Truncate { log: LOG, to: Offset(to) });
+        let generation = rig.until(|done| {
+            if let StorageDone::Truncated { end_offset, generation, .. } = done {
+                (*end_offset == Offset(to)).then_some(*generation)
+            } else {
+                None
+            }
+        });
+        assert!(generation.await > rig.generation);
+        assert!(rig.store.resolve(&[before], u32::MAX).await.remove(0).is_err());
+        rig.restart().await;
+        assert_eq!(rig.open(Durability::Flushed).await.log_end, Offset(to));
+        rig.append(5);
+        rig.synced().await;
+        assert_eq!(rig.read(0, u32::MAX).await.unwrap(), offsets(0, to + 5));
+    }
+    assert_eq!(content(&rig.platform, file, range).await, shown, "bytes that were shown stay");
+}
+
+#[tokio::test]
+async fn trimming_drops_whole_segments_and_is_remembered() {
+    let mut rig = Rig::start("trim").await;
+    rig.open(Durability::Replicated).await;
+    for _ in 0..40 {
+        rig.append(5);
+    }
+    for log_start in [103, 200] {
+        rig.store.submit(StorageOp::Trim { log: LOG, log_start: Offset(log_start) });
+        rig.until(|done| matches!(done, StorageDone::Trimmed { log_start: Offset(start), .. } if *start == log_start).then_some(())).await;
+        assert!(rig.read(log_start - 1, u32::MAX).await.is_err());
+        assert_eq!(rig.read(log_start, u32::MAX).await.unwrap(), offsets(log_start / 5 * 5, 200));
+        rig.restart().await;
+        let recovered = rig.open(Durability::Replicated).await;
+        assert_eq!((recovered.log_start, recovered.log_end, recovered.damaged), (Offset(log_start), Offset(200), false));
+    }
+    assert!(!rig.names().iter().any(|name| name.ends_with(".log")), "{:?}", rig.names());
+    rig.append(5);
+    rig.synced().await;
+    assert_eq!(rig.read(200, u32::MAX).await.unwrap(), [200]);
+}
+
+#[tokio::test]
+async fn records_are_found_by_their_time() {
+    let mut rig = Rig::start("find").await;
+    rig.open(Durability::Flushed).await;
+    assert_eq!(rig.find(TimeTarget::Max).await, None);
+    for _ in 0..40 {
+        rig.append(5);
+    }
+    rig.synced().await;
+    assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(0))).await, Some((0, 0)));
+    assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(931))).await, Some((94, 940)));
+    assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(1_990))).await, Some((199, 1_990)));
+    assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(1_991))).await, None);
+    assert_eq!(rig.find(TimeTarget::Max).await, Some((199, 1_990)));
+}
+
+#[tokio::test]
+async fn internal_logs_are_read_in_whole_checked_batches() {
+    let mut rig = Rig::start("internal").await;
+    rig.open(Durability::Flushed).await;
+    for _ in 0..10 {
+        rig.append(5);
+    }
+    let upto = rig.end;
+    rig.store.submit(StorageOp::Read { log: LOG, from: Offset(12), upto, bytes_max: 1 });
+    let batches = rig.until(|done| if let StorageDone::Read { batches, .. } = done { Some(batches.clone()) } else { None });
+    let batches = batches.await;
+    assert_eq!(batches.len(), 1);
+    assert_eq!(BatchHeader::parse(&batches[0]).unwrap().base_offset, Offset(10));
+}
+
+#[tokio::test]
+async fn a_removed_log_is_gone_and_its_name_is_free() {
+    let mut rig = Rig::start("remove").await;
+    rig.open(Durability::Flushed).await;
+    rig.append(5);
+    rig.store.submit(StorageOp::Remove { log: LOG });
+    rig.until(|done| matches!(done, StorageDone::Removed { .. }).then_some(())).await;
+    assert!(rig.read(0, 100).await.is_err());
+    assert_eq!(rig.names(), Vec::<String>::new());
+    assert_eq!(rig.open(Durability::Flushed).await.log_end, Offset(0));
+}
+
+#[tokio::test]
+async fn a_folder_of_an_earlier_topic_of_that_name_is_taken_away() {
+    let mut rig = Rig::start("stale").await;
+    rig.open(Durability::Flushed).await;
+    rig.append(5);
+    rig.synced().await;
+    let newer = LogId::Partition(TopicPartition { topic: TopicId(Uuid([8; 16])), partition: PartitionIndex(0) });
+    rig.store.submit(StorageOp::Open { log: newer, topic: TopicName::from("t"), settings: settings(Durability::Flushed) });
+    let end =
+        rig.until(|done| if let StorageDone::Opened { log, recovered } = done { (*log == newer).then_some(recovered.log_end) } else { None });
+    assert_eq!(end.await, Offset(0));
+    assert_eq!(rig.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_vote_outlives_the_process() {
+    let mut rig = Rig::start("vote").await;
+    let vote = ElectionState { quorum_epoch: QuorumEpoch(4), voted_for: Some(NodeId(1)), leader: None };
+    rig.store.submit(StorageOp::LoadElection);
+    assert_eq!(rig.until(|done| if let StorageDone::Election(state) = done { Some(state.clone()) } else { None }).await, None);
+    rig.store.submit(StorageOp::KeepElection(vote.clone()));
+    rig.until(|done| matches!(done, StorageDone::ElectionKept(_)).then_some(())).await;
+    rig.restart().await;
+    rig.store.submit(StorageOp::LoadElection);
+    assert_eq!(rig.until(|done| if let StorageDone::Election(state) = done { Some(state.clone()) } else { None }).await, Some(vote));
+}
+
+#[tokio::test]
+async fn a_torn_batch_at_the_end_is_cut_off() {
+    let mut rig = Rig::start("torn").await;
+    rig.open(Durability::Flushed).await;
+    rig.append(5);
+    rig.append(5);
+    rig.synced().await;
+    rig.store.stop().await;
+    std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
+    let log = rig.folder.join("t-0/00000000000000000000.log");
+    let bytes = std::fs::read(&log).unwrap();
+    let mut torn = bytes.clone();
+    let middle = bytes.len() * 3 / 4;
+    torn[middle] ^= 1;
+    torn.extend([0; 4_096]);
+    std::fs::write(&log, torn).unwrap();
+    rig.restart().await;
+    let recovered = rig.open(Durability::Flushed).await;
+    assert_eq!((recovered.log_end, recovered.damaged), (Offset(5), false));
+    // Zeros at the end count as set aside, and the last byte of a record without headers is one.
+    assert_eq!(recovered.torn_bytes, bytes.len() as u64 / 2 - 1);
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), bytes.len() as u64 / 2);
+}

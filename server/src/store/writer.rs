@@ -1,0 +1,579 @@
+//! Group commit: the tasks that append and sync.
+//!
+//! A writer takes what has gathered, writes all of it, tells that it is written, syncs each `flushed` log once and tells that too; meanwhile
+//! the next group gathers. `replicated` logs are synced by keepers, lazily and within bounds, so that no log's append waits for another's
+//! flush. While a keeper has a log, or has to have it next, what is asked of that log waits in order.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use gracchus_core::boundary::{StorageDone, StorageError, StorageOp};
+use gracchus_core::ids::LogId;
+use gracchus_core::offset::Offset;
+use gracchus_core::time::{Monotonic, Wait};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+
+use super::keeper::{KeeperJob, Outcome, Work};
+use super::log::Log;
+use super::recovery::Left;
+use super::task::DiskTask;
+use super::{election, paths, reader};
+use crate::platform::Platform;
+
+/// Jobs that are taken at once.
+const JOBS_PER_GROUP_MAX: usize = 1_024;
+
+/// Work for a writer.
+pub(super) enum WriterJob<P: Platform> {
+    /// From the core.
+    Op(StorageOp),
+    /// A keeper is done with a log.
+    FromKeeper(LogId, Result<Outcome<P>, StorageError>),
+    /// Everything before is to be carried out and synced.
+    Stop(oneshot::Sender<Stopped>),
+}
+
+/// The folders of a writer's logs, when it has stopped.
+#[derive(Debug, Default)]
+pub(super) struct Stopped {
+    /// All that is in these is on disk.
+    pub(super) clean: BTreeSet<PathBuf>,
+    /// In these something failed.
+    pub(super) unclean: BTreeSet<PathBuf>,
+}
+
+/// A log as its writer knows it.
+struct Slot<P: Platform> {
+    state: State<P>,
+    /// Where its files are.
+    folder: PathBuf,
+    /// How long its files linger when it is deleted, in milliseconds.
+    file_delete_delay_ms: i64,
+    /// What waits until a keeper is done with the log.
+    waiting: VecDeque<StorageOp>,
+    /// Bytes that a keeper is putting on disk, while one is.
+    syncing: Option<u64>,
+    /// Whether another sync was asked for meanwhile.
+    sync_wanted: bool,
+    /// Snapshots that are to be kept, one after the other.
+    snapshots: VecDeque<(Offset, Bytes)>,
+    /// Whether the log has an entry among those that are due.
+    is_due: bool,
+}
+
+enum State<P: Platform> {
+    Open(Box<Log<P>>),
+    /// A keeper has it.
+    Away,
+    /// Something failed: out of service until it is opened again.
+    Failed,
+}
+
+/// Whether an operation was carried out, or has to wait for a keeper.
+enum Carried {
+    Done,
+    MustWait(StorageOp),
+}
+
+/// A writer.
+pub(super) struct Writer<P: Platform> {
+    task: DiskTask<P>,
+    /// Where it takes its jobs from, for keepers to answer.
+    itself: UnboundedSender<WriterJob<P>>,
+    keepers: Vec<UnboundedSender<KeeperJob<P>>>,
+    /// Folders that the last stop left with everything on disk.
+    clean: Arc<BTreeSet<PathBuf>>,
+    slots: BTreeMap<LogId, Slot<P>>,
+    /// Logs that this group has to do with.
+    touched: BTreeSet<LogId>,
+    /// When logs that are synced lazily have to be.
+    due: BTreeSet<(Monotonic, LogId)>,
+    stopping: Option<oneshot::Sender<Stopped>>,
+}
+
+impl<P: Platform> Writer<P> {
+    /// A writer without logs.
+    pub(super) fn new(
+        task: DiskTask<P>,
+        itself: UnboundedSender<WriterJob<P>>,
+        keepers: Vec<UnboundedSender<KeeperJob<P>>>,
+        clean: Arc<BTreeSet<PathBuf>>,
+    ) -> Self {
+        Self { task, itself, keepers, clean, slots: BTreeMap::new(), touched: BTreeSet::new(), due: BTreeSet::new(), stopping: None }
+    }
+
+    /// Works until the store stops.
+    pub(super) async fn run(mut self, mut jobs: UnboundedReceiver<WriterJob<P>>) {
+        let platform = self.task.shared.platform.clone();
+        let mut group = Vec::new();
+        loop {
+            let next = self.due.first().map(|(at, _)| *at);
+            let until_due = async {
+                match next {
+                    Some(at) => platform.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                taken = jobs.recv_many(&mut group, JOBS_PER_GROUP_MAX) => if taken == 0 { return },
+                () = until_due => {}
+            }
+            for job in group.drain(..) {
+                match job {
+                    WriterJob::Op(op) => self.admit(op).await,
+                    WriterJob::FromKeeper(id, outcome) => self.take_back(id, outcome).await,
+                    WriterJob::Stop(stopped) => self.stopping = Some(stopped),
+                }
+            }
+            self.commit().await;
+            self.sync_due().await;
+            self.report_space().await;
+            if let Some(stopped) = self.stopping.take_if(|_| self.slots.values().all(Slot::is_idle)) {
+                let folders = self.finish().await;
+                // A node that is torn down does not wait.
+                let _ = stopped.send(folders);
+                return;
+            }
+        }
+    }
+
+    /// Carries an operation out, or puts it behind those of its log that wait.
+    async fn admit(&mut self, op: StorageOp) {
+        let id = log_of(&op);
+        if let Some(slot) = self.slots.get_mut(&id).filter(|slot| !slot.waiting.is_empty()) {
+            slot.waiting.push_back(op);
+            return;
+        }
+        if let Carried::MustWait(op) = self.carry_out(op).await
+            && let Some(slot) = self.slots.get_mut(&id)
+        {
+            slot.waiting.push_back(op);
+        }
+    }
+
+    /// Carries out what has waited, as far as it need not wait again.
+    async fn drain(&mut self, id: LogId) {
+        while let Some(op) = self.slots.get_mut(&id).and_then(|slot| slot.waiting.pop_front()) {
+            if let Carried::MustWait(op) = self.carry_out(op).await {
+                if let Some(slot) = self.slots.get_mut(&id) {
+                    slot.waiting.push_front(op);
+                }
+                return;
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, op: StorageOp) -> Carried {
+        let id = log_of(&op);
+        match op {
+            StorageOp::Open { .. } => self.open(id, op).await,
+            StorageOp::KeepElection(_) if self.slots.get(&id).is_some_and(|slot| !slot.is_at_rest()) => Carried::MustWait(op),
+            StorageOp::KeepElection(state) => {
+                match election::keep(&self.task.disk, &state).await {
+                    Ok(()) => self.task.shared.tell(StorageDone::ElectionKept(state)),
+                    Err(error) => self.fail(id, error).await,
+                }
+                Carried::Done
+            }
+            StorageOp::LoadElection => {
+                match election::load(&self.task.disk).await {
+                    Ok(state) => self.task.shared.tell(StorageDone::Election(state)),
+                    Err(error) => self.fail(id, error).await,
+                }
+                Carried::Done
+            }
+            StorageOp::Append { .. } | StorageOp::Sync { .. } | StorageOp::KeepSnapshot { .. } | StorageOp::Read { .. } => {
+                self.carry_out_in_place(id, op).await
+            }
+            StorageOp::Configure { .. } | StorageOp::Trim { .. } | StorageOp::Truncate { .. } | StorageOp::Remove { .. } => {
+                self.carry_out_alone(id, op).await
+            }
+            StorageOp::Find { .. } | StorageOp::RemoveOthers { .. } => unreachable!("these go to readers and keepers"),
+        }
+    }
+
+    /// Operations that the log goes on growing beside.
+    async fn carry_out_in_place(&mut self, id: LogId, op: StorageOp) -> Carried {
+        let settings = &self.task.shared.settings;
+        let Some(slot) = self.slots.get_mut(&id) else { return Carried::Done };
+        let is_saturated = slot.is_saturated(settings.unsynced_bytes_max);
+        let log = match &mut slot.state {
+            State::Open(log) => log,
+            State::Away => return Carried::MustWait(op),
+            State::Failed => return Carried::Done,
+        };
+        match op {
+            StorageOp::Append { .. } if is_saturated => return Carried::MustWait(op),
+            StorageOp::Append { log: _, header, payload } => {
+                self.touched.insert(id);
+                if log.push(header, payload.bytes().clone(), settings.group_bytes_max) {
+                    self.write(id).await;
+                }
+            }
+            StorageOp::Sync { log: _ } => {
+                self.touched.insert(id);
+                slot.sync_wanted = true;
+            }
+            StorageOp::KeepSnapshot { log: _, upto, producers } => {
+                slot.snapshots.push_back((upto, producers));
+                if self.write(id).await {
+                    self.begin_sync(id).await;
+                }
+            }
+            StorageOp::Read { log: _, from, upto, bytes_max } => {
+                if self.write(id).await {
+                    self.read(id, from, upto, bytes_max).await;
+                }
+            }
+            StorageOp::Open { .. }
+            | StorageOp::Configure { .. }
+            | StorageOp::Trim { .. }
+            | StorageOp::Truncate { .. }
+            | StorageOp::Find { .. }
+            | StorageOp::Remove { .. }
+            | StorageOp::RemoveOthers { .. }
+            | StorageOp::KeepElection(_)
+            | StorageOp::LoadElection => unreachable!("told apart by the caller"),
+        }
+        Carried::Done
+    }
+
+    /// Operations that need a log that no keeper has to do with.
+    async fn carry_out_alone(&mut self, id: LogId, op: StorageOp) -> Carried {
+        if !self.write(id).await
+            && let StorageOp::Remove { .. } = op
+            && !self.slots.contains_key(&id)
+        {
+            self.task.shared.tell(StorageDone::Removed { log: id });
+            return Carried::Done;
+        }
+        let Some(slot) = self.slots.get_mut(&id) else { return Carried::Done };
+        if !slot.is_at_rest() {
+            return Carried::MustWait(op);
+        }
+        if let StorageOp::Remove { .. } = op {
+            self.task.shared.withdraw(id);
+            slot.state = State::Away;
+            let work = Work::Remove(slot.folder.clone(), slot.file_delete_delay_ms);
+            self.lend(id, work);
+            return Carried::Done;
+        }
+        if let StorageOp::Configure { log: _, settings } = op {
+            if let State::Open(log) = &mut slot.state {
+                slot.file_delete_delay_ms = settings.file_delete_delay_ms;
+                // What was to be synced lazily is synced with the next group.
+                slot.sync_wanted |= settings.durability != log.settings.durability;
+                log.settings = settings;
+                self.touched.insert(id);
+            }
+            return Carried::Done;
+        }
+        let State::Open(log) = std::mem::replace(&mut slot.state, State::Away) else {
+            slot.state = State::Failed;
+            return Carried::Done;
+        };
+        let work = match op {
+            StorageOp::Trim { log: _, log_start } => Work::Trim(log, log_start),
+            StorageOp::Truncate { log: _, to } => Work::Truncate(log, to),
+            StorageOp::Open { .. }
+            | StorageOp::Configure { .. }
+            | StorageOp::Append { .. }
+            | StorageOp::Sync { .. }
+            | StorageOp::KeepSnapshot { .. }
+            | StorageOp::Read { .. }
+            | StorageOp::Find { .. }
+            | StorageOp::Remove { .. }
+            | StorageOp::RemoveOthers { .. }
+            | StorageOp::KeepElection(_)
+            | StorageOp::LoadElection => unreachable!("told apart above and by the caller"),
+        };
+        self.lend(id, work);
+        Carried::Done
+    }
+
+    async fn open(&mut self, id: LogId, op: StorageOp) -> Carried {
+        self.write(id).await;
+        if self.slots.get(&id).is_some_and(|slot| !slot.is_at_rest()) {
+            return Carried::MustWait(op);
+        }
+        let StorageOp::Open { log: _, topic, settings } = op else { unreachable!("told apart by the caller") };
+        let folder = paths::log_folder(id, &topic);
+        let left = if self.slots.contains_key(&id) {
+            Left::Failed
+        } else if self.clean.contains(&folder) {
+            Left::Clean
+        } else {
+            Left::Crashed
+        };
+        self.task.shared.withdraw(id);
+        self.slots.insert(id, Slot::new(folder, settings.file_delete_delay_ms));
+        self.lend(id, Work::Open { topic, settings, left });
+        Carried::Done
+    }
+
+    fn lend(&self, id: LogId, work: Work<P>) {
+        let keeper = self.keepers.get(super::spread(id, self.keepers.len())).expect("there is a keeper");
+        // Keepers end after the writers, but for a node that is torn down.
+        let _ = keeper.send(KeeperJob::Log { id, work, writer: self.itself.clone() });
+    }
+
+    /// A keeper is done with a log.
+    async fn take_back(&mut self, id: LogId, outcome: Result<Outcome<P>, StorageError>) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let shared = &self.task.shared;
+        let was_syncing = slot.syncing.take().is_some();
+        match outcome {
+            Ok(Outcome::Opened(log, recovered)) => {
+                shared.publish(id, log.view.clone());
+                slot.state = State::Open(log);
+                shared.tell(StorageDone::Opened { log: id, recovered: *recovered });
+            }
+            Ok(Outcome::Returned(log, done)) => {
+                slot.state = State::Open(log);
+                shared.tell(done);
+            }
+            Ok(Outcome::Removed) => {
+                let waiting = std::mem::take(&mut slot.waiting);
+                self.slots.remove(&id);
+                shared.tell(StorageDone::Removed { log: id });
+                for op in waiting {
+                    self.admit(op).await;
+                }
+                return;
+            }
+            Ok(Outcome::Synced(covered)) if slot.is_open() => shared.tell(covered.synced(id)),
+            Ok(Outcome::SnapshotKept(upto, covered)) if slot.is_open() => {
+                if let Some(covered) = covered {
+                    shared.tell(covered.synced(id));
+                }
+                shared.tell(StorageDone::SnapshotKept { log: id, upto });
+            }
+            Ok(Outcome::Synced(_) | Outcome::SnapshotKept(..)) => {}
+            Err(error) => self.fail(id, error).await,
+        }
+        if was_syncing {
+            self.begin_sync(id).await;
+        }
+        self.drain(id).await;
+    }
+
+    /// Writes what has gathered, tells it, and syncs what has to be synced before more is taken.
+    async fn commit(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        for &id in &touched {
+            self.write(id).await;
+        }
+        for &id in &touched {
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            let State::Open(log) = &mut slot.state else { continue };
+            if log.is_flushed() {
+                slot.sync_wanted = false;
+                match log.sync(&self.task).await {
+                    Ok(covered) => self.task.shared.tell(covered.synced(id)),
+                    Err(error) => self.fail(id, error).await,
+                }
+                continue;
+            }
+            let bytes_max = self.task.shared.settings.unsynced_bytes_max;
+            if slot.sync_wanted || log.unsynced.bytes() >= bytes_max {
+                self.begin_sync(id).await;
+            } else if let Some(since) = log.unsynced.since().filter(|_| !slot.is_due) {
+                slot.is_due = true;
+                self.due.insert((since.after(Wait::from_ms(self.task.shared.settings.unsynced_ms_max)), id));
+            }
+        }
+    }
+
+    /// Writes what was taken for a log. Says whether the log is open, and stayed so.
+    async fn write(&mut self, id: LogId) -> bool {
+        let Some(Slot { state: State::Open(log), .. }) = self.slots.get_mut(&id) else { return false };
+        match log.write(&self.task).await {
+            Ok(true) => self.task.shared.tell(log.covered().written(id)),
+            Ok(false) => {}
+            Err(error) => {
+                self.fail(id, error).await;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Hands to a keeper what waits to be put on disk, unless one has some already: then it goes on with the rest when it is done.
+    async fn begin_sync(&mut self, id: LogId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let State::Open(log) = &mut slot.state else { return };
+        if slot.syncing.is_some() {
+            slot.sync_wanted |= slot.snapshots.is_empty();
+            return;
+        }
+        while let Some((upto, producers)) = slot.snapshots.pop_front() {
+            let had_unsynced = log.is_flushed() && log.unsynced.bytes() > 0;
+            match log.snapshot(&self.task, upto, producers).await {
+                Ok(Some(work)) => {
+                    if had_unsynced {
+                        self.task.shared.tell(log.covered().synced(id));
+                    }
+                    slot.syncing = Some(work.batches.as_ref().map_or(0, |set| set.bytes));
+                    self.lend(id, Work::Snapshot(Box::new(work)));
+                    return;
+                }
+                Ok(None) => self.task.shared.tell(StorageDone::SnapshotKept { log: id, upto }),
+                Err(error) => return self.fail(id, error).await,
+            }
+        }
+        let is_asked = std::mem::take(&mut slot.sync_wanted);
+        let is_much = log.unsynced.bytes() >= self.task.shared.settings.unsynced_bytes_max;
+        if log.is_flushed() || !(is_asked || is_much) {
+            slot.sync_wanted = is_asked;
+            return;
+        }
+        match log.take_unsynced() {
+            Some(set) => {
+                slot.syncing = Some(set.bytes);
+                self.lend(id, Work::Sync(Box::new(set)));
+            }
+            None => self.task.shared.tell(log.covered().synced(id)),
+        }
+    }
+
+    /// Syncs the logs whose oldest unsynced byte has grown too old.
+    async fn sync_due(&mut self) {
+        let (now, wait) = (self.task.shared.platform.now().monotonic, Wait::from_ms(self.task.shared.settings.unsynced_ms_max));
+        while let Some((_, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.pop_first();
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            slot.is_due = false;
+            let State::Open(log) = &slot.state else { continue };
+            match log.unsynced.since().map(|since| since.after(wait)) {
+                Some(at) if at > now => {
+                    slot.is_due = true;
+                    self.due.insert((at, id));
+                }
+                Some(_) => {
+                    slot.sync_wanted = true;
+                    self.begin_sync(id).await;
+                }
+                None => {}
+            }
+        }
+    }
+
+    async fn read(&mut self, id: LogId, from: Offset, upto: Offset, bytes_max: u32) {
+        let Some(Slot { state: State::Open(log), .. }) = self.slots.get(&id) else { return };
+        match reader::read_batches(&self.task, &log.view, from, upto, bytes_max).await {
+            Ok(batches) => self.task.shared.tell(StorageDone::Read { log: id, from, batches }),
+            Err(error) => self.fail(id, error).await,
+        }
+    }
+
+    /// Takes a log out of service.
+    async fn fail(&mut self, id: LogId, error: StorageError) {
+        tracing::error!(log = %id, ?error, "a log is out of service");
+        self.task.shared.withdraw(id);
+        let is_full = error == StorageError::NoSpace;
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.state = State::Failed;
+            slot.snapshots.clear();
+            slot.sync_wanted = false;
+        }
+        self.task.shared.tell(StorageDone::Failed { log: id, error });
+        if is_full {
+            self.task.tell_space().await;
+        }
+    }
+
+    async fn report_space(&self) {
+        let shared = &self.task.shared;
+        let appended = shared.appended_since_space.load(Ordering::Relaxed);
+        if appended >= shared.settings.space_report_bytes {
+            shared.appended_since_space.fetch_sub(appended, Ordering::Relaxed);
+            self.task.tell_space().await;
+        }
+    }
+
+    /// Puts everything on disk, for a stop.
+    async fn finish(&mut self) -> Stopped {
+        let mut stopped = Stopped::default();
+        for (&id, slot) in &mut self.slots {
+            let State::Open(log) = &mut slot.state else {
+                stopped.unclean.insert(slot.folder.clone());
+                continue;
+            };
+            let synced = match log.sync(&self.task).await {
+                Ok(covered) => log.give_back(&self.task).await.map(|()| covered),
+                Err(error) => Err(error),
+            };
+            match synced {
+                Ok(covered) => {
+                    stopped.clean.insert(slot.folder.clone());
+                    self.task.shared.tell(covered.synced(id));
+                }
+                Err(error) => {
+                    stopped.unclean.insert(slot.folder.clone());
+                    self.task.shared.tell(StorageDone::Failed { log: id, error });
+                }
+            }
+        }
+        stopped
+    }
+}
+
+impl<P: Platform> Slot<P> {
+    /// A log that a keeper has.
+    fn new(folder: PathBuf, file_delete_delay_ms: i64) -> Self {
+        Self {
+            state: State::Away,
+            folder,
+            file_delete_delay_ms,
+            waiting: VecDeque::new(),
+            syncing: None,
+            sync_wanted: false,
+            snapshots: VecDeque::new(),
+            is_due: false,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Whether no keeper has the log, or is to have it before anything else.
+    fn is_at_rest(&self) -> bool {
+        !matches!(self.state, State::Away) && self.syncing.is_none() && self.snapshots.is_empty()
+    }
+
+    /// Whether nothing is under way or waits.
+    fn is_idle(&self) -> bool {
+        self.is_at_rest() && self.waiting.is_empty() && !self.sync_wanted
+    }
+
+    /// Whether so much is not on disk that more has to wait until a keeper is done.
+    fn is_saturated(&self, unsynced_bytes_max: u64) -> bool {
+        match (&self.state, self.syncing) {
+            (State::Open(log), Some(syncing)) => log.unsynced.bytes() + syncing >= unsynced_bytes_max.saturating_mul(2),
+            (State::Open(_) | State::Away | State::Failed, _) => false,
+        }
+    }
+}
+
+/// The log that an operation is for.
+pub(super) fn log_of(op: &StorageOp) -> LogId {
+    match op {
+        StorageOp::Open { log, .. }
+        | StorageOp::Configure { log, .. }
+        | StorageOp::Append { log, .. }
+        | StorageOp::Sync { log }
+        | StorageOp::Trim { log, .. }
+        | StorageOp::Truncate { log, .. }
+        | StorageOp::KeepSnapshot { log, .. }
+        | StorageOp::Read { log, .. }
+        | StorageOp::Find { log, .. }
+        | StorageOp::Remove { log } => *log,
+        StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => LogId::Metadata,
+    }
+}
