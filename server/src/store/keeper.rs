@@ -109,6 +109,7 @@ pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut jobs: UnboundedRecei
                 if let Err(error) = remove_others(&task, &known.into_iter().collect()).await {
                     tracing::warn!(%error, "could not remove what deleted topics left behind");
                 }
+                task.shared.tell(StorageDone::OthersRemoved);
             }
             KeeperJob::MarkClean(folders, done) => {
                 if let Err(error) = clean::keep(&task.disk, &folders).await {
