@@ -1,12 +1,12 @@
 //! The real platform feeds sockets from memory and from files.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process;
+use std::path::Path;
 
 use bytes::Bytes;
 use gracchus_server::platform::real::{Real, RealFile, Writer};
 use gracchus_server::platform::{Disk, Part, Platform};
+use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -14,23 +14,14 @@ use tokio::sync::oneshot;
 /// Longer than a socket's buffers, and no multiple of anything.
 const FILE_BYTES: usize = (9 << 20) + 4321;
 
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn content() -> Vec<u8> {
     (0..FILE_BYTES).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect()
 }
 
 /// A platform with a file of [`content`], and a connection to itself.
-async fn platform(name: &str, send_by_copy: bool) -> (Real, Folder, RealFile, Writer, TcpStream) {
-    let path = std::env::temp_dir().join(format!("gracchus-send-{name}-{}", process::id()));
-    std::fs::create_dir_all(&path).unwrap();
-    let platform = Real::new(path.clone(), send_by_copy);
+async fn platform(send_by_copy: bool) -> (Real, TempDir, RealFile, Writer, TcpStream) {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = Real::new(folder.path().to_owned(), send_by_copy);
     let (written, file) = oneshot::channel();
     platform.spawn_disk("disk", |disk| async move {
         let file = disk.create(Path::new("file")).await.unwrap();
@@ -42,7 +33,7 @@ async fn platform(name: &str, send_by_copy: bool) -> (Real, Folder, RealFile, Wr
     let (mut listener, address) = platform.bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(address).await.unwrap();
     let (_reader, writer, _peer) = platform.accept(&mut listener).await.unwrap();
-    (platform, Folder(path), file, writer, client)
+    (platform, folder, file, writer, client)
 }
 
 /// Sends the parts and says what arrived.
@@ -61,8 +52,8 @@ async fn sent(platform: &Real, mut writer: Writer, mut client: TcpStream, parts:
     Ok(arrived)
 }
 
-async fn parts_arrive_in_order(name: &str, send_by_copy: bool) {
-    let (platform, _folder, file, writer, client) = platform(name, send_by_copy).await;
+async fn parts_arrive_in_order(send_by_copy: bool) {
+    let (platform, _folder, file, writer, client) = platform(send_by_copy).await;
     let all = u64::try_from(FILE_BYTES).unwrap();
     let parts = vec![
         Part::Bytes(Bytes::from_static(b"head")),
@@ -79,29 +70,28 @@ async fn parts_arrive_in_order(name: &str, send_by_copy: bool) {
 
 #[tokio::test]
 async fn parts_arrive_in_order_by_sendfile() {
-    parts_arrive_in_order("sendfile", false).await;
+    parts_arrive_in_order(false).await;
 }
 
 #[tokio::test]
 async fn parts_arrive_in_order_by_copying() {
-    parts_arrive_in_order("copying", true).await;
+    parts_arrive_in_order(true).await;
 }
 
 #[tokio::test]
 async fn a_range_past_the_end_of_its_file_is_an_error() {
     let all = u64::try_from(FILE_BYTES).unwrap();
-    for (name, send_by_copy, range) in [("short", false, 0..all + 1), ("short-copy", true, 0..all + 1), ("short-small", false, all - 5..all + 1)]
-    {
-        let (platform, _folder, file, writer, client) = platform(name, send_by_copy).await;
+    for (send_by_copy, range) in [(false, 0..all + 1), (true, 0..all + 1), (false, all - 5..all + 1)] {
+        let (platform, _folder, file, writer, client) = platform(send_by_copy).await;
         let error = sent(&platform, writer, client, vec![Part::File(file, range)]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{name}");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{send_by_copy}");
     }
 }
 
 #[tokio::test]
 async fn what_is_not_in_the_page_cache_is_read_in_first() {
-    let (platform, folder, file, writer, client) = platform("cold", false).await;
-    let path = folder.0.join("file");
+    let (platform, folder, file, writer, client) = platform(false).await;
+    let path = folder.path().join("file");
     let opened = std::fs::File::open(&path).unwrap();
     opened.sync_all().unwrap();
     rustix::fs::fadvise(&opened, 0, None, rustix::fs::Advice::DontNeed).unwrap();
@@ -113,7 +103,7 @@ async fn what_is_not_in_the_page_cache_is_read_in_first() {
 
 #[tokio::test]
 async fn a_client_that_leaves_is_an_error_of_the_send() {
-    let (platform, _folder, file, mut writer, client) = platform("leaves", false).await;
+    let (platform, _folder, file, mut writer, client) = platform(false).await;
     drop(client);
     let all = u64::try_from(FILE_BYTES).unwrap();
     let error = platform.send(&mut writer, vec![Part::File(file, 0..all)]).await.unwrap_err();

@@ -168,30 +168,20 @@ fn write_all_at(file: &File, mut at: u64, mut slices: &mut [IoSlice<'_>]) -> io:
 
 #[cfg(test)]
 mod tests {
-    use std::process;
+    use tempfile::TempDir;
 
     use super::super::{Real, executor};
     use super::*;
 
-    /// A disk on a fresh folder, which goes with the returned guard.
-    fn disk(name: &str) -> (RealDisk, Folder) {
-        let path = std::env::temp_dir().join(format!("gracchus-disk-{name}-{}", process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        (RealDisk::new(Arc::clone(&Real::new(path.clone(), false).shared)), Folder(path))
-    }
-
-    struct Folder(PathBuf);
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    /// A disk on a fresh folder, which goes with the guard.
+    fn disk() -> (RealDisk, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (RealDisk::new(Arc::clone(&Real::new(folder.path().to_owned(), false).shared)), folder)
     }
 
     #[test]
     fn pieces_come_back_as_they_were_written() {
-        let (disk, _folder) = disk("pieces");
+        let (disk, _folder) = disk();
         executor::block_on(async {
             let file = disk.create(Path::new("a/b/log")).await.unwrap();
             let mut pieces: Vec<Bytes> = (0..3000u32).map(|n| Bytes::copy_from_slice(&n.to_be_bytes())).collect();
@@ -208,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_file_that_exists_is_not_created_again() {
-        let (disk, _folder) = disk("exists");
+        let (disk, _folder) = disk();
         executor::block_on(async {
             disk.create(Path::new("log")).await.unwrap();
             assert_eq!(disk.create(Path::new("log")).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
@@ -217,8 +207,8 @@ mod tests {
 
     #[test]
     fn a_locked_folder_is_refused_to_another_platform_until_the_first_is_gone() {
-        let (first, folder) = disk("lock");
-        let second = RealDisk::new(Arc::clone(&Real::new(folder.0.clone(), false).shared));
+        let (first, folder) = disk();
+        let second = RealDisk::new(Arc::clone(&Real::new(folder.path().to_owned(), false).shared));
         executor::block_on(async {
             first.lock(Path::new(".lock")).await.unwrap();
             assert_eq!(second.lock(Path::new(".lock")).await.unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -229,7 +219,7 @@ mod tests {
 
     #[test]
     fn room_that_is_made_reads_as_zeros() {
-        let (disk, _folder) = disk("room");
+        let (disk, _folder) = disk();
         executor::block_on(async {
             let file = disk.create(Path::new("log")).await.unwrap();
             disk.allocate(&file, 0..8192).await.unwrap();
