@@ -3,5 +3,6 @@
 pub mod cli;
 pub mod config;
 pub mod format;
+pub mod node;
 pub mod platform;
 pub mod store;

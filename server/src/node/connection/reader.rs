@@ -1,0 +1,168 @@
+//! Reads requests and hands them to the turn loop.
+
+use std::future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use gracchus_core::boundary::{Request, RequestContext, Response};
+use gracchus_core::ids::RequestId;
+use gracchus_core::time::Wait;
+use gracchus_net::frame::FrameReader;
+use gracchus_net::kafka::{Decoded, decode_request};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::select;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::super::shared::Shared;
+use super::super::turn::FromConnection;
+use super::{Activity, End, Origin, Slot};
+use crate::platform::Platform;
+
+/// Requests up to this long are read before they take their share of the node's memory.
+const SMALL_REQUEST_BYTES_MAX: u32 = 64 << 10;
+
+/// How long a large request, which has taken its share already, may keep its next bytes back.
+const STALL_MS_MAX: i64 = 10_000;
+
+pub(super) struct RequestReader<'a, P: Platform> {
+    shared: &'a Shared<P>,
+    origin: &'a Origin,
+    activity: &'a Activity,
+    turn: &'a mpsc::Sender<FromConnection>,
+    frames: FrameReader<Watched<'a, P>>,
+    next_sequence: u64,
+}
+
+/// A request's bytes with their share of the node's memory, which is given back when the last slice of them is dropped: a batch is held
+/// until the store has written it, long after its request was decoded.
+struct Counted {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<'a, P: Platform> RequestReader<'a, P> {
+    pub(super) fn new(
+        shared: &'a Shared<P>,
+        origin: &'a Origin,
+        activity: &'a Activity,
+        turn: &'a mpsc::Sender<FromConnection>,
+        reader: P::Reader,
+    ) -> Self {
+        let frames = FrameReader::new(Watched { reader, shared, activity }, shared.limits.request_bytes_max);
+        Self { shared, origin, activity, turn, frames, next_sequence: 0 }
+    }
+
+    /// Reads until there is a reason to end.
+    pub(super) async fn run(mut self, slots: mpsc::Sender<Slot>) -> End {
+        let shared = self.shared;
+        let idle = idle(shared, self.activity);
+        let mut idle = pin!(idle);
+        let mut closing = pin!(shared.closing.closed());
+        let mut reading = pin!(self.read_all(&slots));
+        select! {
+            biased;
+            () = &mut closing => End::Stopping,
+            end = &mut reading => end,
+            () = &mut idle => End::Idle,
+        }
+    }
+
+    async fn read_all(&mut self, slots: &mpsc::Sender<Slot>) -> End {
+        loop {
+            if let Err(end) = self.read_one(slots).await {
+                return end;
+            }
+        }
+    }
+
+    async fn read_one(&mut self, slots: &mpsc::Sender<Slot>) -> Result<(), End> {
+        // Only a writer that has ended drops the other half, and then the whole connection ends with its reason.
+        let Ok(slot) = slots.reserve().await else { return future::pending().await };
+        let length = self.frames.length().await?.ok_or(End::Left)?;
+        let frame = self.read_body(length).await?;
+        let now = self.shared.platform.now();
+        self.shared.counters.bytes_in.add(u64::from(length));
+
+        match decode_request(frame, &self.shared.topics(), now.wall)? {
+            Decoded::Request { header, request, is_answered } => {
+                let context = RequestContext { listener: Arc::clone(&self.origin.listener), client_id: header.client_id.clone() };
+                let (sender, answer) = oneshot::channel();
+                slot.send(Slot::Asked { header, received: now.monotonic, is_answered, answer });
+                self.submit(context, *request, sender).await;
+            }
+            Decoded::Answer(frame) => slot.send(Slot::Answered(frame)),
+        }
+        Ok(())
+    }
+
+    /// A small request takes its share of the node's memory once it is there: until then the connection's own buffer has room for it, and
+    /// one that is held back half sent keeps nobody waiting. A large one takes its share first, and gives it back when it does not come.
+    async fn read_body(&mut self, length: u32) -> Result<Bytes, End> {
+        let (bytes, room) = if length <= SMALL_REQUEST_BYTES_MAX {
+            let bytes = self.frames.body(length).await?;
+            (bytes, self.shared.room_for_small(length).await)
+        } else {
+            let room = self.shared.room_for_large(length).await;
+            // What came while there was no room is no sign of life, and its absence no sign of death.
+            self.activity.note(self.shared.platform.now().monotonic);
+            let bytes = select! {
+                biased;
+                bytes = self.frames.body(length) => bytes?,
+                () = silent_for(self.shared, self.activity, Wait::from_ms(STALL_MS_MAX)) => return Err(End::Stalled(length)),
+            };
+            (bytes, room)
+        };
+        Ok(Bytes::from_owner(Counted { bytes, _room: room }))
+    }
+
+    async fn submit(&mut self, context: RequestContext, request: Request, answer: oneshot::Sender<Response>) {
+        let id = RequestId { connection: self.origin.id, sequence: self.next_sequence };
+        self.next_sequence += 1;
+        // When the turn loop has ended, the answer's sender is dropped with the message, and the writer sees that.
+        let _ = self.turn.send(FromConnection::Request { id, context, request, answer }).await;
+    }
+}
+
+/// Waits until nothing has come or left for too long.
+async fn idle<P: Platform>(shared: &Shared<P>, activity: &Activity) {
+    match shared.limits.idle_ms_max {
+        ..0 => future::pending().await,
+        idle_ms_max => silent_for(shared, activity, Wait::from_ms(idle_ms_max)).await,
+    }
+}
+
+async fn silent_for<P: Platform>(shared: &Shared<P>, activity: &Activity, patience: Wait) {
+    loop {
+        let deadline = activity.last().after(patience);
+        if deadline <= shared.platform.now().monotonic {
+            return;
+        }
+        shared.platform.sleep_until(deadline).await;
+    }
+}
+
+/// Notes whenever bytes come.
+struct Watched<'a, P: Platform> {
+    reader: P::Reader,
+    shared: &'a Shared<P>,
+    activity: &'a Activity,
+}
+
+impl<P: Platform> AsyncRead for Watched<'_, P> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.reader).poll_read(context, into);
+        if read.is_ready() {
+            self.activity.note(self.shared.platform.now().monotonic);
+        }
+        read
+    }
+}

@@ -1,0 +1,161 @@
+//! Sends answers, in the order of their requests.
+//!
+//! Answers that are ready one behind the other leave together; whenever the writer would have to wait for the next one, what it has leaves
+//! first.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use gracchus_core::boundary::{FetchResponse, LogSlice, Response, StorageError};
+use gracchus_core::error::ErrorCode;
+use gracchus_core::time::Monotonic;
+use gracchus_net::kafka::{Api, Piece, RequestHeader, encode_response};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError as QueueError;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError as AnswerError;
+
+use super::super::shared::Shared;
+use super::{Activity, End, Slot, errors};
+use crate::platform::{FileOf, Part, Platform};
+
+/// Bytes of answers that are gathered before they leave, though more are ready.
+const GATHERED_BYTES_MAX: u64 = 256 << 10;
+
+pub(super) struct AnswerWriter<'a, P: Platform> {
+    shared: &'a Shared<P>,
+    activity: &'a Activity,
+    writer: P::Writer,
+    gathered: Gathered<P>,
+}
+
+/// Answers that are about to leave.
+struct Gathered<P: Platform> {
+    parts: Vec<Part<FileOf<P>>>,
+    bytes: u64,
+    /// What each answer answers, and when its request had been read.
+    requests: Vec<(Api, Monotonic)>,
+}
+
+impl<'a, P: Platform> AnswerWriter<'a, P> {
+    pub(super) fn new(shared: &'a Shared<P>, activity: &'a Activity, writer: P::Writer) -> Self {
+        let gathered = Gathered { parts: Vec::new(), bytes: 0, requests: Vec::new() };
+        Self { shared, activity, writer, gathered }
+    }
+
+    /// Answers until there is a reason to end; when the reader has ended, until the queue is empty.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Slot>) -> End {
+        loop {
+            if let Err(end) = self.answer_next(&mut queue).await {
+                return end;
+            }
+        }
+    }
+
+    async fn answer_next(&mut self, queue: &mut mpsc::Receiver<Slot>) -> Result<(), End> {
+        let slot = match queue.try_recv() {
+            Ok(slot) => slot,
+            Err(QueueError::Empty | QueueError::Disconnected) => {
+                self.flush().await?;
+                queue.recv().await.ok_or(End::Stopping)?
+            }
+        };
+        match slot {
+            Slot::Answered(frame) => self.gathered.push_bytes(frame),
+            Slot::Asked { header, received, is_answered, answer } => {
+                let response = self.decided(answer).await?;
+                let mut has_failed = false;
+                errors::each(&response, |error| {
+                    has_failed = true;
+                    self.shared.counters.failed(header.api, error);
+                });
+                if is_answered {
+                    self.gather(&header, response).await?;
+                    self.gathered.requests.push((header.api, received));
+                } else if has_failed {
+                    self.flush().await?;
+                    return Err(End::Refused);
+                }
+            }
+        }
+        if self.gathered.bytes >= GATHERED_BYTES_MAX { self.flush().await } else { Ok(()) }
+    }
+
+    /// Waits for the broker's answer.
+    async fn decided(&mut self, mut answer: oneshot::Receiver<Response>) -> Result<Response, End> {
+        match answer.try_recv() {
+            Ok(response) => Ok(response),
+            Err(AnswerError::Empty) => {
+                self.flush().await?;
+                answer.await.map_err(|_| End::Stopping)
+            }
+            Err(AnswerError::Closed) => Err(End::Stopping),
+        }
+    }
+
+    async fn gather(&mut self, header: &RequestHeader, response: Response) -> Result<(), End> {
+        let slices = if let Response::Fetch(fetch) = &response { resolve(self.shared, fetch).await } else { Vec::new() };
+        let lengths: Vec<Result<u64, ErrorCode>> = slices.iter().map(|slice| slice.as_deref().map(bytes).map_err(|error| *error)).collect();
+        for piece in encode_response(header, &response, &lengths, 0)? {
+            match piece {
+                Piece::Bytes(bytes) => self.gathered.push_bytes(bytes),
+                Piece::Slice(at) => {
+                    let slice = slices.get(at).and_then(|slice| slice.as_deref().ok());
+                    self.gathered.push_files(slice.expect("the encoder names slices that it was given"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        if self.gathered.parts.is_empty() {
+            return Ok(());
+        }
+        let parts = std::mem::take(&mut self.gathered.parts);
+        self.shared.platform.send(&mut self.writer, parts).await.map_err(End::Send)?;
+        let now = self.shared.platform.now().monotonic;
+        self.activity.note(now);
+        self.shared.counters.bytes_out.add(std::mem::take(&mut self.gathered.bytes));
+        for (api, received) in self.gathered.requests.drain(..) {
+            self.shared.counters.answered(api, now.since(received));
+        }
+        Ok(())
+    }
+}
+
+/// Where the records of a slice are; or what its partition is answered instead.
+type Found<P> = Result<Vec<(FileOf<P>, Range<u64>)>, ErrorCode>;
+
+/// Looks up where the slices of a fetch are, in the order of the answer.
+async fn resolve<P: Platform>(shared: &Shared<P>, fetch: &FetchResponse) -> Vec<Found<P>> {
+    let partitions = fetch.topics.iter().flat_map(|(_, partitions)| partitions);
+    let wanted: Vec<LogSlice> = partitions.filter_map(|partition| partition.slice).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let found = shared.store.resolve(&wanted, fetch.bytes_max).await;
+    found.into_iter().zip(&wanted).map(|(ranges, slice)| ranges.map_err(|error| unreadable(shared, slice, &error))).collect()
+}
+
+fn unreadable<P: Platform>(shared: &Shared<P>, slice: &LogSlice, error: &StorageError) -> ErrorCode {
+    let now = shared.platform.now().monotonic;
+    shared.complaints.write(now, || format!("{} could not be read from offset {}: {error:?}", slice.log, slice.from));
+    ErrorCode::KafkaStorageError
+}
+
+fn bytes<File>(ranges: &[(File, Range<u64>)]) -> u64 {
+    ranges.iter().map(|(_, range)| range.end - range.start).sum()
+}
+
+impl<P: Platform> Gathered<P> {
+    fn push_bytes(&mut self, bytes: Bytes) {
+        self.bytes += u64::try_from(bytes.len()).expect("a length fits 64 bits");
+        self.parts.push(Part::Bytes(bytes));
+    }
+
+    fn push_files(&mut self, ranges: &[(FileOf<P>, Range<u64>)]) {
+        self.bytes += bytes(ranges);
+        self.parts.extend(ranges.iter().map(|(file, range)| Part::File(file.clone(), range.clone())));
+    }
+}

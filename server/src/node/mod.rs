@@ -1,0 +1,168 @@
+//! A running node: the turn loop that owns the [`Broker`], the connections that feed it, and the store that works for it.
+//!
+//! One task, the [`turn`], hands inputs to the broker one at a time and carries out what follows. Connections talk to it over a bounded
+//! queue, so that a busy broker is felt by clients as back-pressure. Nothing is spawned per request, and all that a client can make the node
+//! hold is bounded by [`ConnectionLimits`](crate::config::ConnectionLimits).
+
+mod closing;
+mod complaints;
+mod connection;
+pub mod counters;
+mod listener;
+mod probe;
+mod shared;
+mod turn;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use gracchus_core::broker::{Broker, Endpoint};
+use gracchus_core::time::{Monotonic, Wait};
+use thiserror::Error;
+use tokio::select;
+use tokio::sync::{mpsc, oneshot};
+
+use self::counters::Counters;
+pub use self::probe::{Probe, Snapshot};
+use self::shared::Shared;
+use self::turn::{Inputs, Turn};
+use crate::config::{ListenerSettings, NodeSettings};
+use crate::platform::Platform;
+use crate::store::Store;
+
+/// Requests that wait for the turn loop before connections wait themselves.
+const QUEUED_REQUESTS_MAX: usize = 1024;
+
+/// How long answers that are already decided may take to leave when the node stops.
+const DRAIN_MS_MAX: i64 = 5_000;
+
+/// What a node says once it serves.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// What was bound, a listener each, in the order of the settings.
+    pub listeners: Vec<Bound>,
+    /// What the node counts while it runs.
+    pub counters: Arc<Counters>,
+    /// Looks at what it is doing.
+    pub probe: Probe,
+}
+
+/// A listener that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Its name.
+    pub listener: Arc<str>,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.listener, self.address)
+    }
+}
+
+/// Why a node does not start, or ends without having been asked to.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// A listener's address can't be had.
+    #[error("can't listen on {address} ({listener}): {cause}")]
+    Bind {
+        /// The listener's name.
+        listener: String,
+        /// Its address.
+        address: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The data folder can't be used.
+    #[error("can't use the data folder {folder}: {cause}")]
+    DataFolder {
+        /// The folder.
+        folder: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The store is gone, and with it everything that the node could do.
+    #[error("the store has ended")]
+    StoreEnded,
+    /// The broker gave up; its notices say why.
+    #[error("the broker can't go on: the log above says why")]
+    GaveUp,
+}
+
+/// Runs a node until `stop` is ready and everything is on disk. `ready` is told once clients are served.
+///
+/// # Errors
+/// [`NodeError`]: the node could not start, or lost its store.
+pub async fn run<P: Platform>(
+    platform: P,
+    settings: NodeSettings,
+    stop: impl Future<Output = ()> + Send,
+    ready: oneshot::Sender<Ready>,
+) -> Result<(), NodeError> {
+    let NodeSettings { mut broker, listeners, data_dir, limits, store, send_by_copy: _, http: _ } = settings;
+    let (open, bound) = bind_all(&platform, &listeners).await?;
+    broker.endpoints = endpoints(&listeners, &bound);
+
+    let folder_error = |cause| NodeError::DataFolder { folder: data_dir.display().to_string(), cause };
+    let (store, completions) = Store::start(platform.clone(), store).await.map_err(folder_error)?;
+    let shared = Arc::new(Shared::new(platform.clone(), store, limits));
+    let (turn, requests) = mpsc::channel(QUEUED_REQUESTS_MAX);
+    let (probe, probes) = Probe::new();
+    let (serving, is_serving) = oneshot::channel();
+    let opening = async {
+        // Without it the node stops before it has come so far.
+        if is_serving.await.is_ok() {
+            for (listener, Bound { listener: name, .. }) in open.into_iter().zip(&bound) {
+                platform.spawn("listener", listener::accept(Arc::clone(&shared), listener, Arc::clone(name), turn.clone()));
+            }
+            // Whoever waits for it may be gone: the node runs all the same.
+            let _ = ready.send(Ready { listeners: bound, counters: Arc::clone(&shared.counters), probe });
+        }
+    };
+    let inputs = Inputs { requests, completions, probes };
+    let turning = Turn::new(Arc::clone(&shared), Broker::new(broker), inputs, serving).run(stop);
+    let (ended, ()) = tokio::join!(biased; turning, opening);
+
+    shared.closing.close();
+    drain(&shared).await;
+    shared.store.stop().await;
+    ended
+}
+
+async fn bind_all<P: Platform>(platform: &P, listeners: &[ListenerSettings]) -> Result<(Vec<P::Listener>, Vec<Bound>), NodeError> {
+    let mut open = Vec::new();
+    let mut bound = Vec::new();
+    for ListenerSettings { name, bind, .. } in listeners {
+        let failed = |cause| NodeError::Bind { listener: name.clone(), address: bind.clone(), cause };
+        let (listener, address) = platform.bind(bind).await.map_err(failed)?;
+        open.push(listener);
+        bound.push(Bound { listener: name.as_str().into(), address });
+    }
+    Ok((open, bound))
+}
+
+/// What clients are told: the advertised address, or what was bound; port 0 is the port that was bound.
+fn endpoints(listeners: &[ListenerSettings], bound: &[Bound]) -> Vec<Endpoint> {
+    let of_clients = listeners.iter().zip(bound).filter(|(settings, _)| !settings.is_controller);
+    of_clients
+        .map(|(settings, Bound { listener, address })| {
+            let (host, port) = settings.advertised.clone().unwrap_or_else(|| (address.ip().to_string(), 0));
+            Endpoint { listener: Arc::clone(listener), host, port: if port == 0 { address.port() } else { port } }
+        })
+        .collect()
+}
+
+/// Waits until every connection has sent what it was going to, within a limit.
+async fn drain<P: Platform>(shared: &Shared<P>) {
+    let deadline: Monotonic = shared.platform.now().monotonic.after(Wait::from_ms(DRAIN_MS_MAX));
+    select! {
+        biased;
+        () = shared.all_closed() => {}
+        () = shared.platform.sleep_until(deadline) => tracing::warn!("clients did not read their last answers in time"),
+    }
+}

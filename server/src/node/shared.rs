@@ -1,0 +1,104 @@
+//! What all connections of a node have in common.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use gracchus_core::broker::TopicDirectory;
+use gracchus_core::ids::ConnectionId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::closing::Closing;
+use super::complaints::Complaints;
+use super::counters::Counters;
+use crate::config::ConnectionLimits;
+use crate::platform::Platform;
+use crate::store::Store;
+
+pub(super) struct Shared<P: Platform> {
+    pub(super) platform: P,
+    pub(super) store: Store<P>,
+    pub(super) limits: ConnectionLimits,
+    pub(super) counters: Arc<Counters>,
+    pub(super) complaints: Complaints,
+    /// Given when the node stops: nothing more is accepted or read.
+    pub(super) closing: Closing,
+    /// A permit for every connection that may yet come.
+    connections: Arc<Semaphore>,
+    next_connection: AtomicU64,
+    small_requests: Room,
+    large_requests: Room,
+    topics: RwLock<Arc<TopicDirectory>>,
+}
+
+impl<P: Platform> Shared<P> {
+    pub(super) fn new(platform: P, store: Store<P>, limits: ConnectionLimits) -> Self {
+        Self {
+            platform,
+            store,
+            limits,
+            counters: Arc::new(Counters::default()),
+            complaints: Complaints::default(),
+            closing: Closing::new(),
+            connections: Arc::new(Semaphore::new(permits(limits.connections_max.into()))),
+            next_connection: AtomicU64::new(0),
+            small_requests: Room::new(limits.queued_bytes_max / 4),
+            large_requests: Room::new(limits.queued_bytes_max - limits.queued_bytes_max / 4),
+            topics: RwLock::default(),
+        }
+    }
+
+    /// Room for one more connection, given back when the permit is dropped; `None` when there are enough.
+    pub(super) fn admit(&self) -> Option<(ConnectionId, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
+        Some((ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed)), permit))
+    }
+
+    /// Waits until no connection is left. None may be admitted meanwhile.
+    pub(super) async fn all_closed(&self) {
+        let all = u32::try_from(permits(self.limits.connections_max.into())).unwrap_or(u32::MAX);
+        let _all = self.connections.acquire_many(all).await.expect("this semaphore is never closed");
+    }
+
+    /// Waits for room for a request that is there already.
+    pub(super) async fn room_for_small(&self, request_bytes: u32) -> OwnedSemaphorePermit {
+        self.small_requests.take(request_bytes).await
+    }
+
+    /// Waits for room for a request that is yet to come: what is announced and never sent only keeps others of its kind waiting.
+    pub(super) async fn room_for_large(&self, request_bytes: u32) -> OwnedSemaphorePermit {
+        self.large_requests.take(request_bytes).await
+    }
+
+    /// The topics as last published.
+    pub(super) fn topics(&self) -> Arc<TopicDirectory> {
+        Arc::clone(&self.topics.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn publish(&self, topics: TopicDirectory) {
+        *self.topics.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(topics);
+    }
+}
+
+/// Memory for requests: a permit for every byte that may yet be held.
+struct Room {
+    free: Arc<Semaphore>,
+    bytes: u32,
+}
+
+impl Room {
+    fn new(bytes: u64) -> Self {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+        Self { free: Arc::new(Semaphore::new(permits(bytes.into()))), bytes }
+    }
+
+    /// Waits for room; what is larger than all the room there is waits until it is alone.
+    async fn take(&self, bytes: u32) -> OwnedSemaphorePermit {
+        let taken = Arc::clone(&self.free).acquire_many_owned(bytes.min(self.bytes)).await;
+        taken.expect("this semaphore is never closed")
+    }
+}
+
+/// As many permits as asked for, or as a semaphore can hold; never none, which would let nothing through for ever.
+fn permits(wanted: u64) -> usize {
+    usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS)
+}
