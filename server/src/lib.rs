@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod format;
+pub mod http;
 pub mod node;
 pub mod platform;
 pub mod store;
