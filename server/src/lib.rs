@@ -6,4 +6,5 @@ pub mod format;
 pub mod http;
 pub mod node;
 pub mod platform;
+pub mod serve;
 pub mod store;
