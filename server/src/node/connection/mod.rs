@@ -119,13 +119,13 @@ pub(super) async fn serve<P: Platform>(
     let end = {
         let mut reading = pin!(RequestReader::new(&shared, &origin, &activity, &turn, reader).run(slots));
         let mut writing = pin!(AnswerWriter::new(&shared, &activity, writer).run(queue));
-        let first = select! {
+        let (first, writer_has_ended) = select! {
             biased;
-            end = &mut writing => end,
-            end = &mut reading => end,
+            end = &mut writing => (end, true),
+            end = &mut reading => (end, false),
         };
-        // The reader has dropped its end of the queue: the writer ends once what is in it has been answered.
-        if let End::Stopping = first { writing.await } else { first }
+        // The reader has dropped its end of the queue: the writer ends once what is in it has been answered, and may have by now.
+        if matches!(first, End::Stopping) && !writer_has_ended { writing.await } else { first }
     };
 
     report(&shared, &origin, &end);
