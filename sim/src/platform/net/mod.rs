@@ -1,0 +1,264 @@
+//! Connections over madsim's TCP, with what a real network adds.
+//!
+//! **Fault model.** A connection keeps bytes in order and loses none while it lives. Its writer waits once a window of bytes is unread. Reads and
+//! writes come in odd sizes. It may stall, be reset, or be half open: one end has vanished and the other is not told; a host that comes
+//! back after that answers what it gets with a reset. Hosts may be partitioned, which stalls what connects them; who connects into a
+//! partition, or to a host without power, waits until it ends or the attempt times out. A process that dies closes its
+//! connections or resets them.
+
+mod link;
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use madsim::net::{TcpListener, TcpStream};
+use serde::{Deserialize, Serialize};
+
+use self::link::{Link, Side};
+pub use self::stream::{SimReader, SimWriter, Vanish};
+use super::clock::simulated_time;
+use super::lock;
+use crate::draw::{Draw, Stream};
+
+/// How the network treats its users. Rates are chances in a million for each operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetFaults {
+    /// Reads that return fewer bytes than there are.
+    pub odd_read: u32,
+    /// Writes that take fewer bytes than they could.
+    pub odd_write: u32,
+}
+
+/// Faults that took effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each counts the fault of its name")]
+pub struct NetFaultCounts {
+    pub resets: u64,
+    pub stalls: u64,
+    pub partitions: u64,
+    pub half_open: u64,
+    pub connects_held: u64,
+}
+
+/// The network of a run.
+#[derive(Clone, Debug)]
+pub struct SimNet {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    draw: Draw,
+    faults: NetFaults,
+    counts: NetFaultCounts,
+    links: Vec<Arc<Mutex<Link>>>,
+    /// Connections that were made and not accepted, by the ends' addresses.
+    arriving: BTreeMap<(SocketAddr, SocketAddr), Arc<Mutex<Link>>>,
+    partitioned: BTreeSet<(IpAddr, IpAddr)>,
+    dark: BTreeSet<IpAddr>,
+}
+
+/// Where connections come in.
+#[derive(Debug)]
+pub struct SimListener {
+    listener: TcpListener,
+}
+
+impl SimNet {
+    /// A network whose random choices follow from `seed`.
+    #[must_use]
+    pub fn new(seed: u64, faults: NetFaults) -> Self {
+        let shared = Shared {
+            draw: Draw::new(seed, Stream::Network),
+            faults,
+            counts: NetFaultCounts::default(),
+            links: Vec::new(),
+            arriving: BTreeMap::new(),
+            partitioned: BTreeSet::new(),
+            dark: BTreeSet::new(),
+        };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Listens on an address of the calling node.
+    pub(super) async fn bind(address: &str) -> io::Result<(SimListener, SocketAddr)> {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((SimListener { listener }, bound))
+    }
+
+    /// Takes the next connection.
+    pub(super) async fn accept(&self, listener: &SimListener) -> io::Result<(SimReader, SimWriter, SocketAddr)> {
+        loop {
+            let (stream, peer) = listener.listener.accept().await?;
+            let link = lock(&self.shared).arriving.remove(&(peer, stream.local_addr()?));
+            if let Some(link) = link {
+                let (reader, writer) = stream::split(stream, &link, Side::Server, self);
+                return Ok((reader, writer, peer));
+            }
+        }
+    }
+
+    /// Connects the host `from`, on which it is called, to `server`.
+    ///
+    /// # Errors
+    /// When nobody listens there, or nobody could be reached for `wait_max`.
+    pub async fn connect(&self, from: IpAddr, server: SocketAddr, wait_max: Duration) -> io::Result<(SimReader, SimWriter)> {
+        let deadline = simulated_time() + wait_max;
+        let mut is_held = false;
+        while !self.reaches(from, server.ip()) {
+            if simulated_time() > deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if !is_held {
+                self.count(|counts| counts.connects_held += 1);
+            }
+            is_held = true;
+            madsim::time::sleep(Duration::from_millis(50)).await;
+        }
+        let stream = TcpStream::connect(server).await?;
+        let client = stream.local_addr()?;
+        // The listener's task runs after this one has come to rest: it finds what is put down here.
+        let link = {
+            let mut shared = lock(&self.shared);
+            let window_bytes = shared.draw.pick(&[4 << 10, 32 << 10, 256 << 10, 1 << 20]);
+            let link = Arc::new(Mutex::new(Link::new(client, server, window_bytes)));
+            shared.links.retain(|link| !lock(link).is_over());
+            shared.links.push(Arc::clone(&link));
+            shared.arriving.insert((client, server), Arc::clone(&link));
+            link
+        };
+        Ok(stream::split(stream, &link, Side::Client, self))
+    }
+
+    /// Changes how the network treats its users.
+    pub fn set_faults(&self, faults: NetFaults) {
+        lock(&self.shared).faults = faults;
+    }
+
+    /// Faults that took effect so far.
+    #[must_use]
+    pub fn fault_counts(&self) -> NetFaultCounts {
+        lock(&self.shared).counts
+    }
+
+    /// Resets each connection with a chance in a million. Says how many it were.
+    pub fn reset_some(&self, per_million: u32) -> usize {
+        let chosen = self.choose(per_million);
+        self.count(|counts| counts.resets += chosen.len() as u64);
+        chosen.iter().for_each(|link| lock(link).reset());
+        chosen.len()
+    }
+
+    /// Stalls each connection with a chance in a million, for as long as `length`. Says how many it were.
+    pub async fn stall_some(&self, per_million: u32, length: Duration) -> usize {
+        let chosen = self.choose(per_million);
+        self.count(|counts| counts.stalls += chosen.len() as u64);
+        chosen.iter().for_each(|link| lock(link).set_stalled(true));
+        madsim::time::sleep(length).await;
+        chosen.iter().for_each(|link| lock(link).set_stalled(false));
+        chosen.len()
+    }
+
+    /// Parts two hosts, or joins them again.
+    pub fn set_partitioned(&self, one: IpAddr, other: IpAddr, is_partitioned: bool) {
+        let mut shared = lock(&self.shared);
+        for pair in [(one, other), (other, one)] {
+            if is_partitioned {
+                shared.partitioned.insert(pair);
+            } else {
+                shared.partitioned.remove(&pair);
+            }
+        }
+        shared.counts.partitions += u64::from(is_partitioned);
+        for link in &shared.links {
+            let mut link = lock(link);
+            let (client, server) = (link.client.ip(), link.server.ip());
+            if [(one, other), (other, one)].contains(&(client, server)) {
+                link.set_partitioned(is_partitioned);
+            }
+        }
+    }
+
+    /// Joins all hosts again.
+    pub fn heal(&self) {
+        let pairs: Vec<_> = lock(&self.shared).partitioned.iter().copied().collect();
+        pairs.into_iter().for_each(|(one, other)| self.set_partitioned(one, other, false));
+    }
+
+    /// A process on a host dies: some of its connections are reset; the others close as it is cleared away.
+    pub fn process_died(&self, host: IpAddr) {
+        for link in self.links_of(host) {
+            if lock(&self.shared).draw.chance(500_000) {
+                lock(&link).reset();
+            }
+        }
+    }
+
+    /// A host loses its power: whoever is connected to it hears nothing of it.
+    pub fn power_lost(&self, host: IpAddr) {
+        let links = self.links_of(host);
+        self.count(|counts| counts.half_open += links.len() as u64);
+        links.iter().for_each(|link| lock(link).set_half_open());
+        lock(&self.shared).dark.insert(host);
+    }
+
+    /// A host has power again.
+    pub fn power_is_back(&self, host: IpAddr) {
+        lock(&self.shared).dark.remove(&host);
+        self.links_of(host).iter().for_each(|link| lock(link).set_unknown());
+    }
+
+    /// What was drawn so far: equal for two equal runs.
+    #[must_use]
+    pub fn fingerprint(&self) -> (u128, u64) {
+        lock(&self.shared).draw.fingerprint()
+    }
+
+    fn count(&self, add: impl FnOnce(&mut NetFaultCounts)) {
+        add(&mut lock(&self.shared).counts);
+    }
+
+    fn reaches(&self, one: IpAddr, other: IpAddr) -> bool {
+        let shared = lock(&self.shared);
+        !shared.partitioned.contains(&(one, other)) && !shared.dark.contains(&other)
+    }
+
+    fn links_of(&self, host: IpAddr) -> Vec<Arc<Mutex<Link>>> {
+        let shared = lock(&self.shared);
+        let is_of = |link: &&Arc<Mutex<Link>>| {
+            let link = lock(link);
+            (link.client.ip() == host || link.server.ip() == host) && !link.is_over()
+        };
+        shared.links.iter().filter(is_of).cloned().collect()
+    }
+
+    fn choose(&self, per_million: u32) -> Vec<Arc<Mutex<Link>>> {
+        let mut shared = lock(&self.shared);
+        let Shared { links, draw, .. } = &mut *shared;
+        links.iter().filter(|link| !lock(link).is_over() && draw.chance(per_million)).cloned().collect()
+    }
+
+    fn draw_read_size(&self, bytes_max: usize) -> usize {
+        let mut shared = lock(&self.shared);
+        let odd_read = shared.faults.odd_read;
+        shared.draw.odd_size(bytes_max, odd_read)
+    }
+
+    fn draw_write_size(&self, bytes_max: usize) -> usize {
+        let mut shared = lock(&self.shared);
+        let odd_write = shared.faults.odd_write;
+        shared.draw.odd_size(bytes_max, odd_write)
+    }
+}
+
+impl Draw {
+    /// `size`, or with a chance in a million a smaller number that is not 0.
+    fn odd_size(&mut self, size: usize, per_million: u32) -> usize {
+        if size > 1 && self.chance(per_million) { 1 + self.index(size - 1) } else { size }
+    }
+}
