@@ -6,5 +6,6 @@ compile_error!(
 );
 
 pub mod draw;
+pub mod plan;
 pub mod platform;
 pub mod trace;

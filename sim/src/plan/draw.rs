@@ -1,0 +1,181 @@
+//! Drawing a plan: each subject from its own stream. A seed enables some kinds of faults and leaves out others, so that rare ones are not
+//! always masked by frequent ones.
+
+use super::{ClientKind, ClientPlan, ConsumerStart, DiskFaultKind, Fault, NetworkPlan, NodePlan, Plan, PlannedFault, StorePlan, TopicPlan};
+use crate::draw::{Draw, Stream};
+use crate::platform::disk::DiskFaults;
+use crate::platform::net::NetFaults;
+
+/// Faults of a run at least and at most. Some, such as a slow disk, count many times; some may find nothing to befall.
+const FAULTS_MIN: u64 = 16;
+const FAULTS_MAX: u64 = 36;
+
+pub(super) fn plan(seed: u64) -> Plan {
+    let duration_ms = 60_500;
+    let mut topology = Draw::new(seed, Stream::Topology);
+    let mut workload = Draw::new(seed, Stream::Workload);
+    let topics = topics(&mut topology, &mut Draw::new(seed, Stream::Settings));
+    let clients = clients(&mut workload);
+    let client_count = u32::try_from(clients.len()).expect("clients are few");
+    Plan {
+        seed,
+        duration_ms,
+        recovery_ms_max: 30_000,
+        node: node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks)),
+        topics,
+        clients,
+        network: network(&mut Draw::split(seed, Stream::Network, 1)),
+        disk: disk(&mut Draw::split(seed, Stream::Disk, 1)),
+        faults: faults(&mut Draw::new(seed, Stream::Crashes), duration_ms, client_count),
+    }
+}
+
+fn topics(topology: &mut Draw, settings: &mut Draw) -> Vec<TopicPlan> {
+    let count = topology.within(2..5);
+    (0..count).map(|number| topic(number, topology, settings)).collect()
+}
+
+fn topic(number: u64, topology: &mut Draw, settings: &mut Draw) -> TopicPlan {
+    let mut configs = Vec::new();
+    let mut set = |name: &str, value: String| configs.push((name.to_owned(), value));
+    // The first is always flushed: what is acknowledged there survives everything.
+    let is_replicated = number > 0 && settings.chance(350_000);
+    set("durability", if is_replicated { "replicated" } else { "flushed" }.to_owned());
+    set("internal.segment.bytes", settings.pick(&[1_500, 4_000, 16_000, 100_000, 10_000_000]).to_string());
+    set("index.interval.bytes", settings.pick(&[0, 300, 4096]).to_string());
+    if settings.chance(250_000) {
+        set("retention.bytes", settings.pick(&[10_000, 60_000]).to_string());
+        set("file.delete.delay.ms", settings.pick(&[0, 2_000]).to_string());
+    }
+    if settings.chance(250_000) {
+        set("segment.ms", settings.pick(&[500, 5_000]).to_string());
+    }
+    TopicPlan { name: format!("topic-{number}"), partitions: topology.pick(&[1, 1, 2, 3]), configs }
+}
+
+fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
+    let mut kinds = vec![idempotent(draw), consumer(draw), ClientKind::Admin];
+    for _ in 0..draw.within(2..6) {
+        kinds.push(match draw.below(4) {
+            0 => idempotent(draw),
+            1 => ClientKind::PlainProducer {
+                acks: draw.pick(&[0, 1, -1, -1]),
+                retries: draw.chance(500_000),
+                records_max: draw.pick(&[1, 4, 20]),
+            },
+            _ => consumer(draw),
+        });
+    }
+    let rest_ms_max = |draw: &mut Draw| draw.pick(&[40, 80, 150]);
+    kinds.into_iter().map(|kind| ClientPlan { kind, rest_ms_max: rest_ms_max(draw), timeout_ms: draw.pick(&[800, 3_000, 10_000]) }).collect()
+}
+
+fn idempotent(draw: &mut Draw) -> ClientKind {
+    ClientKind::IdempotentProducer { in_flight_max: draw.pick(&[1, 3, 5]), records_max: draw.pick(&[1, 5, 20]) }
+}
+
+fn consumer(draw: &mut Draw) -> ClientKind {
+    let starts = [ConsumerStart::Earliest, ConsumerStart::Latest, ConsumerStart::Anywhere, ConsumerStart::Timestamp];
+    ClientKind::Consumer { start: draw.pick(&starts), seek: draw.pick(&[0, 10_000, 100_000]) }
+}
+
+fn node(settings: &mut Draw, clocks: &mut Draw) -> NodePlan {
+    let mut configs = vec![("log.retention.check.interval.ms".to_owned(), settings.pick(&[500, 3_000]).to_string())];
+    configs.push(("store.snapshot.interval.bytes".to_owned(), settings.pick(&[2_000, 20_000, 1 << 20]).to_string()));
+    NodePlan {
+        drift_ppm: clocks.pick(&[0, 0, 200, -200, 5_000, -5_000]),
+        store: store(settings),
+        in_flight_requests_max: settings.pick(&[1, 5, 100]),
+        queued_bytes_max: settings.pick(&[64 << 10, 16 << 20]),
+        configs,
+    }
+}
+
+fn store(draw: &mut Draw) -> StorePlan {
+    StorePlan {
+        writers: draw.pick(&[1, 2, 3]),
+        keepers: draw.pick(&[1, 2]),
+        readers: draw.pick(&[1, 3]),
+        unsynced_bytes_max: draw.pick(&[4_000, 100_000, 32 << 20]),
+        unsynced_ms_max: draw.pick(&[50, 1_000, 60_000]),
+        group_bytes_max: draw.pick(&[1, 10_000, 8 << 20]),
+        open_files_max: draw.pick(&[1, 16, 4_096]),
+        preallocate_bytes: draw.pick(&[0, 5_000, 100_000]),
+        preallocate_from_bytes: draw.pick(&[0, 2_000]),
+        tail_batches_max: draw.pick(&[1, 10, 1_024]),
+        tail_batches_total_max: draw.pick(&[2, 1 << 18]),
+        space_report_bytes: draw.pick(&[5_000, 16 << 20]),
+        space_report_ms: draw.pick(&[500, 10_000]),
+    }
+}
+
+fn network(draw: &mut Draw) -> NetworkPlan {
+    let faults = NetFaults { odd_read: draw.pick(&[0, 10_000, 300_000]), odd_write: draw.pick(&[0, 10_000, 300_000]) };
+    NetworkPlan { latency_us_min: 100, latency_us_max: draw.pick(&[500, 2_000, 15_000]), faults }
+}
+
+fn disk(draw: &mut Draw) -> DiskFaults {
+    DiskFaults { sync_ms_max: draw.pick(&[0, 2, 10]), write_split: draw.pick(&[0, 100_000, 500_000]), ..DiskFaults::default() }
+}
+
+fn faults(draw: &mut Draw, duration_ms: u64, clients: u32) -> Vec<PlannedFault> {
+    let kinds = enabled_kinds(draw);
+    let mut faults = Vec::new();
+    for _ in 0..draw.within(FAULTS_MIN..FAULTS_MAX) {
+        // Some time is left at both ends, for a run without any fault.
+        let at_us = draw.within(500_000..(duration_ms - 1_000) * 1_000);
+        let fault = fault(draw, clients, &kinds);
+        // Recovery is worth a crash of its own now and then.
+        if matches!(fault, Fault::Crash { .. } | Fault::PowerLoss { .. }) && draw.chance(300_000) {
+            let at_us = at_us + draw.within(1_000..300_000);
+            faults.push(PlannedFault { at_us, fault: Fault::PowerLoss { down_ms: draw.within(1..500) } });
+        }
+        faults.push(PlannedFault { at_us, fault });
+    }
+    faults.sort_by_key(|fault| fault.at_us);
+    faults
+}
+
+/// The kinds that a seed has: crashes or power losses always, of the others each with a chance of its own.
+fn enabled_kinds(draw: &mut Draw) -> Vec<u64> {
+    let mut kinds = vec![draw.below(2), RESETS];
+    kinds.extend((0..KINDS).filter(|_| draw.chance(400_000)));
+    kinds
+}
+
+const KINDS: u64 = 13;
+const RESETS: u64 = 4;
+
+fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
+    let disk = |draw: &mut Draw, kind| Fault::Disk { kind, length_ms: draw.within(100..5_000) };
+    match draw.pick(kinds) {
+        0 => Fault::Crash { down_ms: draw.within(1..2_000) },
+        1 => Fault::PowerLoss { down_ms: draw.within(1..2_000) },
+        2 => Fault::Stop { down_ms: draw.within(1..1_000) },
+        3 => Fault::Pause { length_ms: draw.within(10..3_000) },
+        RESETS => Fault::Resets { per_million: draw.pick(&[200_000, 600_000, 1_000_000]) },
+        5 => Fault::Stalls { per_million: draw.pick(&[300_000, 1_000_000]), length_ms: draw.within(10..3_000) },
+        6 => Fault::Partition {
+            client: u32::try_from(draw.below(u64::from(clients))).expect("clients are few"),
+            length_ms: draw.within(50..5_000),
+        },
+        7 => Fault::WallStep { by_ms: i64::try_from(draw.below(20_000)).expect("a small number") - 10_000 },
+        8 => {
+            let kind = DiskFaultKind::Slow { per_million: draw.pick(&[10_000, 200_000]), ms_max: draw.pick(&[20, 300]) };
+            disk(draw, kind)
+        }
+        9 => {
+            let kind = DiskFaultKind::SyncFailures { per_million: draw.pick(&[5_000, 100_000, 1_000_000]) };
+            disk(draw, kind)
+        }
+        10 => {
+            let kind = DiskFaultKind::WriteErrors { per_million: draw.pick(&[5_000, 100_000]) };
+            disk(draw, kind)
+        }
+        11 => {
+            let kind = DiskFaultKind::ReadErrors { per_million: draw.pick(&[5_000, 100_000]) };
+            disk(draw, kind)
+        }
+        _ => disk(draw, DiskFaultKind::Full),
+    }
+}

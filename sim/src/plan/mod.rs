@@ -1,0 +1,246 @@
+//! A plan: everything about a run that is decided before it starts. A value, drawn from a seed, which can be printed, edited and saved.
+
+mod draw;
+mod saved;
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::disk::DiskFaults;
+use crate::platform::net::NetFaults;
+
+pub use self::saved::{PlanError, load, save};
+
+/// How a run will go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The seed that it was drawn from, and that everything left open is drawn from.
+    pub seed: u64,
+    /// How long clients work and faults come, in simulated milliseconds.
+    pub duration_ms: u64,
+    /// How long anything may take to serve again once all is healed, in simulated milliseconds.
+    pub recovery_ms_max: u64,
+    /// The node.
+    pub node: NodePlan,
+    /// The topics that exist all along.
+    pub topics: Vec<TopicPlan>,
+    /// Who uses them.
+    pub clients: Vec<ClientPlan>,
+    /// What the network does all along.
+    pub network: NetworkPlan,
+    /// What the disk does all along.
+    pub disk: DiskFaults,
+    /// What befalls whom, by time.
+    pub faults: Vec<PlannedFault>,
+}
+
+/// A node's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePlan {
+    /// How fast its clocks run, in millionths gained.
+    pub drift_ppm: i32,
+    /// How its store works.
+    pub store: StorePlan,
+    /// Requests of a connection that wait for their answers.
+    pub in_flight_requests_max: u32,
+    /// Bytes of requests in memory.
+    pub queued_bytes_max: u64,
+    /// Broker settings by Kafka's names.
+    pub configs: Vec<(String, String)>,
+}
+
+/// How a store works: as `StoreSettings` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of the store's settings")]
+pub struct StorePlan {
+    pub writers: u32,
+    pub keepers: u32,
+    pub readers: u32,
+    pub unsynced_bytes_max: u64,
+    pub unsynced_ms_max: i64,
+    pub group_bytes_max: u64,
+    pub open_files_max: u32,
+    pub preallocate_bytes: u64,
+    pub preallocate_from_bytes: u64,
+    pub tail_batches_max: u32,
+    pub tail_batches_total_max: u64,
+    pub space_report_bytes: u64,
+    pub space_report_ms: i64,
+}
+
+/// A topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// Its settings by Kafka's names.
+    pub configs: Vec<(String, String)>,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientPlan {
+    /// What it does.
+    pub kind: ClientKind,
+    /// The longest that it rests between two operations, in milliseconds.
+    pub rest_ms_max: u64,
+    /// How long it waits for an answer before it takes its connection for dead, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// What a client does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientKind {
+    /// Produces with sequences, acks=all and retries.
+    IdempotentProducer {
+        /// Batches under way at one time: five at most, as in Kafka.
+        in_flight_max: u32,
+        /// Records in a batch at most.
+        records_max: u32,
+    },
+    /// Produces without sequences, a batch at a time.
+    PlainProducer {
+        /// As on the wire: 0, 1 or -1.
+        acks: i16,
+        /// Whether it tries again when it does not know what became of a batch.
+        retries: bool,
+        /// Records in a batch at most.
+        records_max: u32,
+    },
+    /// Reads.
+    Consumer {
+        /// Where it begins.
+        start: ConsumerStart,
+        /// Chance in a million, at each fetch, that it begins anew somewhere else.
+        seek: u32,
+    },
+    /// Creates and deletes topics, alters them, deletes records, asks questions.
+    Admin,
+}
+
+/// Where a consumer begins to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConsumerStart {
+    /// At the log's start.
+    Earliest,
+    /// At its end.
+    Latest,
+    /// Anywhere between.
+    Anywhere,
+    /// By time.
+    Timestamp,
+}
+
+/// The network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkPlan {
+    /// The shortest that a message takes, in microseconds.
+    pub latency_us_min: u64,
+    /// The longest.
+    pub latency_us_max: u64,
+    /// How it treats its users.
+    pub faults: NetFaults,
+}
+
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFault {
+    /// Microseconds since clients began to work.
+    pub at_us: u64,
+    /// What happens.
+    pub fault: Fault,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// The node's process dies and is started again.
+    Crash {
+        /// Milliseconds in between.
+        down_ms: u64,
+    },
+    /// The node's power goes and comes back.
+    PowerLoss {
+        /// Milliseconds in between.
+        down_ms: u64,
+    },
+    /// The node is stopped as an operator does, and started again.
+    Stop {
+        /// Milliseconds in between.
+        down_ms: u64,
+    },
+    /// The node's process stands still.
+    Pause {
+        /// For so many milliseconds.
+        length_ms: u64,
+    },
+    /// Connections are reset.
+    Resets {
+        /// Each with this chance in a million.
+        per_million: u32,
+    },
+    /// Connections stall.
+    Stalls {
+        /// Each with this chance in a million.
+        per_million: u32,
+        /// For so many milliseconds.
+        length_ms: u64,
+    },
+    /// A client and the node do not reach each other.
+    Partition {
+        /// Which client.
+        client: u32,
+        /// For so many milliseconds.
+        length_ms: u64,
+    },
+    /// The node's wall clock is set.
+    WallStep {
+        /// Forward by so many milliseconds, or back.
+        by_ms: i64,
+    },
+    /// The disk misbehaves.
+    Disk {
+        /// How.
+        kind: DiskFaultKind,
+        /// For so many milliseconds, or until the node's process ends.
+        length_ms: u64,
+    },
+}
+
+/// How a disk misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DiskFaultKind {
+    /// Operations take long.
+    Slow {
+        /// Chance in a million.
+        per_million: u32,
+        /// The longest, in milliseconds.
+        ms_max: u64,
+    },
+    /// Syncs fail.
+    SyncFailures {
+        /// Chance in a million.
+        per_million: u32,
+    },
+    /// Writes fail.
+    WriteErrors {
+        /// Chance in a million.
+        per_million: u32,
+    },
+    /// Reads fail.
+    ReadErrors {
+        /// Chance in a million.
+        per_million: u32,
+    },
+    /// The disk is full.
+    Full,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        draw::plan(seed)
+    }
+}
