@@ -5,7 +5,9 @@ compile_error!(
     "gracchus-sim needs `--cfg madsim`, which .cargo/config.toml sets: an exported RUSTFLAGS or RUSTDOCFLAGS overrides it (unset it, and deny warnings with `cargo clippy -- -D warnings`)"
 );
 
+pub mod checkers;
 pub mod draw;
+pub mod history;
 pub mod plan;
 pub mod platform;
 pub mod trace;

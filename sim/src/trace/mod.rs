@@ -1,5 +1,7 @@
-//! What is kept of a run: its hash, its counts and its last events.
+//! What is kept of a run: its hash, its counts and, for a replay, its events.
 
 mod hash;
+mod recorder;
 
 pub use hash::{RollingHash, RunHash};
+pub use recorder::{Listing, Recorder};

@@ -1,0 +1,88 @@
+//! An acknowledgement leaves only after the promised durability holds, judged by the bytes on the simulated disk.
+
+use std::collections::BTreeMap;
+
+use gracchus_core::boundary::{Acks, Durability, Effects, Input, ProduceRequest, Request, Response, TopicRef};
+use gracchus_core::ids::{PartitionIndex, RequestId, TopicPartition};
+use gracchus_core::offset::Offset;
+
+use super::Violation;
+use super::durable_log::DurableLogs;
+use super::topic_book::TopicBook;
+use crate::platform::disk::SimDisk;
+
+/// Where a batch was to go, and the offset of its last record, counted from its first.
+type Asked = (TopicRef, PartitionIndex, i32);
+
+#[derive(Debug, Default)]
+pub(super) struct AckedIsDurable {
+    asked: BTreeMap<RequestId, Vec<Asked>>,
+}
+
+impl AckedIsDurable {
+    /// The process has ended: nothing is answered any more.
+    pub(super) fn forget_requests(&mut self) {
+        self.asked.clear();
+    }
+
+    pub(super) fn step(
+        &mut self,
+        input: &Input,
+        effects: &Effects,
+        topics: &TopicBook,
+        durable_logs: &mut DurableLogs,
+        disk: &SimDisk,
+    ) -> Result<(), Violation> {
+        match input {
+            Input::Request { id, request: Request::Produce(request), .. } if request.acks != Ok(Acks::None) => {
+                self.asked.insert(*id, batches(request));
+            }
+            Input::Disconnected(connection) => self.asked.retain(|id, _| id.connection != *connection),
+            Input::Start | Input::Request { .. } | Input::Storage(_) | Input::Deadline | Input::Stop => {}
+        }
+        for reply in &effects.replies {
+            let Response::Produce(response) = &reply.response else { continue };
+            let asked = self.asked.remove(&reply.id).unwrap_or_default();
+            for (topic, partitions) in &response.topics {
+                for produced in partitions {
+                    let Ok(at) = &produced.result else { continue };
+                    let batch = asked.iter().find(|(asked, partition, _)| asked == topic && *partition == produced.partition);
+                    let Some((_, _, last_offset_delta)) = batch else { continue };
+                    let end = at.base_offset.plus(i64::from(*last_offset_delta) + 1);
+                    check(topic, produced.partition, end, topics, durable_logs, disk)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn batches(request: &ProduceRequest) -> Vec<Asked> {
+    let of_topic = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |partition| (&topic.topic, partition)));
+    let sound = of_topic.filter_map(|(topic, partition)| Some((topic, partition.partition, partition.batch.as_ref().ok()?)));
+    sound.map(|(topic, partition, batch)| (topic.clone(), partition, batch.header.last_offset_delta)).collect()
+}
+
+fn check(
+    topic: &TopicRef,
+    partition: PartitionIndex,
+    end: Offset,
+    topics: &TopicBook,
+    durable_logs: &mut DurableLogs,
+    disk: &SimDisk,
+) -> Result<(), Violation> {
+    let partition = match topic {
+        TopicRef::Name(name) => topics.find(name, partition),
+        TopicRef::Id(id) => Some(TopicPartition { topic: *id, partition }),
+    };
+    let Some((partition, topic)) = partition.and_then(|partition| Some((partition, topics.get(partition)?))) else { return Ok(()) };
+    if topic.durability != Durability::Flushed {
+        return Ok(());
+    }
+    let durable = durable_logs.end(partition, &topic.name, disk);
+    if end <= durable {
+        return Ok(());
+    }
+    let what = format!("{}-{} is acknowledged to {end}, and on disk to {durable}", topic.name, partition.partition);
+    Err(Violation::safety("AckedIsDurable", what))
+}

@@ -1,0 +1,75 @@
+//! How far a log would reach if the power went at this moment and took all that it may.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gracchus_core::ids::{TopicName, TopicPartition};
+use gracchus_core::offset::Offset;
+use gracchus_core::record::{BatchHeader, check_crc};
+
+use crate::platform::disk::SimDisk;
+
+/// Where a log was found whole so far.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    segment: Offset,
+    position: usize,
+    end: Offset,
+}
+
+/// The logs on a disk, each read no further than needed.
+#[derive(Debug, Default)]
+pub(super) struct DurableLogs {
+    cursors: BTreeMap<TopicPartition, Cursor>,
+}
+
+impl DurableLogs {
+    /// Forgets what was found: files may have been cut.
+    pub(super) fn rescan(&mut self) {
+        self.cursors.clear();
+    }
+
+    /// Behind the last batch that is on disk with all before it.
+    pub(super) fn end(&mut self, partition: TopicPartition, topic: &TopicName, disk: &SimDisk) -> Offset {
+        let folder = PathBuf::from(format!("{topic}-{}", partition.partition));
+        let segments = segments(&folder, disk);
+        let Some(&first) = segments.first() else { return Offset::ZERO };
+        let known = self.cursors.get(&partition).copied().filter(|cursor| segments.contains(&cursor.segment));
+        let mut cursor = known.unwrap_or(Cursor { segment: first, position: 0, end: first });
+        loop {
+            disk.with_durable(&segment_file(&folder, cursor.segment), |bytes| cursor.advance(bytes));
+            if cursor.segment == cursor.end || !segments.contains(&cursor.end) {
+                break;
+            }
+            cursor = Cursor { segment: cursor.end, position: 0, end: cursor.end };
+        }
+        self.cursors.insert(partition, cursor);
+        cursor.end
+    }
+}
+
+impl Cursor {
+    /// Goes on over whole and sound batches that follow each other.
+    fn advance(&mut self, bytes: &[u8]) {
+        while let Some(rest) = bytes.get(self.position..) {
+            let Ok(header) = BatchHeader::parse(rest) else { return };
+            let length = usize::try_from(header.batch_bytes).expect("a batch in memory has a length that fits");
+            let Some(batch) = rest.get(..length) else { return };
+            if header.base_offset != self.end || check_crc(batch).is_err() {
+                return;
+            }
+            self.position += length;
+            self.end = header.next_offset();
+        }
+    }
+}
+
+fn segments(folder: &Path, disk: &SimDisk) -> Vec<Offset> {
+    let names = disk.durable_names(folder);
+    let offset = |name: &PathBuf| name.to_str()?.strip_suffix(".log")?.parse().ok().map(Offset);
+    names.iter().filter_map(offset).collect()
+}
+
+fn segment_file(folder: &Path, base_offset: Offset) -> PathBuf {
+    folder.join(format!("{:020}.log", base_offset.0))
+}

@@ -1,0 +1,50 @@
+//! Monotonic: a partition's high watermark and log start never go back, across restarts too, and log start ≤ high watermark ≤ log end.
+
+use std::collections::BTreeMap;
+
+use gracchus_core::broker::Broker;
+use gracchus_core::ids::TopicPartition;
+use gracchus_core::offset::Offset;
+
+use super::Violation;
+
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    log_start: Offset,
+    high_watermark: Offset,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Watermarks {
+    reached: BTreeMap<TopicPartition, Reached>,
+}
+
+impl Watermarks {
+    pub(super) fn step(&mut self, broker: &Broker) -> Result<(), Violation> {
+        for (partition, _, leader) in broker.view().leaders() {
+            let (log_start, high_watermark, log_end) = (leader.log().start(), leader.high_watermark(), leader.log().end());
+            if log_start > high_watermark || high_watermark > log_end {
+                let what = format!("{partition}: log start {log_start}, high watermark {high_watermark}, log end {log_end}");
+                return Err(Violation::safety("OffsetsInOrder", what));
+            }
+            let reached = self.reached.entry(partition).or_insert(Reached { log_start, high_watermark });
+            for (name, before, after) in
+                [("log start", reached.log_start, log_start), ("high watermark", reached.high_watermark, high_watermark)]
+            {
+                if after < before {
+                    return Err(Violation::safety("Monotonic", format!("{partition}: the {name} fell from {before} to {after}")));
+                }
+            }
+            *reached = Reached { log_start, high_watermark };
+        }
+        Ok(())
+    }
+
+    /// A power loss may have taken what lies from `kept` on.
+    pub(super) fn lower_to(&mut self, partition: TopicPartition, kept: Offset) {
+        if let Some(reached) = self.reached.get_mut(&partition) {
+            reached.high_watermark = reached.high_watermark.min(kept);
+            reached.log_start = reached.log_start.min(kept);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Sees every event of a run: hashes it, counts it, hands it to the checkers, and lists it if asked.
+//!
+//! An event is a step of a node or something that befell the world. Events are numbered from 1. The first violation, or the event that a
+//! listing ends with, ends the run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gracchus_core::boundary::{Effects, Input, Mark, StorageOp};
+use gracchus_core::broker::Broker;
+use gracchus_core::ids::{LogId, NodeId};
+use gracchus_core::time::Now;
+use tokio::sync::Notify;
+
+use super::{RollingHash, RunHash};
+use crate::checkers::{Checkers, Violation};
+use crate::draw::{Draw, Stream};
+use crate::platform::clock::simulated_time;
+use crate::platform::disk::SimDisk;
+use crate::platform::lock;
+
+/// Watches a run. Clones watch the same one.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    shared: Arc<Mutex<Recording>>,
+    over: Arc<Notify>,
+}
+
+/// Where events are listed.
+pub struct Listing {
+    /// The last event that is wanted.
+    pub until: u64,
+    /// Takes a line.
+    pub line: Box<dyn FnMut(&str) + Send>,
+}
+
+impl fmt::Debug for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Recording {
+    hash: RollingHash,
+    events: u64,
+    marks: BTreeMap<Mark, u64>,
+    order: Draw,
+    buffer: Vec<u8>,
+    listing: Option<Listing>,
+    checkers: Checkers,
+    violation: Option<(u64, Violation)>,
+}
+
+impl Recorder {
+    /// A recorder that orders effects as `seed` says.
+    #[must_use]
+    pub fn new(seed: u64, listing: Option<Listing>) -> Self {
+        let recording = Recording {
+            hash: RollingHash::default(),
+            events: 0,
+            marks: BTreeMap::new(),
+            order: Draw::new(seed, Stream::Effects),
+            buffer: Vec::new(),
+            listing,
+            checkers: Checkers::default(),
+            violation: None,
+        };
+        Self { shared: Arc::new(Mutex::new(recording)), over: Arc::new(Notify::new()) }
+    }
+
+    /// A node has taken a step. Shuffles its effects.
+    pub fn step(&self, node: NodeId, now: Now, input: &Input, effects: &mut Effects, broker: &Broker, disk: &SimDisk) {
+        let mut recording = lock(&self.shared);
+        recording.hash_step(node, now, input, effects);
+        for mark in &effects.marks {
+            *recording.marks.entry(*mark).or_default() += 1;
+        }
+        let is_last = recording.list(|| format!("node {node}  {}  ->  {}", brief(input), brief(&effects)));
+        let checked = recording.checkers.step(now, input, effects, broker, disk);
+        shuffle(effects, &mut recording.order);
+        drop(recording);
+        self.check(checked);
+        if is_last {
+            self.over.notify_one();
+        }
+    }
+
+    /// Something befell the world.
+    pub fn note(&self, what: &str) {
+        let mut recording = lock(&self.shared);
+        recording.events += 1;
+        recording.hash.number(nanos());
+        recording.hash.bytes(what.as_bytes());
+        if recording.list(|| what.to_owned()) {
+            self.over.notify_one();
+        }
+    }
+
+    /// Tells the checkers something, and ends the run if they object.
+    pub fn tell<T>(&self, what: impl FnOnce(&mut Checkers) -> Result<T, Violation>) -> Option<T> {
+        let told = what(&mut lock(&self.shared).checkers);
+        match told {
+            Ok(value) => Some(value),
+            Err(violation) => {
+                self.check(Err(violation));
+                None
+            }
+        }
+    }
+
+    /// Waits for an event that ends the run.
+    pub async fn over(&self) {
+        self.over.notified().await;
+    }
+
+    /// How many events there were.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        lock(&self.shared).events
+    }
+
+    /// How often each mark was reached.
+    #[must_use]
+    pub fn marks(&self) -> BTreeMap<Mark, u64> {
+        lock(&self.shared).marks.clone()
+    }
+
+    /// The first violation, with the event at which it showed.
+    #[must_use]
+    pub fn violation(&self) -> Option<(u64, Violation)> {
+        lock(&self.shared).violation.clone()
+    }
+
+    /// The hash of all events and of the draws that ordered effects.
+    #[must_use]
+    pub fn hash(&self) -> RunHash {
+        let recording = lock(&self.shared);
+        let mut hash = recording.hash;
+        let (position, next) = recording.order.fingerprint();
+        hash.bytes(&position.to_le_bytes());
+        hash.number(next);
+        hash.value()
+    }
+
+    fn check(&self, checked: Result<(), Violation>) {
+        let Err(violation) = checked else { return };
+        let mut recording = lock(&self.shared);
+        let event = recording.events;
+        recording.list(|| format!("VIOLATION of {}: {}", violation.property, violation.what));
+        if recording.violation.is_none() {
+            recording.violation = Some((event, violation));
+        }
+        self.over.notify_one();
+    }
+}
+
+impl Recording {
+    fn hash_step(&mut self, node: NodeId, now: Now, input: &Input, effects: &Effects) {
+        self.events += 1;
+        self.buffer.clear();
+        let bytes = std::mem::take(&mut self.buffer);
+        // What a payload holds is not written, only its length; its checksum stands in the header beside it.
+        let bytes = postcard::to_extend(&(nanos(), node, now, input, effects), bytes).expect("inputs and effects are plain data");
+        self.hash.number(bytes.len() as u64);
+        self.hash.bytes(&bytes);
+        self.buffer = bytes;
+    }
+
+    /// Lists the current event. True if it is the last one wanted.
+    fn list(&mut self, describe: impl FnOnce() -> String) -> bool {
+        let Some(listing) = &mut self.listing else { return false };
+        if self.events > listing.until {
+            return true;
+        }
+        let seconds = Duration::from_nanos(nanos()).as_secs_f64();
+        (listing.line)(&format!("{:>8}  {seconds:>12.6}  {}", self.events, describe()));
+        self.events == listing.until
+    }
+}
+
+fn nanos() -> u64 {
+    u64::try_from(simulated_time().as_nanos()).expect("runs are short")
+}
+
+/// Longest description of an input or of effects in a listing.
+const BRIEF_CHARS_MAX: usize = 600;
+
+fn brief(value: &impl fmt::Debug) -> String {
+    let mut text = format!("{value:?}");
+    if let Some((end, _)) = text.char_indices().nth(BRIEF_CHARS_MAX) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Puts effects into any order that the driver has to live with: operations on one log alone stay in order.
+fn shuffle(effects: &mut Effects, order: &mut Draw) {
+    order.shuffle(&mut effects.replies);
+    if effects.storage.len() < 2 {
+        return;
+    }
+    let mut logs: Vec<LogId> = effects.storage.iter().map(log_of).collect();
+    order.shuffle(&mut logs);
+    let mut by_log: BTreeMap<LogId, Vec<StorageOp>> = BTreeMap::new();
+    for op in effects.storage.drain(..).rev() {
+        by_log.entry(log_of(&op)).or_default().push(op);
+    }
+    for log in logs {
+        effects.storage.extend(by_log.get_mut(&log).and_then(Vec::pop));
+    }
+}
+
+fn log_of(op: &StorageOp) -> LogId {
+    match op {
+        StorageOp::Open { log, .. }
+        | StorageOp::Configure { log, .. }
+        | StorageOp::Append { log, .. }
+        | StorageOp::Sync { log }
+        | StorageOp::Trim { log, .. }
+        | StorageOp::Truncate { log, .. }
+        | StorageOp::KeepSnapshot { log, .. }
+        | StorageOp::Read { log, .. }
+        | StorageOp::Find { log, .. }
+        | StorageOp::Remove { log } => *log,
+        StorageOp::KeepElection(_) | StorageOp::LoadElection | StorageOp::RemoveOthers { .. } => LogId::Metadata,
+    }
+}
