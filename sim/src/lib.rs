@@ -6,8 +6,11 @@ compile_error!(
 );
 
 pub mod checkers;
+pub mod clients;
 pub mod draw;
 pub mod history;
+mod nemesis;
 pub mod plan;
 pub mod platform;
 pub mod trace;
+pub mod world;

@@ -1,0 +1,122 @@
+//! What a run does before and after: it makes the topics, and when all is healed it asks each partition for a write, a read, and its whole log.
+
+use std::time::Duration;
+
+use gracchus_core::offset::Offset;
+use gracchus_net::client::{
+    Acks, FetchPosition, PartitionBatch, WireError, fetch_request, fetched_partitions, produce_request, produced_partitions,
+};
+use kafka_wire::{FetchRequest, ProduceRequest};
+use madsim::time::sleep;
+
+use super::consumer::{EARLIEST, LATEST, list_offset, read};
+use super::{Client, Lost, Topic, Wire, admin, client_time};
+use crate::checkers::{Checkers, SessionKind, Violation};
+use crate::history::{Batch, RecordId};
+use crate::plan::TopicPlan;
+
+impl Client {
+    /// Creates the topics and learns their ids, trying again until it succeeds.
+    pub async fn set_up(&mut self, plans: &[TopicPlan]) -> Vec<Topic> {
+        loop {
+            if let Some(mut wire) = self.connect().await
+                && let Ok(topics) = self.try_set_up(&mut wire, plans).await
+                && topics.len() == plans.len()
+            {
+                return topics;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn try_set_up(&mut self, wire: &mut Wire, plans: &[TopicPlan]) -> Result<Vec<Topic>, Lost> {
+        for plan in plans {
+            while !admin::create_topic(&self.surroundings, wire, plan).await? {
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        let mut topics = admin::describe(&self.surroundings, wire).await?;
+        topics.retain(|topic| plans.iter().any(|plan| plan.name == topic.key.name.as_str()));
+        Ok(topics)
+    }
+
+    /// Writes to a partition and reads its whole log, trying again until both succeed. Says what the log holds.
+    pub async fn serve_again(&mut self, topic: &Topic, index: i32) {
+        loop {
+            if let Some(mut wire) = self.connect().await {
+                match self.try_serve_again(&mut wire, topic, index).await {
+                    Ok(true) => return,
+                    Ok(false) | Err(Lost) => {}
+                }
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn try_serve_again(&mut self, wire: &mut Wire, topic: &Topic, index: i32) -> Result<bool, Lost> {
+        if !self.probe_produce(wire, topic, index).await? {
+            return Ok(false);
+        }
+        let log_start = list_offset(&self.surroundings, wire, topic, index, EARLIEST).await?;
+        let log_end = list_offset(&self.surroundings, wire, topic, index, LATEST).await?;
+        let (Some(log_start), Some(log_end)) = (log_start, log_end) else { return Ok(false) };
+        let Some(records) = self.read_whole(wire, topic, index, log_start, log_end).await? else { return Ok(false) };
+        let partition = topic.partition(index);
+        self.surroundings.recorder.tell(|checkers| checkers.read_whole(partition, log_start, &records, log_end));
+        Ok(true)
+    }
+
+    async fn probe_produce(&mut self, wire: &mut Wire, topic: &Topic, index: i32) -> Result<bool, Lost> {
+        let partition = topic.partition(index);
+        let made = self.surroundings.recorder.tell(|checkers| {
+            let session = checkers.open_session(SessionKind::Plain);
+            Ok((checkers.write(session, partition, 1), checkers.power_losses()))
+        });
+        let Some((first, power_losses)) = made else { return Ok(false) };
+        let batch = Batch { first, count: 1, timestamp: client_time() };
+        let request =
+            produce_request(Acks::All, 5_000, [PartitionBatch { topic: topic.key.clone(), partition: index, batch: batch.build(None) }]);
+        let response = wire.ask(wire.version::<ProduceRequest>()?, &request).await?;
+        let produced = produced_partitions(response).next().expect("an answer to one batch is about one partition");
+        if produced.error != WireError::NONE {
+            return Ok(false);
+        }
+        let told = |checkers: &mut Checkers| checkers.acked(partition, &batch, Offset(produced.base_offset), power_losses);
+        self.surroundings.recorder.tell(told);
+        Ok(true)
+    }
+
+    /// All records from `log_start` to `log_end`; none if the node would not give them.
+    async fn read_whole(
+        &mut self,
+        wire: &mut Wire,
+        topic: &Topic,
+        index: i32,
+        log_start: Offset,
+        log_end: Offset,
+    ) -> Result<Option<Vec<(Offset, RecordId)>>, Lost> {
+        let mut records = Vec::new();
+        let mut position = log_start;
+        let partition = topic.partition(index);
+        while position < log_end {
+            let wanted = FetchPosition { topic: topic.key.clone(), partition: index, offset: position.0, leader_epoch: -1, bytes_max: 1 << 20 };
+            let request = fetch_request(500, 1, 1 << 20, [wanted]);
+            let response = wire.ask(wire.version::<FetchRequest>()?, &request).await?;
+            let fetched = fetched_partitions(response).next().filter(|fetched| fetched.error == WireError::NONE);
+            let Some(fetched) = fetched else { return Ok(None) };
+            let step = self.surroundings.recorder.tell(|checkers| {
+                let (read, next) = read(&fetched, position).map_err(|what| Violation::safety("NoGap", format!("{partition}: {what}")))?;
+                let power_losses = checkers.power_losses();
+                checkers.read(partition, &read, power_losses)?;
+                Ok((read, next))
+            });
+            let Some((read, next)) = step else { return Ok(None) };
+            if next == position {
+                return Ok(None);
+            }
+            records.extend(read);
+            position = next;
+        }
+        Ok(Some(records))
+    }
+}

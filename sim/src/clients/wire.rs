@@ -1,0 +1,95 @@
+//! A client's connection, bounded by the client's patience.
+
+use std::time::Duration;
+
+use gracchus_net::client::{ClientError, Connection, ServedVersions};
+use kafka_wire::RequestResponsePair;
+use madsim::time::timeout;
+
+use super::Client;
+use crate::platform::net::{SimReader, SimWriter, Vanish};
+
+/// The connection is of no use any more, and nobody knows what became of what was asked on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost;
+
+/// A connection whose versions are agreed on.
+#[derive(Debug)]
+pub struct Wire {
+    connection: Connection<SimReader, SimWriter>,
+    versions: ServedVersions,
+    /// The newest version of Produce and Fetch that is spoken on it: old clients live long.
+    ceiling: i16,
+    patience: Duration,
+    vanish: Vanish,
+    /// Whether the node is left to wonder when this is given up.
+    vanishes: bool,
+}
+
+impl Wire {
+    pub(super) async fn open(client: &mut Client) -> Result<Self, Lost> {
+        let patience = client.timeout();
+        let connected = client.surroundings.net.connect(client.host, client.surroundings.server, patience).await;
+        let (reader, writer) = connected.map_err(|_| Lost)?;
+        let vanish = writer.vanishing();
+        let mut connection = Connection::new(reader, writer, &client.name);
+        let versions = timeout(patience, connection.negotiate()).await.map_err(|_| Lost)?.map_err(|_| Lost)?;
+        let ceiling = client.draw.pick(&[i16::MAX, i16::MAX, 12, 7, 4]);
+        let vanishes = client.draw.chance(200_000);
+        Ok(Self { connection, versions, ceiling, patience, vanish, vanishes })
+    }
+
+    /// The version at which `Q` is spoken here.
+    pub(super) fn version<Q: RequestResponsePair>(&self) -> Result<i16, Lost> {
+        self.versions.common::<Q>().map_err(|_| Lost)
+    }
+
+    /// As [`version`](Self::version), no newer than this client is.
+    pub(super) fn old_version<Q: RequestResponsePair>(&self) -> Result<i16, Lost> {
+        self.versions.common_up_to::<Q>(self.ceiling).map_err(|_| Lost)
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.connection.in_flight()
+    }
+
+    /// Asks and waits for the answer.
+    pub(super) async fn ask<Q: RequestResponsePair>(&mut self, version: i16, request: &Q) -> Result<Q::Response, Lost> {
+        let answer = timeout(self.patience, self.connection.request(version, request)).await;
+        self.settle(answer)
+    }
+
+    pub(super) async fn send<Q: RequestResponsePair>(&mut self, version: i16, request: &Q) -> Result<(), Lost> {
+        let sent = timeout(self.patience, self.connection.send(version, request)).await;
+        self.settle(sent).map(drop)
+    }
+
+    pub(super) async fn send_unanswered<Q: RequestResponsePair>(&mut self, version: i16, request: &Q) -> Result<(), Lost> {
+        let sent = timeout(self.patience, self.connection.send_unanswered(version, request)).await;
+        self.settle(sent)
+    }
+
+    pub(super) async fn receive<Q: RequestResponsePair>(&mut self) -> Result<Q::Response, Lost> {
+        let received = timeout(self.patience, self.connection.receive::<Q>()).await;
+        self.settle(received).map(|(_, response)| response)
+    }
+
+    fn settle<T>(&self, outcome: Result<Result<T, ClientError>, madsim::time::error::Elapsed>) -> Result<T, Lost> {
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            // What was decoded from a connection that lives must make sense: anything else is the node's mistake.
+            Ok(Err(error @ (ClientError::Decode { .. } | ClientError::Correlation { .. } | ClientError::FrameLength { .. }))) => {
+                panic!("the node answered nonsense: {error}")
+            }
+            Ok(Err(
+                ClientError::Io(_) | ClientError::Closed | ClientError::Encode(_) | ClientError::Unsupported { .. } | ClientError::Refused(_),
+            )) => Err(Lost),
+            Err(_) => {
+                if self.vanishes {
+                    self.vanish.vanish();
+                }
+                Err(Lost)
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Runs a plan: a node, its clients and what befalls them, under madsim, on a thread of its own.
+//!
+//! Clients work and faults come for the plan's duration. Then all is healed, clients come to an end, and every partition has to serve again:
+//! to take a write, and to show its whole log, which is held against all that was promised.
+
+mod outcome;
+mod server;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use madsim::net::NetSim;
+use madsim::runtime::{Handle, NodeHandle, Runtime};
+use madsim::task::{JoinHandle, NodeId};
+use madsim::time::{sleep, timeout};
+
+pub use self::outcome::{Ending, RunReport};
+pub(crate) use self::server::Server;
+use crate::checkers::Violation;
+use crate::clients::{Client, OperationCounts, Surroundings, Topic};
+use crate::draw::{Draw, Stream};
+use crate::nemesis::Nemesis;
+use crate::plan::{ClientKind, ClientPlan, Plan};
+use crate::platform::clock::simulated_time;
+use crate::platform::lock;
+use crate::platform::net::SimNet;
+use crate::trace::{Listing, Recorder, RollingHash};
+
+/// Where the node is.
+const SERVER_HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+const SERVER: SocketAddr = SocketAddr::new(SERVER_HOST, 9092);
+
+/// How long a client may take to come to an end once all is healed.
+const CLIENT_END_MS_MAX: u64 = 15_000;
+
+/// Runs a plan, on a fresh thread: what a thread keeps would tell on the next run.
+#[must_use]
+pub fn run(plan: &Plan, listing: Option<Listing>) -> RunReport {
+    let plan = plan.clone();
+    let thread = std::thread::Builder::new().name(format!("seed {}", plan.seed)).spawn(move || run_here(&plan, listing));
+    thread.expect("a thread can be had").join().expect("panics are caught inside")
+}
+
+fn run_here(plan: &Plan, listing: Option<Listing>) -> RunReport {
+    let started = Instant::now();
+    let recorder = Recorder::new(plan.seed, listing);
+    let mut report = RunReport::new(plan.seed);
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
+        let world = runtime.block_on(async { World::run(plan, &recorder).await });
+        world.tell(&mut report);
+    }));
+    if let Err(panic) = ran {
+        report.ending = Ending::Panic(describe_panic(&*panic));
+    }
+    report.take_record(&recorder);
+    report.real = started.elapsed();
+    report
+}
+
+fn describe_panic(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+/// A run under way.
+pub(crate) struct World {
+    plan: Plan,
+    server: Server,
+    net: SimNet,
+    surroundings: Surroundings,
+    hosts: Mutex<BTreeMap<IpAddr, NodeId>>,
+    simulated: Duration,
+    last_draw: u64,
+}
+
+impl World {
+    async fn run(plan: &Plan, recorder: &Recorder) -> Self {
+        let net = SimNet::new(plan.seed, plan.network.faults.clone());
+        let latency = Duration::from_micros(plan.network.latency_us_min)..Duration::from_micros(plan.network.latency_us_max);
+        NetSim::current().update_config(|config| config.send_latency = latency);
+        let node = Handle::current().create_node().name("node-1").ip(SERVER_HOST).build();
+        let server = Server::new(plan, node.id(), SERVER, &net, recorder);
+        let surroundings = Surroundings {
+            net: net.clone(),
+            recorder: recorder.clone(),
+            server: SERVER,
+            topics: Arc::default(),
+            counts: Arc::new(Mutex::new(OperationCounts::default())),
+            stopping: Arc::new(AtomicBool::new(false)),
+        };
+        let mut world =
+            Self { plan: plan.clone(), server, net, surroundings, hosts: Mutex::default(), simulated: Duration::ZERO, last_draw: 0 };
+        tokio::select! {
+            biased;
+            () = recorder.over() => {}
+            () = world.play() => {}
+        }
+        world.simulated = simulated_time();
+        world.last_draw = madsim::rand::random();
+        world
+    }
+
+    async fn play(&mut self) {
+        self.server.start();
+        if !self.set_up().await {
+            return;
+        }
+        let clients = self.start_clients();
+        Nemesis::new(&self.plan, self.server.clone(), self.net.clone(), self.surroundings.recorder.clone()).run().await;
+        self.heal().await;
+        self.end_clients(clients).await;
+        self.check_liveness().await;
+    }
+
+    /// Makes the topics. False if the node would not.
+    async fn set_up(&self) -> bool {
+        let (mut prober, plans) = (self.client(PROBER_NUMBER, PROBER), self.plan.topics.clone());
+        let topics = self.host(&prober).spawn(async move { prober.set_up(&plans).await });
+        let made = timeout(Duration::from_millis(self.plan.recovery_ms_max), topics).await;
+        let Ok(Ok(topics)) = made else {
+            let what = format!("no topics were made in {} ms, and nothing had gone wrong", self.plan.recovery_ms_max);
+            self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("ServesAtFirst", what)));
+            return false;
+        };
+        *lock(&self.surroundings.topics) = topics;
+        true
+    }
+
+    fn start_clients(&self) -> Vec<JoinHandle<()>> {
+        let numbered = self.plan.clients.iter().zip(1..);
+        numbered.map(|(plan, number)| self.spawn_client(number, plan)).collect()
+    }
+
+    fn spawn_client(&self, number: u8, plan: &ClientPlan) -> JoinHandle<()> {
+        let client = self.client(number, plan.clone());
+        self.host(&client).spawn(client.run())
+    }
+
+    /// The machine that a client runs on.
+    fn host(&self, client: &Client) -> NodeHandle {
+        let handle = Handle::current();
+        let known = lock(&self.hosts).get(&client.host).and_then(|&node| handle.get_node(node));
+        known.unwrap_or_else(|| {
+            let node = handle.create_node().name(client.name.clone()).ip(client.host).build();
+            lock(&self.hosts).insert(client.host, node.id());
+            node
+        })
+    }
+
+    fn client(&self, number: u8, plan: ClientPlan) -> Client {
+        Client {
+            surroundings: self.surroundings.clone(),
+            host: client_host(number),
+            name: format!("client-{number}"),
+            draw: Draw::split(self.plan.seed, Stream::Workload, number.into()),
+            plan,
+        }
+    }
+
+    /// Ends every fault that is under way. A node whose disk has failed is started again: until then its replicas stay offline.
+    async fn heal(&mut self) {
+        self.surroundings.recorder.note("all is healed");
+        self.net.heal();
+        self.net.set_faults(crate::platform::net::NetFaults::default());
+        self.server.heal(&self.plan.disk).await;
+    }
+
+    async fn end_clients(&self, clients: Vec<JoinHandle<()>>) {
+        self.surroundings.stopping.store(true, Ordering::Relaxed);
+        for (mut client, number) in clients.into_iter().zip(1u8..) {
+            if timeout(Duration::from_millis(CLIENT_END_MS_MAX), &mut client).await.is_err() {
+                self.surroundings.recorder.note(&format!("client-{number} does not end"));
+                client.abort();
+            }
+        }
+        self.surroundings.stopping.store(false, Ordering::Relaxed);
+    }
+
+    async fn check_liveness(&self) {
+        let wait_max = Duration::from_millis(self.plan.recovery_ms_max);
+        let topics = lock(&self.surroundings.topics).clone();
+        let waiting = Arc::new(Mutex::new(String::from("the first partition")));
+        let prober = self.client(PROBER_NUMBER, PROBER);
+        let served = self.host(&prober).spawn(serve_all(prober, topics, Arc::clone(&waiting)));
+        if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {
+            let what = format!("{} did not serve within {} ms of healing", lock(&waiting), self.plan.recovery_ms_max);
+            self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("ServesAgain", what)));
+        }
+        // The last events come to rest.
+        sleep(Duration::from_millis(10)).await;
+    }
+
+    fn tell(&self, report: &mut RunReport) {
+        report.simulated = self.simulated;
+        report.operations = lock(&self.surroundings.counts).by_kind.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect();
+        report.add_faults(&self.server, &self.net);
+        let mut hash = RollingHash::default();
+        hash.bytes(&self.surroundings.recorder.hash().0.to_le_bytes());
+        hash.bytes(&self.server.disk_hash().0.to_le_bytes());
+        let (position, next) = self.net.fingerprint();
+        hash.bytes(&position.to_le_bytes());
+        hash.number(next);
+        hash.number(self.last_draw);
+        hash.bytes(&self.simulated.as_nanos().to_le_bytes());
+        report.hash = hash.value();
+    }
+}
+
+async fn serve_all(mut prober: Client, topics: Vec<Topic>, waiting: Arc<Mutex<String>>) {
+    for topic in topics {
+        for index in 0..topic.partitions {
+            *lock(&waiting) = format!("{}-{index}", topic.key.name.as_str());
+            prober.serve_again(&topic, index).await;
+        }
+    }
+}
+
+/// Who prepares a run and looks at its end.
+const PROBER: ClientPlan = ClientPlan { kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 3_000 };
+const PROBER_NUMBER: u8 = 250;
+
+pub(crate) fn client_host(number: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 1, number))
+}

@@ -1,0 +1,303 @@
+//! The node's machine: its process is started, killed and started again, and its disk and clocks outlive that.
+//!
+//! A process that ends by itself, because its disk failed say, is started again after a while, as a service manager would.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gracchus_core::broker::BrokerSettings;
+use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, Uuid};
+use gracchus_server::config::{ConnectionLimits, ListenerSettings, NodeSettings};
+use gracchus_server::node;
+use gracchus_server::platform::Platform;
+use gracchus_server::store::StoreSettings;
+use madsim::runtime::Handle;
+use madsim::time::{sleep, timeout};
+use tokio::sync::{Notify, oneshot};
+
+use crate::draw::{Draw, Stream};
+use crate::plan::{NodePlan, Plan, StorePlan};
+use crate::platform::clock::SimClock;
+use crate::platform::disk::{DiskFaultCounts, DiskFaults, Pace, SimDisk};
+use crate::platform::net::SimNet;
+use crate::platform::{SimPlatform, lock};
+use crate::trace::{Recorder, RunHash};
+
+/// How long a node may take to stop when it is asked to.
+const STOP_MS_MAX: u64 = 20_000;
+/// How long a process that ended by itself stays down.
+const RESTART_MS: u64 = 300;
+
+/// Faults of the process that took effect.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProcessFaults {
+    pub(crate) stops: u64,
+    pub(crate) pauses: u64,
+    pub(crate) wall_steps: u64,
+}
+
+/// The machine that the node runs on. Clones are the same machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    node: madsim::task::NodeId,
+    address: SocketAddr,
+    net: SimNet,
+    recorder: Recorder,
+    plan: NodePlan,
+    clock: SimClock,
+    machine: Arc<Mutex<Machine>>,
+}
+
+#[derive(Debug)]
+struct Machine {
+    disk: SimDisk,
+    entropy: Arc<Mutex<Draw>>,
+    process: Option<Process>,
+    /// Processes so far: who watches one knows by it whether that one still runs.
+    generation: u64,
+    faults: ProcessFaults,
+}
+
+#[derive(Debug)]
+struct Process {
+    stop: Option<oneshot::Sender<()>>,
+    ended: Arc<Notify>,
+}
+
+impl Server {
+    pub(crate) fn new(plan: &Plan, node: madsim::task::NodeId, address: SocketAddr, net: &SimNet, recorder: &Recorder) -> Self {
+        let machine = Machine {
+            disk: SimDisk::new(plan.seed, plan.disk.clone()).with_pace(Pace::Sleeps),
+            entropy: Arc::new(Mutex::new(Draw::new(plan.seed, Stream::Entropy))),
+            process: None,
+            generation: 0,
+            faults: ProcessFaults::default(),
+        };
+        Self {
+            node,
+            address,
+            net: net.clone(),
+            recorder: recorder.clone(),
+            plan: plan.node.clone(),
+            clock: SimClock::new(plan.node.drift_ppm),
+            machine: Arc::new(Mutex::new(machine)),
+        }
+    }
+
+    /// Starts the process, unless it runs.
+    pub(crate) fn start(&self) {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let ended = Arc::new(Notify::new());
+        let (platform, generation) = {
+            let mut machine = lock(&self.machine);
+            if machine.process.is_some() {
+                return;
+            }
+            machine.generation += 1;
+            machine.process = Some(Process { stop: Some(stop), ended: Arc::clone(&ended) });
+            (self.platform(&machine), machine.generation)
+        };
+        self.recorder.note("the node starts");
+        let settings = settings(&self.plan, self.address, &platform);
+        let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0);
+        let recorder = self.recorder.clone();
+        let notify = Arc::clone(&ended);
+        let process = async move {
+            let outcome = run.await;
+            recorder.note(&format!("the node ends: {outcome:?}"));
+            notify.notify_one();
+        };
+        let host = Handle::current().get_node(self.node).expect("the node was made");
+        drop(host.spawn(process));
+        drop(madsim::task::spawn(self.clone().keep_running(generation, ended)));
+    }
+
+    /// The process dies on the spot.
+    pub(crate) async fn crash(&self, down: Duration) {
+        if self.kill() {
+            self.recorder.note("the process dies");
+            self.net.process_died(self.address.ip());
+            self.renew_disk(SimDisk::crash);
+        }
+        sleep(down).await;
+        self.start();
+    }
+
+    /// The machine loses its power.
+    pub(crate) async fn lose_power(&self, down: Duration) {
+        self.recorder.note("the power goes");
+        self.net.power_lost(self.address.ip());
+        self.kill();
+        let disk = self.renew_disk(SimDisk::lose_power);
+        self.recorder.tell(|checkers| checkers.power_lost(&disk));
+        sleep(down).await;
+        self.net.power_is_back(self.address.ip());
+        self.start();
+    }
+
+    /// The process is asked to stop.
+    pub(crate) async fn stop(&self, down: Duration) {
+        let asked = {
+            let mut machine = lock(&self.machine);
+            machine.faults.stops += 1;
+            machine.process.as_mut().and_then(|process| Some((process.stop.take()?, Arc::clone(&process.ended))))
+        };
+        if let Some((stop, ended)) = asked {
+            self.recorder.note("the node is asked to stop");
+            let _ = stop.send(());
+            if timeout(Duration::from_millis(STOP_MS_MAX), ended.notified()).await.is_err() {
+                self.recorder.note("the node does not stop");
+            }
+        }
+        self.crash(down).await;
+    }
+
+    /// The process stands still for a while.
+    pub(crate) async fn pause(&self, length: Duration) {
+        self.recorder.note("the process stands still");
+        lock(&self.machine).faults.pauses += 1;
+        Handle::current().pause(self.node);
+        sleep(length).await;
+        Handle::current().resume(self.node);
+    }
+
+    pub(crate) fn step_wall(&self, by_ms: i64) {
+        self.recorder.note(&format!("the wall clock is set by {by_ms} ms"));
+        lock(&self.machine).faults.wall_steps += 1;
+        self.clock.step_wall(by_ms);
+    }
+
+    /// Changes what the disk is up to.
+    pub(crate) fn alter_disk(&self, alter: impl FnOnce(&mut DiskFaults)) {
+        let disk = lock(&self.machine).disk.clone();
+        let mut faults = disk.faults();
+        alter(&mut faults);
+        disk.set_faults(faults);
+    }
+
+    /// The disk is as sound as it ever was, and the process new.
+    pub(crate) async fn heal(&self, disk: &DiskFaults) {
+        self.alter_disk(|faults| faults.clone_from(disk));
+        self.crash(Duration::from_millis(1)).await;
+    }
+
+    pub(crate) fn host(&self) -> IpAddr {
+        self.address.ip()
+    }
+
+    pub(crate) fn faults(&self) -> ProcessFaults {
+        lock(&self.machine).faults
+    }
+
+    pub(crate) fn disk_faults(&self) -> DiskFaultCounts {
+        lock(&self.machine).disk.fault_counts()
+    }
+
+    pub(crate) fn disk_hash(&self) -> RunHash {
+        lock(&self.machine).disk.trace_hash()
+    }
+
+    /// Starts the process again if it ends by itself.
+    async fn keep_running(self, generation: u64, ended: Arc<Notify>) {
+        ended.notified().await;
+        // Who asked it to stop waits for the same.
+        ended.notify_one();
+        sleep(Duration::from_millis(RESTART_MS)).await;
+        let is_same = lock(&self.machine).generation == generation;
+        let is_abandoned = is_same && lock(&self.machine).process.as_ref().is_some_and(|process| process.stop.is_some());
+        if is_abandoned {
+            self.crash(Duration::ZERO).await;
+        }
+    }
+
+    /// Ends the process on the spot. False if there is none.
+    fn kill(&self) -> bool {
+        let was_running = lock(&self.machine).process.take().is_some();
+        Handle::current().resume(self.node);
+        Handle::current().kill(self.node);
+        Handle::current().restart(self.node);
+        self.recorder.tell(|checkers| {
+            checkers.node_ended();
+            Ok(())
+        });
+        was_running
+    }
+
+    fn renew_disk(&self, renew: impl FnOnce(&SimDisk) -> SimDisk) -> SimDisk {
+        let mut machine = lock(&self.machine);
+        machine.disk = renew(&machine.disk);
+        machine.disk.clone()
+    }
+
+    fn platform(&self, machine: &Machine) -> SimPlatform {
+        SimPlatform {
+            node: NodeId(1),
+            host: self.address.ip(),
+            clock: self.clock.restarted(),
+            net: self.net.clone(),
+            disk: machine.disk.clone(),
+            recorder: self.recorder.clone(),
+            entropy: Arc::clone(&machine.entropy),
+        }
+    }
+}
+
+async fn wait_for(stopped: oneshot::Receiver<()>) {
+    if stopped.await.is_err() {
+        // Nobody can ask any more.
+        std::future::pending::<()>().await;
+    }
+}
+
+fn settings(plan: &NodePlan, address: SocketAddr, platform: &impl Platform) -> NodeSettings {
+    let [incarnation, seed] = [platform.entropy(), platform.entropy()];
+    let mut incarnation_id = [0; 16];
+    incarnation_id.copy_from_slice(incarnation.split_at(16).0);
+    NodeSettings {
+        broker: BrokerSettings {
+            node: NodeId(1),
+            cluster_id: Uuid([7; 16]).to_string(),
+            directory: DirectoryId(Uuid([8; 16])),
+            incarnation: IncarnationId(Uuid(incarnation_id)),
+            rack: None,
+            endpoints: Vec::new(),
+            configs: plan.configs.iter().cloned().collect(),
+            log_directory: "/data".to_owned(),
+            features: BTreeMap::from([("metadata.version".to_owned(), 30)]),
+            seed,
+        },
+        listeners: vec![ListenerSettings { name: "PLAINTEXT".to_owned(), bind: address.to_string(), advertised: None, is_controller: false }],
+        data_dir: PathBuf::from("/data"),
+        limits: ConnectionLimits {
+            connections_max: 1_000,
+            request_bytes_max: 1 << 20,
+            in_flight_requests_max: plan.in_flight_requests_max,
+            queued_bytes_max: plan.queued_bytes_max,
+            idle_ms_max: 30_000,
+        },
+        store: store_settings(&plan.store),
+        send_by_copy: false,
+        http: None,
+    }
+}
+
+fn store_settings(plan: &StorePlan) -> StoreSettings {
+    StoreSettings {
+        writers: plan.writers,
+        keepers: plan.keepers,
+        readers: plan.readers,
+        unsynced_bytes_max: plan.unsynced_bytes_max,
+        unsynced_ms_max: plan.unsynced_ms_max,
+        group_bytes_max: plan.group_bytes_max,
+        open_files_max: plan.open_files_max,
+        preallocate_bytes: plan.preallocate_bytes,
+        preallocate_from_bytes: plan.preallocate_from_bytes,
+        tail_batches_max: plan.tail_batches_max,
+        tail_batches_total_max: plan.tail_batches_total_max,
+        space_report_bytes: plan.space_report_bytes,
+        space_report_ms: plan.space_report_ms,
+    }
+}
