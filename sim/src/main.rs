@@ -1,3 +1,170 @@
-//! The binary `gracchus-sim`.
+//! The binary `gracchus-sim`: runs seeds, and replays one.
+//!
+//! Exit codes: 0 all is well, 10 a safety property did not hold, 11 a liveness property did not hold, 12 a panic, 13 a lone run was excused
+//! or more than one in a hundred were, 2 the command line makes no sense, 1 a file can't be read or written.
 
-fn main() {}
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use gracchus_sim::campaign::{self, Summary, Verdict, describe};
+use gracchus_sim::plan::{self, Plan};
+use gracchus_sim::trace::Listing;
+use gracchus_sim::world;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Runs the node of Gracchus in a simulated world, with faults drawn from a seed.
+#[derive(Parser)]
+#[command(name = "gracchus-sim", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run seeds and say what came of them.
+    ///
+    /// Exit codes: 0 all is well, 10 a safety property did not hold, 11 a liveness property did not hold, 12 a panic, 13 a lone run was
+    /// excused or more than one in a hundred were.
+    Run(RunArgs),
+    /// Run one seed or saved plan and print its events, one a line.
+    Replay(ReplayArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// One seed.
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// So many seeds from 0 on, or those from A up to B, which is left out.
+    #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
+    seeds: Option<std::ops::Range<u64>>,
+    /// Threads. As many as there are processors, if not given.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Writes the summary to a file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Saves the plan of the first seed that fails.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A saved plan.
+    #[arg(value_name = "PLANFILE")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ReplayArgs {
+    #[command(flatten)]
+    which: Which,
+    /// The last event to print.
+    #[arg(long, value_name = "EVENT", default_value_t = u64::MAX)]
+    until: u64,
+    /// Saves the plan and runs nothing.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+/// Seeds of a run that is told nothing else.
+const SEEDS: u64 = 100;
+
+fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let parse = |number: &str| number.parse::<u64>().map_err(|error| format!("{number:?}: {error}"));
+    let range = match text.split_once("..") {
+        Some((from, upto)) => parse(from)?..parse(upto)?,
+        None => 0..parse(text)?,
+    };
+    if range.is_empty() { Err(format!("{text} is no seed at all")) } else { Ok(range) }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run(&args),
+        Command::Replay(args) => replay(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("gracchus-sim: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let seeds: Vec<u64> = match (args.seed, args.seeds.clone()) {
+        (Some(seed), _) => vec![seed],
+        (None, Some(range)) => range.collect(),
+        (None, None) => (0..SEEDS).collect(),
+    };
+    let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).clamp(1, seeds.len());
+    let progress = progress(seeds.len());
+    let mut lone_hash = None;
+    let summary = campaign::run(seeds, jobs, |report| {
+        lone_hash = Some(report.hash);
+        progress.inc(1);
+    });
+    progress.finish_and_clear();
+    if let Some(file) = &args.json {
+        fs::write(file, serde_json::to_vec_pretty(&summary)?)?;
+    }
+    if let Some(file) = &args.save {
+        save_failure(&summary, file)?;
+    }
+    let mut out = std::io::stdout().lock();
+    write!(out, "{summary}")?;
+    if let Some(hash) = lone_hash.filter(|_| args.seed.is_some()) {
+        writeln!(out, "\nhash {hash}")?;
+    }
+    Ok(ExitCode::from(summary.verdict().exit_code()))
+}
+
+fn progress(seeds: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds  {elapsed} gone, {eta} to go").expect("the template is sound");
+    ProgressBar::new(seeds as u64).with_style(style)
+}
+
+fn save_failure(summary: &Summary, file: &Path) -> Result<(), plan::PlanError> {
+    match summary.failures.first() {
+        Some(report) => plan::save(&Plan::draw(report.seed), file),
+        None => Ok(()),
+    }
+}
+
+fn replay(args: &ReplayArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let plan = match (&args.which.file, args.which.seed) {
+        (Some(file), _) => plan::load(file)?,
+        (None, seed) => Plan::draw(seed.expect("clap asks for one of the two")),
+    };
+    if let Some(file) = &args.save {
+        plan::save(&plan, file)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{plan:#?}");
+    let line = Box::new(|line: &str| {
+        // A reader that has seen enough, such as head, is no error.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    });
+    let report = world::run(&plan, Some(Listing { until: args.until, line }));
+    println!("{}", describe(&report.ending));
+    println!("hash {}", report.hash);
+    let verdict = match &report.ending {
+        world::Ending::Clean => Verdict::Clean,
+        world::Ending::Excused(_) => Verdict::Excused,
+        world::Ending::Panic(_) => Verdict::Panic,
+        world::Ending::Violation { .. } if report.violates(gracchus_sim::checkers::ViolationKind::Liveness) => Verdict::Liveness,
+        world::Ending::Violation { .. } => Verdict::Safety,
+    };
+    Ok(ExitCode::from(verdict.exit_code()))
+}

@@ -1,0 +1,182 @@
+//! Many runs: seeds spread over threads, and what came of them added up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::checkers::ViolationKind;
+use crate::plan::Plan;
+use crate::platform::lock;
+use crate::world::{self, Ending, RunReport};
+
+/// Of a hundred runs so many may be excused.
+const EXCUSED_PERCENT_MAX: u64 = 1;
+
+/// What came of many runs.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// Runs.
+    pub seeds: u64,
+    /// Runs that were clean, and long and rough enough to count.
+    pub counted: u64,
+    /// Runs that nothing is said about.
+    pub excused: u64,
+    /// Events.
+    pub events: u64,
+    /// Simulated time.
+    pub simulated: Duration,
+    /// Real time from the first run's start to the last one's end.
+    pub real: Duration,
+    /// Faults that took effect, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Clients' operations by kind: done, refused, unknown.
+    pub operations: BTreeMap<String, [u64; 3]>,
+    /// Rare events that were reached.
+    pub marks: BTreeMap<String, u64>,
+    /// Runs that did not end well, by seed.
+    pub failures: Vec<RunReport>,
+}
+
+/// How a campaign ended. Each has an exit code of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Clean,
+    /// A safety property did not hold.
+    Safety,
+    /// A liveness property did not hold.
+    Liveness,
+    /// Something panicked.
+    Panic,
+    /// The only run was excused, or too many were.
+    Excused,
+}
+
+impl Verdict {
+    /// What the process ends with.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Safety => 10,
+            Self::Liveness => 11,
+            Self::Panic => 12,
+            Self::Excused => 13,
+        }
+    }
+}
+
+/// Runs the seeds on so many threads, and tells each run as it ends.
+pub fn run(seeds: Vec<u64>, jobs: usize, mut tell: impl FnMut(&RunReport)) -> Summary {
+    let started = Instant::now();
+    let waiting = Arc::new(Mutex::new(seeds.into_iter()));
+    let (send, reports) = mpsc::channel();
+    for _ in 0..jobs {
+        let (waiting, send) = (Arc::clone(&waiting), send.clone());
+        std::thread::spawn(move || {
+            loop {
+                let next = lock(&waiting).next();
+                let Some(seed) = next else { return };
+                if send.send(world::run(&Plan::draw(seed), None)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    drop(send);
+    let mut summary = Summary::default();
+    for report in reports {
+        tell(&report);
+        summary.add(report);
+    }
+    summary.failures.sort_by_key(|report| report.seed);
+    summary.real = started.elapsed();
+    summary
+}
+
+impl Summary {
+    fn add(&mut self, report: RunReport) {
+        self.seeds += 1;
+        self.counted += u64::from(report.counts());
+        self.events += report.events;
+        self.simulated += report.simulated;
+        add_all(&mut self.faults, &report.faults);
+        add_all(&mut self.marks, &report.marks);
+        for (kind, counts) in &report.operations {
+            let sums = self.operations.entry(kind.clone()).or_default();
+            for (sum, count) in sums.iter_mut().zip(counts) {
+                *sum += count;
+            }
+        }
+        match report.ending {
+            Ending::Clean => {}
+            Ending::Excused(_) => self.excused += 1,
+            Ending::Violation { .. } | Ending::Panic(_) => self.failures.push(report),
+        }
+    }
+
+    /// How it ended: the worst of all runs.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if self.failures.iter().any(|report| report.violates(ViolationKind::Safety)) {
+            Verdict::Safety
+        } else if self.failures.iter().any(|report| matches!(report.ending, Ending::Panic(_))) {
+            Verdict::Panic
+        } else if !self.failures.is_empty() {
+            Verdict::Liveness
+        } else if self.excused * 100 > self.seeds * EXCUSED_PERCENT_MAX {
+            Verdict::Excused
+        } else {
+            Verdict::Clean
+        }
+    }
+}
+
+fn add_all(sums: &mut BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) {
+    for (kind, count) in counts {
+        *sums.entry(kind.clone()).or_default() += count;
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<24}{value}");
+        row(f, "seeds", &self.seeds)?;
+        row(f, "counted", &format!("{} (clean, 60 simulated seconds, 1,000 operations and 10 faults at least)", self.counted))?;
+        row(f, "excused", &self.excused)?;
+        row(f, "failed", &self.failures.len())?;
+        row(f, "events", &self.events)?;
+        row(f, "simulated time", &format!("{:.1} s", self.simulated.as_secs_f64()))?;
+        row(f, "real time", &format!("{:.1} s", self.real.as_secs_f64()))?;
+        writeln!(f, "\noperations                    done   refused   unknown")?;
+        for (kind, [done, refused, unknown]) in &self.operations {
+            writeln!(f, "  {kind:<22}{done:>10}{refused:>10}{unknown:>10}")?;
+        }
+        for (title, counts) in [("faults that took effect", &self.faults), ("marks", &self.marks)] {
+            writeln!(f, "\n{title}")?;
+            for (kind, count) in counts {
+                writeln!(f, "  {kind:<32}{count:>10}")?;
+            }
+        }
+        for report in &self.failures {
+            writeln!(f, "\nseed {} failed: {}", report.seed, describe(&report.ending))?;
+            writeln!(f, "  to see its events: gracchus-sim replay --seed {}", report.seed)?;
+        }
+        Ok(())
+    }
+}
+
+/// An ending in words.
+#[must_use]
+pub fn describe(ending: &Ending) -> String {
+    match ending {
+        Ending::Clean => "clean".to_owned(),
+        Ending::Excused(why) => format!("excused: {why}"),
+        Ending::Violation { event, violation } => format!("event {event} violates {}: {}", violation.property, violation.what),
+        Ending::Panic(what) => format!("panic: {what}"),
+    }
+}
