@@ -1,9 +1,12 @@
 //! Looking for a record by its timestamp: the time index says where to start, headers say which batch, the records say which offset.
 
+use bytes::Bytes;
 use gracchus_core::boundary::{FoundRecord, Generation, StorageError, TimeTarget};
 use gracchus_core::offset::Offset;
-use gracchus_core::record::{BatchHeader, HEADER_BYTES, Records, TimestampType, check_crc};
+use gracchus_core::record::{BatchHeader, Codec, HEADER_BYTES, Records, TimestampType, check_crc};
 use gracchus_core::time::Timestamp;
+use gracchus_net::limits::DECOMPRESSED_BYTES_MAX;
+use gracchus_net::records::decompress;
 
 use super::failure;
 use super::lookup::SegmentReader;
@@ -87,8 +90,7 @@ async fn at_least<P: Platform>(
             let length = usize::try_from(header.batch_bytes).expect("a batch fits into memory");
             let batch = task.disk.read_at(reader.file(), position, length).await.map_err(|error| failure::from_io(&error))?;
             check_crc(&batch).map_err(|error| reader.corrupt(format!("at byte {position}: {error:?}")))?;
-            let found = in_batch(&header, &batch, timestamp).map_err(|error| reader.corrupt(format!("at byte {position}: {error}")))?;
-            if let Some(record) = found.filter(|record| (searched.log_start..upto).contains(&record.offset)) {
+            if let Some(record) = in_batch(&header, &batch, timestamp).filter(|record| (searched.log_start..upto).contains(&record.offset)) {
                 return Ok(Some(record));
             }
         }
@@ -97,18 +99,68 @@ async fn at_least<P: Platform>(
 }
 
 /// The first record of a batch whose timestamp is at least `timestamp`.
-fn in_batch(header: &BatchHeader, batch: &[u8], timestamp: Timestamp) -> Result<Option<FoundRecord>, String> {
+///
+/// Records that can't be read, which nobody has looked into before if they are compressed, stand as one: a reader that starts at the first
+/// misses none.
+fn in_batch(header: &BatchHeader, batch: &Bytes, timestamp: Timestamp) -> Option<FoundRecord> {
     let found = |offset, timestamp| FoundRecord { offset, timestamp, leader_epoch: header.leader_epoch };
+    let whole = found(header.base_offset, header.max_timestamp);
     if header.timestamp_type == TimestampType::LogAppendTime {
-        return Ok((header.record_count > 0).then(|| found(header.base_offset, header.max_timestamp)));
+        return (header.record_count > 0).then_some(whole);
     }
-    let section = batch.get(HEADER_BYTES..).unwrap_or_default();
-    for record in Records::new(section) {
-        let record = record.map_err(|error| format!("{error:?}"))?;
+    let section = batch.slice(HEADER_BYTES..);
+    let section = match header.codec {
+        Codec::None => section,
+        codec @ (Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd) => match decompress(codec, &section, DECOMPRESSED_BYTES_MAX) {
+            Ok(section) => section,
+            Err(_) => return Some(whole),
+        },
+    };
+    for record in Records::new(&section) {
+        let Ok(record) = record else { return Some(whole) };
         let of_record = Timestamp(header.base_timestamp.0.saturating_add(record.timestamp_delta));
         if of_record >= timestamp {
-            return Ok(Some(found(header.base_offset.plus(i64::from(record.offset_delta)), of_record)));
+            return Some(found(header.base_offset.plus(i64::from(record.offset_delta)), of_record));
         }
     }
-    Ok(None)
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use gracchus_core::epoch::LeaderEpoch;
+    use gracchus_core::record::{BatchBuilder, assemble};
+    use gracchus_net::records::compress;
+
+    use super::*;
+
+    /// Offsets 10 to 14 with timestamps 100, 300, 200, 300, 400.
+    fn batch(codec: Codec) -> (BatchHeader, Bytes) {
+        let mut builder = BatchBuilder::new(Offset(10), LeaderEpoch(2));
+        for timestamp in [100, 300, 200, 300, 400] {
+            builder.append(Timestamp(timestamp), None, Some(b"value"), &[]);
+        }
+        let (header, section) = builder.finish();
+        let batch = assemble(&BatchHeader { codec, ..header }, &compress(codec, 1, &section));
+        (BatchHeader::parse(&batch).unwrap(), batch)
+    }
+
+    #[test]
+    fn the_first_record_that_is_late_enough_is_found_however_the_batch_is_compressed() {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let (header, batch) = batch(codec);
+            let found = |timestamp| in_batch(&header, &batch, Timestamp(timestamp)).map(|record| (record.offset.0, record.timestamp.0));
+            assert_eq!(found(0), Some((10, 100)), "{codec:?}");
+            assert_eq!(found(101), Some((11, 300)), "{codec:?}");
+            assert_eq!(found(400), Some((14, 400)), "{codec:?}");
+            assert_eq!(found(401), None, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn records_that_cannot_be_read_stand_as_one() {
+        let (header, batch) = batch(Codec::None);
+        let header = BatchHeader { codec: Codec::Gzip, ..header };
+        assert_eq!(in_batch(&header, &batch, Timestamp(101)).map(|record| (record.offset.0, record.timestamp.0)), Some((10, 400)));
+    }
 }

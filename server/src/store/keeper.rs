@@ -4,7 +4,7 @@
 //! and snapshots work on handles, so that the log goes on growing.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use gracchus_core::boundary::{LogSettings, Recovered, StorageDone, StorageError};
@@ -13,6 +13,7 @@ use gracchus_core::offset::Offset;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
+use super::batches::{CheckedBatches, Found};
 use super::epochs::Epochs;
 use super::log::Log;
 use super::lookup::SegmentReader;
@@ -188,7 +189,7 @@ async fn keep_snapshot<P: Platform>(task: &DiskTask<P>, work: SnapshotWork<FileO
     segments.truncate(behind);
     let last = segments.pop();
     let (base_offset, position) = match last {
-        Some(last) => (last.base_offset, SegmentReader::open(task, &folder, last).await?.position_of(upto).await?),
+        Some(last) => (last.base_offset, position_of(task, &folder, last, upto).await?),
         None => (upto, 0),
     };
     epochs.truncate_to(upto);
@@ -201,13 +202,26 @@ async fn keep_snapshot<P: Platform>(task: &DiskTask<P>, work: SnapshotWork<FileO
         epochs: epochs.starts().to_vec(),
         producers,
     };
-    let name = paths::snapshot_file(std::path::Path::new(""), upto);
+    let name = paths::snapshot_file(Path::new(""), upto);
     checkpoint::replace(&task.disk, &folder, &name, snapshot.encode()).await.map_err(|error| failure::from_io(&error))?;
     remove_old_snapshots(task, &folder).await.map_err(|error| failure::from_io(&error))?;
     Ok(Outcome::SnapshotKept(upto, covered))
 }
 
-async fn remove_old_snapshots<P: Platform>(task: &DiskTask<P>, folder: &std::path::Path) -> std::io::Result<()> {
+/// Where the batch starts that begins at `upto`, or where the segment ends. Recovery will rely on it, so the batch is checked.
+async fn position_of<P: Platform>(task: &DiskTask<P>, folder: &Path, segment: Segment, upto: Offset) -> Result<u64, StorageError> {
+    let reader = SegmentReader::open(task, folder, segment).await?;
+    let position = reader.position_of(upto).await?;
+    if position < segment.bytes {
+        match CheckedBatches::new(&task.disk, reader.file(), position, segment.bytes).next().await? {
+            Found::Batch { header, .. } if header.base_offset == upto => {}
+            Found::Batch { .. } | Found::End | Found::Bad(_) => return Err(reader.corrupt(format!("no batch begins at offset {upto}"))),
+        }
+    }
+    Ok(position)
+}
+
+async fn remove_old_snapshots<P: Platform>(task: &DiskTask<P>, folder: &Path) -> std::io::Result<()> {
     let mut kept: Vec<Offset> = task.disk.list(folder).await?.iter().filter_map(|name| paths::parse_snapshot_file(name)).collect();
     kept.sort_unstable();
     for &upto in kept.iter().rev().skip(snapshot::KEPT) {

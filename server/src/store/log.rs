@@ -130,6 +130,10 @@ impl<P: Platform> Log<P> {
             return Ok(());
         }
         let is_flushed = self.is_flushed();
+        if is_flushed && self.unsynced.bytes() > 0 {
+            // So that no more than one write can be torn: recovery tells a torn write from damage by its length.
+            self.sync(task).await?;
+        }
         let active = self.active.as_mut().expect("a group is written into the active segment");
         let file = task.segment_file(&self.folder, &active.segment(), FileKind::Log).await?;
         if is_flushed {
