@@ -25,7 +25,7 @@ pub(crate) struct ConnectArgs {
         short,
         value_name = "HOST:PORT",
         default_value = "127.0.0.1:9092",
-        env = "GRACCHUS_BOOTSTRAP",
+        env = "BOOTSTRAP_SERVERS",
         value_delimiter = ',',
         value_parser = parse_address,
         help_heading = "Connection"
