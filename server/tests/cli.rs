@@ -21,17 +21,19 @@ struct Broker {
 impl Broker {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut process = Command::new(GRACCHUS)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(folder.path().join("data"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut ready = String::new();
-        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
-        let address = ready.split("://").nth(1).and_then(|rest| rest.split([',', ' ', '\n']).next());
-        let address = address.unwrap_or_else(|| panic!("no address in {ready:?}")).to_owned();
+        let (process, address) = serve(&folder, "127.0.0.1:0");
         Self { process, folder, address }
+    }
+
+    /// Kills it, as `kill -9` does.
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again where it was, after a kill.
+    fn start_again(&mut self) {
+        (self.process, _) = serve(&self.folder, &self.address);
     }
 
     /// Runs a command with `input` and gives what it printed; it must succeed.
@@ -70,6 +72,19 @@ impl Drop for Broker {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn serve(folder: &TempDir, listen: &str) -> (Child, String) {
+    let mut process = Command::new(GRACCHUS)
+        .args(["--log", "warn", "serve", "--listen", listen, "--data-dir"])
+        .arg(folder.path().join("data"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    let address = ready.split("://").nth(1).and_then(|rest| rest.split([',', ' ', '\n']).next());
+    (process, address.unwrap_or_else(|| panic!("no address in {ready:?}")).to_owned())
 }
 
 struct Ended {
@@ -203,6 +218,40 @@ fn following_shows_what_comes_and_ends_quietly_when_nobody_reads() {
     let mut words = String::new();
     following.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert_eq!(words, "");
+}
+
+#[test]
+fn lines_are_written_once_each_though_the_broker_is_killed_meanwhile() {
+    const LINES_EACH_TIME: usize = 20_000;
+    let mut broker = Broker::start();
+    broker.run(&["topic", "create", "once", "--partitions", "1"], b"");
+    let mut producing = Command::new(GRACCHUS)
+        .args(["produce", "once", "--batch-bytes", "20000", "--bootstrap", &broker.address])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = producing.stdin.take().unwrap();
+    let mut lines = (0..).map(|number| format!("line {number}\n"));
+    for kill in 0..3 {
+        if kill > 0 {
+            broker.kill();
+        }
+        let more: String = lines.by_ref().take(LINES_EACH_TIME).collect();
+        // More than a pipe holds would wait for the broker, which is down.
+        let writing = std::thread::spawn(move || {
+            input.write_all(more.as_bytes()).unwrap();
+            input
+        });
+        if kill > 0 {
+            broker.start_again();
+        }
+        input = writing.join().unwrap();
+    }
+    drop(input);
+    assert!(producing.wait().unwrap().success());
+    let written = (0..3 * LINES_EACH_TIME).map(|number| format!("line {number}"));
+    assert_eq!(broker.lines(&["once"]), written.collect::<Vec<_>>());
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Cluster {
     }
 
     /// What the cluster says of these topics, or of all.
-    pub(crate) async fn metadata(&mut self, topics: Option<&[String]>, create: bool) -> Result<MetadataResponse, CliError> {
+    pub(crate) async fn metadata(&mut self, topics: Option<&[String]>, create: bool) -> Result<MetadataResponse, LinkError> {
         let mut request = MetadataRequest::default();
         request.allow_auto_topic_creation = create;
         request.topics = topics.map(|names| names.iter().map(|name| topic_by_name(name)).collect());
@@ -140,7 +140,12 @@ impl Cluster {
     pub(crate) async fn topic(&mut self, name: &str, create: bool) -> Result<TopicLayout, CliError> {
         let mut retry = Retry::within(self.timeout());
         loop {
-            let response = self.metadata(Some(&[name.to_owned()]), create).await?;
+            let response = match self.metadata(Some(&[name.to_owned()]), create).await {
+                Ok(response) => response,
+                // Brokers come back.
+                Err(error) if error.is_passing() && retry.pause().await => continue,
+                Err(error) => return Err(error.into()),
+            };
             let topic = response.topics.into_iter().next();
             let topic = topic.ok_or_else(|| CliError::failure(format!("the broker's metadata leaves out topic {name}")))?;
             let refusal = match layout(&topic) {
@@ -189,19 +194,14 @@ impl Cluster {
     }
 
     /// Asks the seed; when its connection fails, whichever broker is left.
-    async fn call_any<Q: RequestResponsePair>(&mut self, request: &Q) -> Result<Q::Response, CliError> {
+    async fn call_any<Q: RequestResponsePair>(&mut self, request: &Q) -> Result<Q::Response, LinkError> {
         match self.seed.call(request).await {
-            Ok(response) => return Ok(response),
-            Err(
-                error @ (LinkError::Client { error: ClientError::Unsupported { .. } | ClientError::Encode(_), .. } | LinkError::Timeout { .. }),
-            ) => {
-                return Err(error.into());
-            }
-            Err(LinkError::Client { .. } | LinkError::Connect { .. }) => {}
+            Err(LinkError::Connect { .. } | LinkError::Client { error: ClientError::Io(_) | ClientError::Closed, .. }) => {}
+            answered => return answered,
         }
         let known = self.nodes.values().chain(&self.args.bootstrap).map(String::as_str);
         self.seed = first_that_answers(known, self.timeout()).await?;
-        Ok(self.seed.call(request).await?)
+        self.seed.call(request).await
     }
 }
 
@@ -235,7 +235,7 @@ impl Retry {
     }
 }
 
-async fn first_that_answers(addresses: impl Iterator<Item = &str>, wait: Duration) -> Result<Link, CliError> {
+async fn first_that_answers(addresses: impl Iterator<Item = &str>, wait: Duration) -> Result<Link, LinkError> {
     let mut first_error = None;
     for address in addresses {
         match Link::open(address, wait).await {
@@ -243,7 +243,7 @@ async fn first_that_answers(addresses: impl Iterator<Item = &str>, wait: Duratio
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    Err(first_error.map_or_else(|| CliError::usage("--bootstrap names no broker"), CliError::from))
+    Err(first_error.expect("the command line names a broker, or its default does"))
 }
 
 /// How Metadata and the like are asked for a topic.
