@@ -350,5 +350,5 @@ fn a_dump_shows_batches_and_says_where_one_is_corrupt() {
     let ended = broker.try_run(&["log", "dump", segment.to_str().unwrap()], b"");
     assert_eq!(ended.status, 1);
     assert!(ended.error.contains(&format!("copy.log, position {second}: offsets 1 to 1: the batch's CRC is")), "{}", ended.error);
-    assert!(ended.output.contains("3 batches, 3 records, 1 problems"), "{}", ended.output);
+    assert!(ended.output.contains("3 batches, 3 records, 1 problem"), "{}", ended.output);
 }

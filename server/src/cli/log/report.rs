@@ -186,7 +186,9 @@ impl Report {
     pub(super) fn finish(mut self) -> Result<(), CliError> {
         if !self.json {
             let (batches, records) = (self.batches, self.records);
-            self.line(&format!("{batches} batches, {records} records, {} problems", self.problems))?;
+            let counted = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+            let (batches, records) = (counted(batches, "batch", "batches"), counted(records, "record", "records"));
+            self.line(&format!("{batches}, {records}, {}", counted(self.problems, "problem", "problems")))?;
         }
         self.out.flush().map_err(CliError::output)?;
         match (self.first_problem, self.problems) {

@@ -34,7 +34,7 @@ const TEMPLATES: u64 = 4;
   gracchus perf produce load --rate 100000 --linger-ms 5 --acks 1
   gracchus perf produce load --records 10000 --batch-bytes 1 --in-flight 1    (one record at a time)
 
-Record number i of a batch goes to the partition of its connection: connection c writes to partition c modulo their number.
+Each connection writes to one partition: the first to partition 0, the next to 1, and so on, round and round.
 Latency is a record's time from when it was due to its acknowledgement. A megabyte is 10^6 bytes of records' values.")]
 pub struct PerfProduceArgs {
     /// Name of the topic.
