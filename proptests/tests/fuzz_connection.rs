@@ -157,7 +157,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 fn api_and_version() -> impl Strategy<Value = (Api, i16)> {
     // The other codec writes no newer ones.
     let latest = |api| if matches!(api, Api::ListOffsets | Api::DescribeLogDirs) { *api.versions().end() - 1 } else { *api.versions().end() };
-    prop::sample::select(Api::ALL.to_vec()).prop_flat_map(move |api| (Just(api), *api.versions().start()..=latest(api)))
+    prop::sample::select(Api::SERVED.to_vec()).prop_flat_map(move |api| (Just(api), *api.versions().start()..=latest(api)))
 }
 
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
@@ -211,7 +211,7 @@ proptest! {
 #[test]
 fn a_stream_of_good_requests_is_understood_however_it_is_cut() {
     let bodies: Vec<Vec<u8>> =
-        Api::ALL.iter().map(|&api| request(api, *api.versions().start(), &mut Draw::new(&[1; 200])).0.to_vec()).collect();
+        Api::SERVED.iter().map(|&api| request(api, *api.versions().start(), &mut Draw::new(&[1; 200])).0.to_vec()).collect();
     for sizes in [vec![1], vec![3, 1, 7], vec![usize::MAX]] {
         assert_eq!(connection(framed(&bodies).into(), sizes, &TopicDirectory::default()), bodies.len());
     }

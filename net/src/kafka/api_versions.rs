@@ -1,4 +1,4 @@
-//! ApiVersions (KIP-35, KIP-511): what this broker serves.
+//! ApiVersions (KIP-35, KIP-511): what this broker answers.
 
 use bytes::Bytes;
 use gracchus_core::boundary::{ApiVersionsRequest, ApiVersionsResponse, Request};
@@ -66,7 +66,7 @@ pub(super) fn encode(response: &ApiVersionsResponse, version: i16, throttle_ms: 
 }
 
 fn api_keys() -> Vec<ApiVersion> {
-    Api::ALL.into_iter().map(api_key).collect()
+    Api::advertised().into_iter().map(api_key).collect()
 }
 
 fn api_key(api: Api) -> ApiVersion {

@@ -14,6 +14,7 @@ mod hot;
 mod metadata;
 mod offsets;
 mod operations;
+mod refusals;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -31,7 +32,7 @@ use thiserror::Error;
 pub use errors::{code_of, number_of};
 use header::Preamble;
 pub use header::{ListedOperations, RequestHeader};
-pub use versions::Api;
+pub use versions::{Api, RefusedApi};
 
 /// What a frame turned out to be.
 #[derive(Debug)]
@@ -52,10 +53,10 @@ pub enum Decoded {
 /// Why a frame closes its connection.
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// A request that is not served here.
+    /// A request that is not known here.
     #[error("unknown API key {0}")]
     UnknownApi(i16),
-    /// A version that is not served here. Only ApiVersions has an answer for that: a client that asks it first never gets here.
+    /// A version that is not known here. Only ApiVersions has an answer for that: a client that asks it first never gets here.
     #[error("{api:?} version {version} is not served")]
     UnsupportedVersion {
         /// The request.
@@ -158,6 +159,7 @@ fn decode_body(header: &mut RequestHeader, body: Decoder, topics: &TopicDirector
         Api::DescribeCluster => cluster::decode_describe(body, header)?,
         Api::ListConfigResources => configs::decode_list(body, version)?,
         Api::DescribeTopicPartitions => metadata::decode_describe(body, version)?,
+        Api::Refused(refused) => return Ok(Asked::Answered(refusals::answer(refused, body, header)?)),
     }))
 }
 

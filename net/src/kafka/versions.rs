@@ -1,4 +1,7 @@
-//! The requests that this broker serves, and at which versions: those of Apache Kafka 4.3.
+//! The requests that this broker knows, and at which versions: those of Apache Kafka 4.3.
+//!
+//! Some are served, the others refused: decoded, and answered with an error of their own. Those are advertised too, since tools and clients
+//! look for them before they begin, and an answer that says why tells more than a closed connection.
 
 use std::ops::RangeInclusive;
 
@@ -25,11 +28,13 @@ pub enum Api {
     DescribeCluster,
     ListConfigResources,
     DescribeTopicPartitions,
+    /// One that is known and not served.
+    Refused(RefusedApi),
 }
 
 impl Api {
-    /// All of them, by key.
-    pub const ALL: [Self; 19] = [
+    /// Those that are served, by key.
+    pub const SERVED: [Self; 19] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -51,10 +56,19 @@ impl Api {
         Self::DescribeTopicPartitions,
     ];
 
-    /// The request that `key` stands for, if it is served here.
+    /// Those that ApiVersions tells, by key: the served and the refused.
+    #[must_use]
+    pub fn advertised() -> Vec<Self> {
+        let mut all: Vec<_> = Self::SERVED.into_iter().chain(RefusedApi::ALL.iter().copied().map(Self::Refused)).collect();
+        all.sort_by_key(|api| api.key());
+        all
+    }
+
+    /// The request that `key` stands for, if it is known here.
     #[must_use]
     pub fn from_key(key: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|api| api.key() == key)
+        let refused = || RefusedApi::ALL.iter().copied().map(Self::Refused);
+        Self::SERVED.into_iter().chain(refused()).find(|api| api.key() == key)
     }
 
     /// The number that stands for it on the wire.
@@ -63,7 +77,7 @@ impl Api {
         self.row().0
     }
 
-    /// The versions that are served.
+    /// The versions that are answered.
     #[must_use]
     pub fn versions(self) -> RangeInclusive<i16> {
         let (_, oldest, latest, _) = self.row();
@@ -109,8 +123,96 @@ impl Api {
             Self::DescribeCluster => (60, 0, 2, 0),
             Self::ListConfigResources => (74, 0, 1, 0),
             Self::DescribeTopicPartitions => (75, 0, 0, 0),
+            Self::Refused(refused) => refused.row(),
         }
     }
+}
+
+/// No version has compact lengths.
+const NEVER: i16 = i16::MAX;
+
+macro_rules! refused {
+    ($($name:ident = $key:literal, $oldest:literal..=$latest:literal, flexible from $flexible:expr;)*) => {
+        /// A kind of request that is known and not served: [`super::refusals`] says how each is answered.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the names are Kafka's own, each documented in its protocol guide")]
+        pub enum RefusedApi {
+            $($name,)*
+        }
+
+        impl RefusedApi {
+            /// All of them, by key.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Key, oldest and latest version, and first flexible version.
+            fn row(self) -> (i16, i16, i16, i16) {
+                match self {
+                    $(Self::$name => ($key, $oldest, $latest, $flexible),)*
+                }
+            }
+        }
+    };
+}
+
+refused! {
+    OffsetCommit = 8, 2..=10, flexible from 8;
+    OffsetFetch = 9, 1..=10, flexible from 6;
+    JoinGroup = 11, 0..=9, flexible from 6;
+    Heartbeat = 12, 0..=4, flexible from 4;
+    LeaveGroup = 13, 0..=5, flexible from 4;
+    SyncGroup = 14, 0..=5, flexible from 4;
+    DescribeGroups = 15, 0..=6, flexible from 5;
+    ListGroups = 16, 0..=5, flexible from 3;
+    SaslHandshake = 17, 0..=1, flexible from NEVER;
+    AddPartitionsToTxn = 24, 0..=5, flexible from 3;
+    AddOffsetsToTxn = 25, 0..=4, flexible from 3;
+    EndTxn = 26, 0..=5, flexible from 3;
+    WriteTxnMarkers = 27, 1..=2, flexible from 1;
+    TxnOffsetCommit = 28, 0..=5, flexible from 3;
+    DescribeAcls = 29, 1..=3, flexible from 2;
+    CreateAcls = 30, 1..=3, flexible from 2;
+    DeleteAcls = 31, 1..=3, flexible from 2;
+    AlterReplicaLogDirs = 34, 1..=2, flexible from 2;
+    SaslAuthenticate = 36, 0..=2, flexible from 2;
+    CreateDelegationToken = 38, 1..=3, flexible from 2;
+    RenewDelegationToken = 39, 1..=2, flexible from 2;
+    ExpireDelegationToken = 40, 1..=2, flexible from 2;
+    DescribeDelegationToken = 41, 1..=3, flexible from 2;
+    DeleteGroups = 42, 0..=2, flexible from 2;
+    ElectLeaders = 43, 0..=2, flexible from 2;
+    AlterPartitionReassignments = 45, 0..=1, flexible from 0;
+    ListPartitionReassignments = 46, 0..=0, flexible from 0;
+    OffsetDelete = 47, 0..=0, flexible from NEVER;
+    DescribeClientQuotas = 48, 0..=1, flexible from 1;
+    AlterClientQuotas = 49, 0..=1, flexible from 1;
+    DescribeUserScramCredentials = 50, 0..=0, flexible from 0;
+    AlterUserScramCredentials = 51, 0..=0, flexible from 0;
+    DescribeQuorum = 55, 0..=2, flexible from 0;
+    UpdateFeatures = 57, 0..=2, flexible from 0;
+    DescribeProducers = 61, 0..=0, flexible from 0;
+    UnregisterBroker = 64, 0..=0, flexible from 0;
+    DescribeTransactions = 65, 0..=0, flexible from 0;
+    ListTransactions = 66, 0..=2, flexible from 0;
+    ConsumerGroupHeartbeat = 68, 0..=1, flexible from 0;
+    ConsumerGroupDescribe = 69, 0..=1, flexible from 0;
+    GetTelemetrySubscriptions = 71, 0..=0, flexible from 0;
+    PushTelemetry = 72, 0..=0, flexible from 0;
+    ShareGroupHeartbeat = 76, 1..=1, flexible from 1;
+    ShareGroupDescribe = 77, 1..=1, flexible from 1;
+    ShareFetch = 78, 1..=2, flexible from 1;
+    ShareAcknowledge = 79, 1..=2, flexible from 1;
+    AddRaftVoter = 80, 0..=1, flexible from 0;
+    RemoveRaftVoter = 81, 0..=0, flexible from 0;
+    InitializeShareGroupState = 83, 0..=0, flexible from 0;
+    ReadShareGroupState = 84, 0..=0, flexible from 0;
+    WriteShareGroupState = 85, 0..=1, flexible from 0;
+    DeleteShareGroupState = 86, 0..=0, flexible from 0;
+    ReadShareGroupStateSummary = 87, 0..=1, flexible from 0;
+    StreamsGroupHeartbeat = 88, 0..=0, flexible from 0;
+    StreamsGroupDescribe = 89, 0..=0, flexible from 0;
+    DescribeShareGroupOffsets = 90, 0..=1, flexible from 0;
+    AlterShareGroupOffsets = 91, 0..=0, flexible from 0;
+    DeleteShareGroupOffsets = 92, 0..=0, flexible from 0;
 }
 
 #[cfg(test)]
@@ -119,22 +221,23 @@ mod tests {
 
     #[test]
     fn every_key_is_its_own_and_they_ascend() {
-        assert!(Api::ALL.is_sorted_by(|one, next| one.key() < next.key()));
-        for api in Api::ALL {
+        assert!(Api::advertised().is_sorted_by(|one, next| one.key() < next.key()));
+        for api in Api::advertised() {
             assert_eq!(Api::from_key(api.key()), Some(api));
         }
     }
 
     #[test]
-    fn the_generated_messages_know_every_version_that_is_served() {
-        for api in Api::ALL {
+    fn the_generated_messages_know_every_version_that_is_answered() {
+        for api in Api::advertised() {
             let descriptor = kafka_wire::API_DESCRIPTORS.iter().find(|known| known.api_key.value() == api.key()).unwrap();
             let known = descriptor.supported_versions;
             assert_eq!(*api.versions().start(), known.min().value(), "{api:?}");
             assert!(*api.versions().end() <= known.max().value(), "{api:?}");
-            let flexible = descriptor.flexible_versions.unwrap();
             for version in api.versions() {
-                assert_eq!(api.is_flexible(version), flexible.contains(kafka_wire_core::ApiVersion::new(version)), "{api:?} {version}");
+                let is_flexible =
+                    descriptor.flexible_versions.is_some_and(|flexible| flexible.contains(kafka_wire_core::ApiVersion::new(version)));
+                assert_eq!(api.is_flexible(version), is_flexible, "{api:?} {version}");
             }
         }
     }

@@ -36,6 +36,7 @@ pub(super) fn body(api: Api, version: i16, draw: &mut Draw<'_>) -> (Bytes, Reque
         Api::DescribeCluster => describe_cluster(version, draw),
         Api::ListConfigResources => list_config_resources(version, draw),
         Api::DescribeTopicPartitions => describe_topic_partitions(version, draw),
+        Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }
 

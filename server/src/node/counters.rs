@@ -78,7 +78,7 @@ impl Default for Counters {
             appended_bytes: Counter::default(),
             appended_records: Counter::default(),
             syncs: Counter::default(),
-            answered: Api::ALL.into_iter().map(|api| (api, Latencies::default())).collect(),
+            answered: Api::SERVED.into_iter().map(|api| (api, Latencies::default())).collect(),
             errors: Mutex::default(),
         }
     }

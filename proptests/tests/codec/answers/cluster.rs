@@ -203,7 +203,7 @@ pub(super) fn api_versions(version: i16, draw: &mut Draw<'_>) {
         finalized_epoch: draw.i64(),
     };
     let mut message = wire::ApiVersionsResponse::default().with_throttle_time_ms(since(version >= 1, THROTTLE_MS));
-    for api in Api::ALL {
+    for api in Api::advertised() {
         let versions = api.advertised_versions();
         let key = ApiVersion::default().with_api_key(api.key());
         message.api_keys.push(key.with_min_version(*versions.start()).with_max_version(*versions.end()));
