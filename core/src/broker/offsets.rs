@@ -1,7 +1,7 @@
 //! ListOffsets, OffsetForLeaderEpoch and DeleteRecords: where logs start and end, and where they are to start.
 
 use super::join::Join;
-use super::{Broker, Search};
+use super::{Broker, Search, upkeep};
 use crate::boundary::{
     DeleteRecordsRequest, DeleteRecordsResponse, Effects, EpochEnd, EpochQuestion, FoundRecord, ListOffsetsPartition, ListOffsetsRequest,
     ListOffsetsResponse, ListedOffset, Mark, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetFound, OffsetSpec, Reply,
@@ -170,7 +170,7 @@ impl Broker {
         if target > leader.log().start() {
             leader.waiting_for_trim.add(target, (request, join.wait(id, target)));
             effects.mark(Mark::RecordsDeleted);
-            effects.storage.push(StorageOp::Trim { log: LogId::Partition(id), log_start: target });
+            upkeep::trim(id, leader, target, effects);
         }
     }
 

@@ -3,7 +3,9 @@
 use super::Broker;
 use super::timers::Timer;
 use crate::boundary::{Effects, Mark, StorageOp};
-use crate::ids::LogId;
+use crate::ids::{LogId, TopicPartition};
+use crate::offset::Offset;
+use crate::partition::Leader;
 use crate::time::Wait;
 
 impl Broker {
@@ -22,10 +24,10 @@ impl Broker {
     /// Moves the start of every log to where its age and size allow.
     fn retain(&mut self, effects: &mut Effects) {
         for (id, partition) in &mut self.partitions {
-            let Ok(leader) = partition.leader() else { continue };
+            let Ok(leader) = partition.leader_mut() else { continue };
             if let Some(log_start) = leader.retained_from(self.now) {
                 effects.mark(Mark::RetentionAdvanced);
-                effects.storage.push(StorageOp::Trim { log: LogId::Partition(*id), log_start });
+                trim(*id, leader, log_start, effects);
             }
         }
         let interval = Wait::from_ms(self.configs.whole("log.retention.check.interval.ms"));
@@ -42,4 +44,14 @@ impl Broker {
         let interval = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
         self.timers.set(Timer::ProducerExpiry, self.now.monotonic.after(interval));
     }
+}
+
+/// Moves a log's start. The producers' state is kept first: recovery would not find it in batches that are gone, and take their retries for
+/// something new.
+pub(super) fn trim(id: TopicPartition, leader: &mut Leader, log_start: Offset, effects: &mut Effects) {
+    let log = LogId::Partition(id);
+    if let Some((upto, producers)) = leader.keep_producers() {
+        effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
+    }
+    effects.storage.push(StorageOp::Trim { log, log_start });
 }
