@@ -155,11 +155,15 @@ async fn remove_others<P: Platform>(task: &DiskTask<P>, known: &BTreeSet<LogId>)
         let Some(partition) = paths::parse_log_folder(&folder) else { continue };
         let _alone = task.shared.folders.lock().await;
         let metadata = folder.join(checkpoint::PARTITION_METADATA);
-        let topic = checkpoint::read_checked(&task.disk, &metadata, checkpoint::decode_partition_metadata).await;
-        let Some(Some(topic)) = topic.map_err(|error| failure::from_io(&error))? else { continue };
+        let read = || checkpoint::read_checked(&task.disk, &metadata, checkpoint::decode_partition_metadata);
+        let Some(Some(topic)) = read().await.map_err(|error| failure::from_io(&error))? else { continue };
         let log = LogId::Partition(TopicPartition { topic, partition });
         // One that was created since is open.
         if !known.contains(&log) && task.shared.view(log).is_none() {
+            // A bit may have flipped on the way, which would cost the whole log: it has to read the same twice.
+            if read().await.map_err(|error| failure::from_io(&error))? != Some(Some(topic)) {
+                continue;
+            }
             tracing::info!(%log, folder = %folder.display(), "removing a log whose topic is gone");
             cut::remove(task, &folder, 0).await?;
         }
