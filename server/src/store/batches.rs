@@ -116,14 +116,19 @@ impl<'a, D: Disk> CheckedBatches<'a, D> {
         self.position
     }
 
-    /// The next batch. After [`Found::End`] and [`Found::Bad`] the same place is looked at again.
+    /// The next batch, which is `expected`. After [`Found::End`] and [`Found::Bad`] the same place is looked at again.
     ///
     /// # Errors
     /// When the disk does not read.
-    pub(super) async fn next(&mut self) -> Result<Found, StorageError> {
+    pub(super) async fn next(&mut self, expected: impl Fn(&BatchHeader) -> bool) -> Result<Found, StorageError> {
         let found = self.look(false).await?;
-        // A bit may have flipped on the way: what reads well the second time was never bad.
-        let found = if matches!(found, Found::Bad(_)) { self.look(true).await? } else { found };
+        let is_sound = match &found {
+            Found::Batch { header, .. } => expected(header),
+            Found::End => true,
+            Found::Bad(_) => false,
+        };
+        // A bit may have flipped on the way, in the base offset too, which no CRC covers: what reads well the second time was never bad.
+        let found = if is_sound { found } else { self.look(true).await? };
         if let Found::Batch { header, .. } = &found {
             self.position = self.position.saturating_add(u64::from(header.batch_bytes));
         }

@@ -125,7 +125,7 @@ pub(super) async fn copy<P: Platform>(task: &DiskTask<P>, folder: &Path, segment
     let mut batches = CheckedBatches::new(&task.disk, &from, 0, position);
     let (mut pieces, mut written) = (Vec::new(), 0);
     while kept.bytes < position {
-        match batches.next().await? {
+        match batches.next(|_| true).await? {
             Found::Batch { header, bytes } => {
                 kept.end_offset = header.next_offset();
                 kept.bytes += u64::from(header.batch_bytes);

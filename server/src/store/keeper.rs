@@ -217,7 +217,7 @@ async fn position_of<P: Platform>(task: &DiskTask<P>, folder: &Path, segment: Se
     let reader = SegmentReader::open(task, folder, segment).await?;
     let position = reader.position_of(upto).await?;
     if position < segment.bytes {
-        match CheckedBatches::new(&task.disk, reader.file(), position, segment.bytes).next().await? {
+        match CheckedBatches::new(&task.disk, reader.file(), position, segment.bytes).next(|_| true).await? {
             Found::Batch { header, .. } if header.base_offset == upto => {}
             Found::Batch { .. } | Found::End | Found::Bad(_) => return Err(reader.corrupt(format!("no batch begins at offset {upto}"))),
         }

@@ -301,7 +301,7 @@ impl<P: Platform> Recovery<'_, P> {
         let mut batches = CheckedBatches::new(&self.task.disk, &file, segment.bytes, length);
         let mut rewrite = Rewrite::new(segment.bytes);
         let is_whole = loop {
-            match batches.next().await? {
+            match batches.next(|header| self.follows(header)).await? {
                 Found::Batch { header, bytes } if self.follows(&header) => {
                     active.note(&header, self.settings.index_interval_bytes);
                     self.epochs.note(header.leader_epoch, header.base_offset);
