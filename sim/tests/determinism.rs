@@ -13,8 +13,8 @@ fn in_this_process(seed: u64) -> RunHash {
 }
 
 fn in_a_fresh_process(seed: u64) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_gracchus-sim")).args(["run", "--seed", &seed.to_string()]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_gracchus-sim")).args(["run", "--seed", &seed.to_string()]).output().expect("the binary runs");
+    let text = String::from_utf8(output.stdout).expect("it prints text");
     let last = text.lines().last().unwrap_or_default();
     last.strip_prefix("hash ").expect("the last line carries the hash").to_owned()
 }

@@ -24,6 +24,7 @@ pub use self::wire::{Lost, Wire};
 use crate::draw::Draw;
 use crate::plan::{ClientKind, ClientPlan};
 use crate::platform::clock::{WALL_AT_START_MS, simulated_time};
+use crate::platform::disk::SimDisk;
 use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::trace::Recorder;
@@ -60,6 +61,8 @@ pub struct Surroundings {
     pub counts: Arc<Mutex<OperationCounts>>,
     /// Whether clients are to come to an end.
     pub stopping: Arc<AtomicBool>,
+    /// The node's disk, for how often it has flipped a bit: a client blames what no checksum covers on that.
+    pub disk: SimDisk,
 }
 
 impl Surroundings {
@@ -67,6 +70,12 @@ impl Surroundings {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// How often a bit has flipped on reading.
+    #[must_use]
+    pub fn read_flips(&self) -> u64 {
+        self.disk.fault_counts().read_flips
     }
 
     /// Counts an operation.

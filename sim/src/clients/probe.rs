@@ -40,14 +40,13 @@ impl Client {
         Ok(topics)
     }
 
-    /// Writes to a partition and reads its whole log, trying again until both succeed. Says what the log holds.
+    /// Writes to a partition and reads its whole log, trying again until both succeed.
     pub async fn serve_again(&mut self, topic: &Topic, index: i32) {
         loop {
-            if let Some(mut wire) = self.connect().await {
-                match self.try_serve_again(&mut wire, topic, index).await {
-                    Ok(true) => return,
-                    Ok(false) | Err(Lost) => {}
-                }
+            if let Some(mut wire) = self.connect().await
+                && self.try_serve_again(&mut wire, topic, index).await == Ok(true)
+            {
+                return;
             }
             sleep(Duration::from_millis(100)).await;
         }
@@ -105,7 +104,8 @@ impl Client {
             let fetched = fetched_partitions(response).next().filter(|fetched| fetched.error == WireError::NONE);
             let Some(fetched) = fetched else { return Ok(None) };
             let step = self.surroundings.recorder.tell(|checkers| {
-                let (read, next) = read(&fetched, position).map_err(|what| Violation::safety("NoGap", format!("{partition}: {what}")))?;
+                let (read, next) =
+                    read(&fetched, position).map_err(|what| Violation::safety("ServesWhatWasWritten", format!("{partition}: {what}")))?;
                 let power_losses = checkers.power_losses();
                 checkers.read(partition, &read, power_losses)?;
                 Ok((read, next))

@@ -96,6 +96,7 @@ fn apply(kind: DiskFaultKind, faults: &mut DiskFaults) {
         DiskFaultKind::SyncFailures { per_million } => faults.sync_failure = per_million,
         DiskFaultKind::WriteErrors { per_million } => faults.write_error = per_million,
         DiskFaultKind::ReadErrors { per_million } => faults.read_error = per_million,
+        DiskFaultKind::ReadFlips { per_million } => faults.read_flip = per_million,
         DiskFaultKind::Full => faults.capacity_bytes = 0,
     }
 }

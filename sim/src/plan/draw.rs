@@ -130,8 +130,16 @@ fn faults(draw: &mut Draw, duration_ms: u64, clients: u32) -> Vec<PlannedFault> 
             let at_us = at_us + draw.within(1_000..300_000);
             faults.push(PlannedFault { at_us, fault: Fault::PowerLoss { down_ms: draw.within(1..500) } });
         }
+        // A replica that failed stays offline until somebody starts the node anew.
+        if let Fault::Disk { length_ms, .. } = &fault
+            && draw.chance(700_000)
+        {
+            let at_us = at_us + draw.within(0..(length_ms + 3_000) * 1_000);
+            faults.push(PlannedFault { at_us, fault: Fault::Crash { down_ms: draw.within(1..500) } });
+        }
         faults.push(PlannedFault { at_us, fault });
     }
+    faults.retain(|fault| fault.at_us < duration_ms * 1_000);
     faults.sort_by_key(|fault| fault.at_us);
     faults
 }
@@ -143,7 +151,7 @@ fn enabled_kinds(draw: &mut Draw) -> Vec<u64> {
     kinds
 }
 
-const KINDS: u64 = 13;
+const KINDS: u64 = 14;
 const RESETS: u64 = 4;
 
 fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
@@ -174,6 +182,10 @@ fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
         }
         11 => {
             let kind = DiskFaultKind::ReadErrors { per_million: draw.pick(&[5_000, 100_000]) };
+            disk(draw, kind)
+        }
+        12 => {
+            let kind = DiskFaultKind::ReadFlips { per_million: draw.pick(&[5_000, 100_000]) };
             disk(draw, kind)
         }
         _ => disk(draw, DiskFaultKind::Full),

@@ -233,6 +233,11 @@ pub enum DiskFaultKind {
         /// Chance in a million.
         per_million: u32,
     },
+    /// Reads return a flipped bit, which the next read does not.
+    ReadFlips {
+        /// Chance in a million.
+        per_million: u32,
+    },
     /// The disk is full.
     Full,
 }

@@ -93,6 +93,7 @@ impl World {
             topics: Arc::default(),
             counts: Arc::new(Mutex::new(OperationCounts::default())),
             stopping: Arc::new(AtomicBool::new(false)),
+            disk: server.disk(),
         };
         let mut world =
             Self { plan: plan.clone(), server, net, surroundings, hosts: Mutex::default(), simulated: Duration::ZERO, last_draw: 0 };
@@ -202,7 +203,7 @@ impl World {
         report.add_faults(&self.server, &self.net);
         let mut hash = RollingHash::default();
         hash.bytes(&self.surroundings.recorder.hash().0.to_le_bytes());
-        hash.bytes(&self.server.disk_hash().0.to_le_bytes());
+        hash.bytes(&self.server.disk().trace_hash().0.to_le_bytes());
         let (position, next) = self.net.fingerprint();
         hash.bytes(&position.to_le_bytes());
         hash.number(next);

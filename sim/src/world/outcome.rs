@@ -80,7 +80,7 @@ impl RunReport {
     }
 
     pub(super) fn add_faults(&mut self, server: &Server, net: &SimNet) {
-        let (disk, process, net) = (server.disk_faults(), server.faults(), net.fault_counts());
+        let (disk, process, net) = (server.disk().fault_counts(), server.faults(), net.fault_counts());
         let counts = [
             ("crash", disk.crashes),
             ("power loss", disk.power_losses),
@@ -90,6 +90,7 @@ impl RunReport {
             ("sync failure", disk.sync_failures),
             ("write error", disk.write_errors),
             ("read error", disk.read_errors),
+            ("bit flip on read", disk.read_flips),
             ("full disk", disk.full),
             ("slow disk", disk.slow),
             ("connection reset", net.resets),

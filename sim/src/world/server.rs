@@ -21,10 +21,10 @@ use tokio::sync::{Notify, oneshot};
 use crate::draw::{Draw, Stream};
 use crate::plan::{NodePlan, Plan, StorePlan};
 use crate::platform::clock::SimClock;
-use crate::platform::disk::{DiskFaultCounts, DiskFaults, Pace, SimDisk};
+use crate::platform::disk::{DiskFaults, Pace, SimDisk};
 use crate::platform::net::SimNet;
 use crate::platform::{SimPlatform, lock};
-use crate::trace::{Recorder, RunHash};
+use crate::trace::Recorder;
 
 /// How long a node may take to stop when it is asked to.
 const STOP_MS_MAX: u64 = 20_000;
@@ -172,7 +172,7 @@ impl Server {
 
     /// Changes what the disk is up to.
     pub(crate) fn alter_disk(&self, alter: impl FnOnce(&mut DiskFaults)) {
-        let disk = lock(&self.machine).disk.clone();
+        let disk = self.disk();
         let mut faults = disk.faults();
         alter(&mut faults);
         disk.set_faults(faults);
@@ -192,12 +192,9 @@ impl Server {
         lock(&self.machine).faults
     }
 
-    pub(crate) fn disk_faults(&self) -> DiskFaultCounts {
-        lock(&self.machine).disk.fault_counts()
-    }
-
-    pub(crate) fn disk_hash(&self) -> RunHash {
-        lock(&self.machine).disk.trace_hash()
+    /// The disk, as it is at this moment.
+    pub(crate) fn disk(&self) -> SimDisk {
+        lock(&self.machine).disk.clone()
     }
 
     /// Starts the process again if it ends by itself.

@@ -13,7 +13,7 @@ pub struct DiskFaults {
     pub write_error: u32,
     /// A read that fails.
     pub read_error: u32,
-    /// A read that returns one flipped bit; the next one does not.
+    /// A read that returns one flipped bit; the next one of that file does not.
     pub read_flip: u32,
     /// A write that readers and crashes see half done.
     pub write_split: u32,

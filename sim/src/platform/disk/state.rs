@@ -49,6 +49,8 @@ pub(super) struct State {
     named: BTreeSet<FileId>,
     used_bytes: u64,
     locks: BTreeSet<PathBuf>,
+    /// Files whose last read returned a flipped bit: the next one does not.
+    flipped: BTreeSet<FileId>,
     incarnation: u64,
     pub(super) faults: DiskFaults,
     pub(super) counts: DiskFaultCounts,
@@ -64,6 +66,7 @@ impl State {
             named: BTreeSet::new(),
             used_bytes: 0,
             locks: BTreeSet::new(),
+            flipped: BTreeSet::new(),
             incarnation: 0,
             faults,
             counts: DiskFaultCounts::default(),
@@ -162,8 +165,10 @@ impl State {
             return Err(io::Error::from_raw_os_error(EIO));
         }
         let mut bytes = self.content(file)?.read(at, length).to_vec();
-        if !bytes.is_empty() && self.draw.chance(self.faults.read_flip) {
+        let just_flipped = self.flipped.remove(&file);
+        if !bytes.is_empty() && !just_flipped && self.draw.chance(self.faults.read_flip) {
             self.counts.read_flips += 1;
+            self.flipped.insert(file);
             let place = self.draw.index(bytes.len());
             let bit = self.draw.below(8);
             if let Some(byte) = bytes.get_mut(place) {
