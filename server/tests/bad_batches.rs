@@ -1,5 +1,7 @@
 //! Batches that a topic refuses, and requests that name what can't be: each gets Kafka's own error, and the connection goes on.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on panics")]
+
 mod support;
 
 use bytes::Bytes;

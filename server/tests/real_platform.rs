@@ -1,5 +1,7 @@
 //! The real platform feeds sockets from memory and from files.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on panics")]
+
 use std::io;
 use std::path::Path;
 

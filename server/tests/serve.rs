@@ -1,5 +1,7 @@
 //! `gracchus serve`, driven from outside over bare sockets.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on panics")]
+
 mod support;
 
 use std::process::Output;
