@@ -24,6 +24,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::runtime::Handle;
 
 pub use self::disk::{RealDisk, RealFile};
+use self::send::FileSending;
 pub use self::send::Writer;
 use super::{Part, Platform};
 
@@ -37,7 +38,7 @@ pub struct Real {
 struct Shared {
     started: Instant,
     data_dir: PathBuf,
-    send_by_copy: bool,
+    files: FileSending,
     locks: disk::Locks,
 }
 
@@ -45,7 +46,14 @@ impl Real {
     /// A platform whose disk is the folder `data_dir`. With `send_by_copy` files go to sockets through memory, not by `sendfile`.
     #[must_use]
     pub fn new(data_dir: PathBuf, send_by_copy: bool) -> Self {
-        Self { shared: Arc::new(Shared { started: Instant::now(), data_dir, send_by_copy, locks: disk::Locks::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                started: Instant::now(),
+                data_dir,
+                files: FileSending::new(send_by_copy),
+                locks: disk::Locks::default(),
+            }),
+        }
     }
 }
 
@@ -113,7 +121,7 @@ impl Platform for Real {
     }
 
     async fn send(&self, writer: &mut Writer, parts: Vec<Part<RealFile>>) -> io::Result<()> {
-        writer.send(parts, self.shared.send_by_copy).await
+        writer.send(parts, &self.shared.files).await
     }
 
     fn observe(&self, _now: Now, _input: &Input, _effects: &mut Effects, _broker: &Broker) {}

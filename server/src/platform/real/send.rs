@@ -7,7 +7,8 @@
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::Range;
-use std::sync::Arc;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags};
@@ -21,8 +22,14 @@ use crate::platform::Part;
 /// File ranges up to this long are copied: the calls that `sendfile` needs around it cost more.
 const SMALL_BYTES_MAX: u64 = 16 << 10;
 
-/// Bytes of a file that are sent, or copied, before other tasks get their turn.
+/// Bytes of a file that are sent before other tasks get their turn.
 const STEP_BYTES_MAX: u64 = 1 << 20;
+
+/// Length of a buffer that files are copied through.
+const COPY_BYTES: u64 = 1 << 20;
+
+/// Buffers that are kept for the next copy.
+const IDLE_BUFFERS_MAX: usize = 4;
 
 /// How far apart a range is probed for being in the page cache: the kernel reads ahead in windows about this long.
 const PROBE_BYTES: u64 = 128 << 10;
@@ -33,16 +40,30 @@ pub struct Writer {
     socket: OwnedWriteHalf,
 }
 
+/// How files get to sockets.
+#[derive(Debug)]
+pub(super) enum FileSending {
+    /// By `sendfile`.
+    Sendfile,
+    /// Through memory.
+    Copy(Buffers),
+}
+
+impl FileSending {
+    pub(super) fn new(by_copy: bool) -> Self {
+        if by_copy { Self::Copy(Buffers::default()) } else { Self::Sendfile }
+    }
+}
+
 impl Writer {
     pub(super) fn new(socket: OwnedWriteHalf) -> Self {
         Self { socket }
     }
 
-    /// Sends the parts in order. With `by_copy` no file goes by `sendfile`.
-    pub(super) async fn send(&mut self, parts: Vec<Part<RealFile>>, by_copy: bool) -> io::Result<()> {
+    /// Sends the parts in order.
+    pub(super) async fn send(&mut self, parts: Vec<Part<RealFile>>, files: &FileSending) -> io::Result<()> {
         let socket: &TcpStream = self.socket.as_ref();
-        let goes_by_sendfile = |range: &Range<u64>| !by_copy && length(range) > SMALL_BYTES_MAX;
-        let is_corked = parts.iter().any(|part| matches!(part, Part::File(_, range) if goes_by_sendfile(range)));
+        let is_corked = parts.iter().any(|part| matches!(part, Part::File(_, range) if length(range) > SMALL_BYTES_MAX));
         if is_corked {
             rustix::net::sockopt::set_tcp_cork(socket, true)?;
         }
@@ -50,18 +71,17 @@ impl Writer {
         for part in parts {
             match part {
                 Part::Bytes(bytes) => gathered.push(bytes),
-                Part::File(file, range) if goes_by_sendfile(&range) => {
-                    gathered.write_to(socket).await?;
-                    send_file(socket, &file.0, range).await?;
-                }
+                Part::File(file, range) if length(&range) <= SMALL_BYTES_MAX => gathered.push(read_small(&file.0, range).await?),
                 Part::File(file, range) => {
-                    for step in steps(range) {
-                        gathered.push(read_step(&file.0, step).await?);
-                        if gathered.bytes >= STEP_BYTES_MAX {
-                            gathered.write_to(socket).await?;
-                        }
+                    gathered.write_to(socket).await?;
+                    match files {
+                        FileSending::Sendfile => send_file(socket, &file.0, range).await?,
+                        FileSending::Copy(buffers) => copy_file(socket, &file.0, range, buffers).await?,
                     }
                 }
+            }
+            if gathered.bytes >= STEP_BYTES_MAX {
+                gathered.write_to(socket).await?;
             }
         }
         gathered.write_to(socket).await?;
@@ -69,6 +89,24 @@ impl Writer {
             rustix::net::sockopt::set_tcp_cork(socket, false)?;
         }
         Ok(())
+    }
+}
+
+/// Buffers between copies: fresh ones would cost a fault for each of their pages.
+#[derive(Debug, Default)]
+pub(super) struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| vec![0; size(COPY_BYTES)])
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_BUFFERS_MAX {
+            idle.push(buffer);
+        }
     }
 }
 
@@ -89,29 +127,32 @@ impl Gathered {
         let pieces = std::mem::take(&mut self.pieces);
         self.bytes = 0;
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        let mut slices = slices.as_mut_slice();
-        // Drops empty slices at the front, which would read as a write of nothing.
-        IoSlice::advance_slices(&mut slices, 0);
-        while !slices.is_empty() {
-            match socket.try_write_vectored(slices) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut slices, written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        write_all(socket, &mut slices).await
     }
 }
 
+async fn write_all(socket: &TcpStream, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Drops empty slices at the front, which would read as a write of nothing.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match socket.try_write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 async fn send_file(socket: &TcpStream, file: &Arc<File>, range: Range<u64>) -> io::Result<()> {
-    for step in steps(range) {
+    for step in steps(range, STEP_BYTES_MAX) {
         if !is_cached(file, &step) {
             page_in(file, step.clone()).await?;
         }
         let Range { start: mut at, end } = step;
         while at < end {
-            let count = usize::try_from(end - at).expect("a step fits memory");
+            let count = size(end - at);
             let sent = socket.try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(socket, file, Some(&mut at), count)?));
             match sent {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -145,7 +186,7 @@ fn is_cached(file: &File, range: &Range<u64>) -> bool {
 async fn page_in(file: &Arc<File>, range: Range<u64>) -> io::Result<()> {
     let file = Arc::clone(file);
     let read = move || {
-        let mut scratch = vec![0; usize::try_from(PROBE_BYTES).expect("a small number")];
+        let mut scratch = vec![0; size(PROBE_BYTES)];
         let mut at = range.start;
         while at < range.end {
             match rustix::io::pread(&file, scratch.as_mut_slice(), at) {
@@ -160,26 +201,43 @@ async fn page_in(file: &Arc<File>, range: Range<u64>) -> io::Result<()> {
     tokio::task::spawn_blocking(read).await?
 }
 
-/// Reads a step of a file into memory: at once if it is in the page cache, otherwise on another thread.
-async fn read_step(file: &Arc<File>, step: Range<u64>) -> io::Result<Bytes> {
-    let count = usize::try_from(length(&step)).expect("a step fits memory");
-    let mut bytes = vec![0; count];
-    let cached = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut bytes)], step.start, ReadWriteFlags::NOWAIT);
-    if cached == Ok(count) {
-        return Ok(bytes.into());
+async fn copy_file(socket: &TcpStream, file: &Arc<File>, range: Range<u64>, buffers: &Buffers) -> io::Result<()> {
+    let mut buffer = buffers.take();
+    for step in steps(range, COPY_BYTES) {
+        buffer = read_into(buffer, file, &step).await?;
+        let (filled, _) = buffer.split_at(size(length(&step)));
+        write_all(socket, &mut [IoSlice::new(filled)]).await?;
+        tokio::task::yield_now().await;
+    }
+    buffers.give_back(buffer);
+    Ok(())
+}
+
+async fn read_small(file: &Arc<File>, range: Range<u64>) -> io::Result<Bytes> {
+    let buffer = vec![0; size(length(&range))];
+    Ok(read_into(buffer, file, &range).await?.into())
+}
+
+/// Fills the front of the buffer from a file: at once if that is in the page cache, otherwise on another thread.
+async fn read_into(mut buffer: Vec<u8>, file: &Arc<File>, range: &Range<u64>) -> io::Result<Vec<u8>> {
+    let (count, start) = (size(length(range)), range.start);
+    let (front, _) = buffer.split_at_mut(count);
+    if rustix::io::preadv2(file, &mut [IoSliceMut::new(front)], start, ReadWriteFlags::NOWAIT) == Ok(count) {
+        return Ok(buffer);
     }
     let file = Arc::clone(file);
     let read = move || {
-        std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, step.start)?;
-        Ok(Bytes::from(bytes))
+        let (front, _) = buffer.split_at_mut(count);
+        file.read_exact_at(front, start)?;
+        Ok(buffer)
     };
     tokio::task::spawn_blocking(read).await?
 }
 
-fn steps(range: Range<u64>) -> impl Iterator<Item = Range<u64>> + Send {
+fn steps(range: Range<u64>, bytes_max: u64) -> impl Iterator<Item = Range<u64>> + Send {
     let mut at = range.start;
     std::iter::from_fn(move || {
-        let step = at..range.end.min(at.saturating_add(STEP_BYTES_MAX));
+        let step = at..range.end.min(at.saturating_add(bytes_max));
         at = step.end;
         (!step.is_empty()).then_some(step)
     })
@@ -187,4 +245,9 @@ fn steps(range: Range<u64>) -> impl Iterator<Item = Range<u64>> + Send {
 
 fn length(range: &Range<u64>) -> u64 {
     range.end.saturating_sub(range.start)
+}
+
+/// A length in memory of what was bounded before.
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("a step fits memory")
 }
