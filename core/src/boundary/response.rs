@@ -60,6 +60,8 @@ pub struct ApiVersionsResponse {
     pub finalized: Vec<(String, i16)>,
     /// Offset of the metadata that the finalised features were read at; -1 when unknown.
     pub finalized_epoch: i64,
+    /// Whether versions of APIs are told that are not final yet (`unstable.api.versions.enable`).
+    pub are_unstable_versions_told: bool,
 }
 
 /// Produce.

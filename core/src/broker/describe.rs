@@ -21,6 +21,7 @@ impl Broker {
             supported: supported.collect(),
             finalized: self.image.features.iter().map(|(name, level)| (name.clone(), *level)).collect(),
             finalized_epoch: self.metadata.as_ref().map_or(-1, |metadata| metadata.high_watermark().0),
+            are_unstable_versions_told: self.configs.boolean("unstable.api.versions.enable"),
         }
     }
 

@@ -42,14 +42,14 @@ fn refusal(header: &RequestHeader, error: ErrorCode) -> Bytes {
     let mut answer = kafka_wire::ApiVersionsResponse::default();
     answer.error_code = number_of(error);
     if error == ErrorCode::UnsupportedVersion {
-        answer.api_keys = api_keys();
+        answer.api_keys = api_keys(false);
     }
     wire::frame(header, &answer).expect("a short answer fits every version")
 }
 
 pub(super) fn encode(response: &ApiVersionsResponse, version: i16, throttle_ms: i32) -> kafka_wire::ApiVersionsResponse {
     let mut answer = kafka_wire::ApiVersionsResponse::default();
-    answer.api_keys = api_keys();
+    answer.api_keys = api_keys(response.are_unstable_versions_told);
     answer.throttle_time_ms = throttle_ms;
     answer.finalized_features_epoch = response.finalized_epoch;
     // KAFKA-17492: clients before version 4 fail on a feature whose lowest level is 0.
@@ -65,12 +65,12 @@ pub(super) fn encode(response: &ApiVersionsResponse, version: i16, throttle_ms: 
     answer
 }
 
-fn api_keys() -> Vec<ApiVersion> {
-    Api::advertised().into_iter().map(api_key).collect()
+fn api_keys(are_unstable_told: bool) -> Vec<ApiVersion> {
+    Api::advertised().into_iter().map(|api| api_key(api, are_unstable_told)).collect()
 }
 
-fn api_key(api: Api) -> ApiVersion {
-    let versions = api.advertised_versions();
+fn api_key(api: Api, are_unstable_told: bool) -> ApiVersion {
+    let versions = api.advertised_versions(are_unstable_told);
     let mut key = ApiVersion::default();
     key.api_key = api.key();
     key.min_version = *versions.start();

@@ -45,7 +45,7 @@ fn librdkafka_is_understood_when_it_introduces_itself() {
 
 #[test]
 fn api_versions_are_answered_without_tagged_fields_in_the_header() {
-    let versions = ApiVersionsResponse { supported: Vec::new(), finalized: Vec::new(), finalized_epoch: -1 };
+    let versions = ApiVersionsResponse { supported: Vec::new(), finalized: Vec::new(), finalized_epoch: -1, are_unstable_versions_told: false };
     let mut frame = frame(&header(Api::ApiVersions, 3), &Response::ApiVersions(versions));
     assert_eq!(frame.get_i32(), i32::try_from(frame.len()).unwrap());
     assert_eq!(frame.get_i32(), 7);

@@ -84,12 +84,17 @@ impl Api {
         oldest..=latest
     }
 
-    /// The versions that ApiVersions tells.
+    /// The versions that ApiVersions tells: those that are final, and with `are_unstable_told` the others too
+    /// (`unstable.api.versions.enable`).
     #[must_use]
-    pub fn advertised_versions(self) -> RangeInclusive<i16> {
+    pub fn advertised_versions(self, are_unstable_told: bool) -> RangeInclusive<i16> {
         if self == Self::Produce {
             // KAFKA-18659: librdkafka up to 2.0 compresses only where it finds Produce 0. It then sends a later one.
             return 0..=*self.versions().end();
+        }
+        if self == Self::InitProducerId && !are_unstable_told {
+            // Version 6 is not final in Kafka 4.3 (KIP-939).
+            return 0..=5;
         }
         self.versions()
     }
@@ -112,8 +117,7 @@ impl Api {
             Self::CreateTopics => (19, 2, 7, 5),
             Self::DeleteTopics => (20, 1, 6, 4),
             Self::DeleteRecords => (21, 0, 2, 2),
-            // Version 6 is not stable in Kafka 4.3 (KIP-939).
-            Self::InitProducerId => (22, 0, 5, 2),
+            Self::InitProducerId => (22, 0, 6, 2),
             Self::OffsetForLeaderEpoch => (23, 2, 4, 4),
             Self::DescribeConfigs => (32, 1, 4, 4),
             Self::AlterConfigs => (33, 0, 2, 2),
@@ -243,8 +247,14 @@ mod tests {
     }
 
     #[test]
+    fn versions_that_are_not_final_are_told_on_request() {
+        assert_eq!(Api::InitProducerId.advertised_versions(false), 0..=5);
+        assert_eq!(Api::InitProducerId.advertised_versions(true), 0..=6);
+    }
+
+    #[test]
     fn produce_is_told_from_0_and_served_from_3() {
-        assert_eq!(Api::Produce.advertised_versions(), 0..=13);
+        assert_eq!(Api::Produce.advertised_versions(false), 0..=13);
         assert_eq!(Api::Produce.versions(), 3..=13);
     }
 }

@@ -83,7 +83,7 @@ pub(super) const NODE: &[Definition] = &[
     int("internal.metadata.log.segment.bytes").internal().doc("Overrides metadata.log.segment.bytes, for tests."),
     int("internal.metadata.max.batch.size.in.bytes").default("8388608").internal().doc("Largest batch of metadata records, for tests."),
     long("internal.metadata.delete.delay.millis").default("60000").internal().doc("How long deleted metadata files linger, for tests."),
-    boolean("unstable.api.versions.enable").default("false").internal().doc("Whether versions of APIs that are not final are offered."),
+    boolean("unstable.api.versions.enable").default("false").internal().kept().doc("Whether versions of APIs that are not final are offered."),
     boolean("unstable.feature.versions.enable").default("false").internal().doc("Whether feature levels that are not final are offered."),
     class("alter.config.policy.class.name").protects().doc("A class that judges changes of settings."),
     class("create.topic.policy.class.name").protects().doc("A class that judges new topics."),

@@ -201,10 +201,11 @@ pub(super) fn api_versions(version: i16, draw: &mut Draw<'_>) {
         supported: vec![("a".to_owned(), level(draw.below(2)), 9), ("b".to_owned(), 1, 2)],
         finalized: vec![("a".to_owned(), level(draw.below(2))), ("b".to_owned(), 2)],
         finalized_epoch: draw.i64(),
+        are_unstable_versions_told: false,
     };
     let mut message = wire::ApiVersionsResponse::default().with_throttle_time_ms(since(version >= 1, THROTTLE_MS));
     for api in Api::advertised() {
-        let versions = api.advertised_versions();
+        let versions = api.advertised_versions(false);
         let key = ApiVersion::default().with_api_key(api.key());
         message.api_keys.push(key.with_min_version(*versions.start()).with_max_version(*versions.end()));
     }
