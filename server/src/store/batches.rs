@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use gracchus_core::boundary::StorageError;
+use gracchus_core::epoch::LeaderEpoch;
+use gracchus_core::offset::Offset;
 use gracchus_core::record::{BatchHeader, CorruptBatch, HEADER_BYTES, PATCHED_HEAD_BYTES, check_crc, patched_head};
 
 use super::failure;
@@ -84,7 +86,7 @@ impl<'a, D: Disk> Headers<'a, D> {
 }
 
 /// What stands at a place in a file.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A batch, whole and with the right CRC.
     Batch {
@@ -99,16 +101,19 @@ pub(super) enum Found {
     Bad(CorruptBatch),
 }
 
-/// Reads a file's batches and checks each: length, header and CRC.
+/// Reads a file's batches and checks each: length, header and CRC. Base offset and leader epoch lie outside the CRC: where they are not what
+/// the batch before lets expect, they are believed once they have been read the same twice.
 pub(super) struct CheckedBatches<'a, D: Disk> {
     window: Window<'a, D>,
     position: u64,
+    /// The base offset and the leader epoch that the next batch has, unless something happened.
+    expected: Option<(Offset, LeaderEpoch)>,
 }
 
 impl<'a, D: Disk> CheckedBatches<'a, D> {
     /// The batches from `position` up to `end`.
     pub(super) fn new(disk: &'a D, file: &'a D::File, position: u64, end: u64) -> Self {
-        Self { window: Window::new(disk, file, end, BATCHES_CHUNK_BYTES), position }
+        Self { window: Window::new(disk, file, end, BATCHES_CHUNK_BYTES), position, expected: None }
     }
 
     /// Where the next batch is looked for.
@@ -120,19 +125,29 @@ impl<'a, D: Disk> CheckedBatches<'a, D> {
     ///
     /// # Errors
     /// When the disk does not read.
-    pub(super) async fn next(&mut self, expected: impl Fn(&BatchHeader) -> bool) -> Result<Found, StorageError> {
-        let found = self.look(false).await?;
-        let is_sound = match &found {
-            Found::Batch { header, .. } => expected(header),
-            Found::End => true,
-            Found::Bad(_) => false,
-        };
-        // A bit may have flipped on the way, in the base offset too, which no CRC covers: what reads well the second time was never bad.
-        let found = if is_sound { found } else { self.look(true).await? };
+    pub(super) async fn next(&mut self) -> Result<Found, StorageError> {
+        let mut found = self.look(false).await?;
+        // A bit may have flipped on the way: what is unexpected has to read the same twice.
+        while !self.is_expected(&found) {
+            let again = self.look(true).await?;
+            if again == found {
+                break;
+            }
+            found = again;
+        }
         if let Found::Batch { header, .. } = &found {
             self.position = self.position.saturating_add(u64::from(header.batch_bytes));
+            self.expected = Some((header.next_offset(), header.leader_epoch));
         }
         Ok(found)
+    }
+
+    fn is_expected(&self, found: &Found) -> bool {
+        match found {
+            Found::Batch { header, .. } => self.expected == Some((header.base_offset, header.leader_epoch)),
+            Found::End => true,
+            Found::Bad(_) => false,
+        }
     }
 
     async fn look(&mut self, anew: bool) -> Result<Found, StorageError> {

@@ -18,10 +18,13 @@ pub(super) async fn keep<D: Disk>(disk: &D, folders: &BTreeSet<PathBuf>) -> io::
 
 /// Takes the list that the last stop left; empty after a crash. It is gone from the disk before anything is written there.
 pub(super) async fn take<D: Disk>(disk: &D) -> io::Result<BTreeSet<PathBuf>> {
-    let Some(folders) = checkpoint::read_checked(disk, Path::new(FILE), decode).await? else { return Ok(BTreeSet::new()) };
-    disk.remove(Path::new(FILE)).await?;
+    let folders = checkpoint::read_checked(disk, Path::new(FILE), decode).await?;
+    if folders.is_some() {
+        disk.remove(Path::new(FILE)).await?;
+    }
+    // Also without a list: an earlier start may have removed it and failed here.
     disk.sync_dir(paths::root()).await?;
-    Ok(folders.unwrap_or_default())
+    Ok(folders.flatten().unwrap_or_default())
 }
 
 /// A folder a line, behind the CRC-32C of all lines.

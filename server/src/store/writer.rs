@@ -335,6 +335,9 @@ impl<P: Platform> Writer<P> {
             }
             Ok(Outcome::Returned(log, done)) => {
                 slot.state = State::Open(log);
+                // What was written before the log was lent is still to be told to be on disk.
+                slot.sync_wanted = true;
+                self.touched.insert(id);
                 shared.tell(done);
             }
             Ok(Outcome::Removed) => {
@@ -353,7 +356,9 @@ impl<P: Platform> Writer<P> {
                 }
                 shared.tell(StorageDone::SnapshotKept { log: id, upto });
             }
+            // Of a log that failed meanwhile: that was told.
             Ok(Outcome::Synced(_) | Outcome::SnapshotKept(..)) => {}
+            Err(_) if matches!(slot.state, State::Failed) => {}
             Err(error) => self.fail(id, error).await,
         }
         if was_syncing {
