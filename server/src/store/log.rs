@@ -18,7 +18,7 @@ use super::segment::ActiveSegment;
 use super::sync::{Covered, SyncSet, Unsynced};
 use super::task::DiskTask;
 use super::view::{Segment, TailBatch, View};
-use super::{batches, checkpoint, failure};
+use super::{batches, checkpoint, cut, failure};
 use crate::platform::{Disk, FileOf, Platform};
 
 /// A log that is open. One task owns it at a time: the writer it belongs to, or a keeper while that recovers or shortens it.
@@ -156,14 +156,16 @@ impl<P: Platform> Log<P> {
         Ok(())
     }
 
-    /// Closes the active segment. In a `flushed` log it is on disk before the next one begins, so that a segment that has a successor is
-    /// known to be whole.
+    /// Closes the active segment. Its name is on disk before the next one begins, so that a segment that is missing is known to be lost; in a
+    /// `flushed` log the whole of it is, so that one that has a successor is known to be whole.
     async fn roll(&mut self, task: &DiskTask<P>) -> Result<(), StorageError> {
         let Some(mut active) = self.active.take() else { return Ok(()) };
         let indexes = active.seal(task, &self.folder).await?;
         self.unsynced.note_sealed(indexes);
         if self.is_flushed() {
             self.sync(task).await?;
+        } else if self.unsynced.take_folder() {
+            cut::sync_folder(task, &self.folder).await?;
         }
         if let Some(last) = self.view.lock().segments.last_mut() {
             *last = active.segment();

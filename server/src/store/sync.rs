@@ -72,6 +72,11 @@ impl<F> Unsynced<F> {
         self.folder = true;
     }
 
+    /// Whether the names in the log's folder are to be synced; they are from here on taken to be.
+    pub(super) fn take_folder(&mut self) -> bool {
+        std::mem::take(&mut self.folder)
+    }
+
     /// The log's folder was created.
     pub(super) fn note_folder(&mut self) {
         self.folder = true;
