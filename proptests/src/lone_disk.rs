@@ -7,6 +7,8 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gracchus_core::boundary::{Effects, Input};
@@ -21,13 +23,14 @@ use tokio::time::Instant;
 pub struct LoneDisk {
     disk: SimDisk,
     started: Instant,
+    drawn: Arc<AtomicU64>,
 }
 
 impl LoneDisk {
-    /// A process that starts on `disk`.
+    /// A process that starts on `disk`. `drawn` counts how often entropy was asked for, over all processes.
     #[must_use]
-    pub fn new(disk: SimDisk) -> Self {
-        Self { disk, started: Instant::now() }
+    pub fn new(disk: SimDisk, drawn: Arc<AtomicU64>) -> Self {
+        Self { disk, started: Instant::now(), drawn }
     }
 }
 
@@ -46,11 +49,11 @@ impl Platform for LoneDisk {
     }
 
     fn entropy(&self) -> [u8; 32] {
-        // Names made of it have to differ only among what one process removes.
-        let now = self.now().monotonic.0.to_be_bytes();
+        // It has to differ each time, among all processes on the disk.
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         let mut bytes = [0; 32];
-        for (byte, of_now) in bytes.iter_mut().zip(now) {
-            *byte = of_now;
+        for (byte, of_drawn) in bytes.iter_mut().zip(drawn.to_be_bytes()) {
+            *byte = of_drawn;
         }
         bytes
     }

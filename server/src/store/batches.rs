@@ -121,7 +121,7 @@ impl<'a, D: Disk> CheckedBatches<'a, D> {
         self.position
     }
 
-    /// The next batch, which is `expected`. After [`Found::End`] and [`Found::Bad`] the same place is looked at again.
+    /// The next batch. After [`Found::End`] and [`Found::Bad`] the same place is looked at again.
     ///
     /// # Errors
     /// When the disk does not read.

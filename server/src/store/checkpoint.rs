@@ -41,8 +41,7 @@ pub(super) async fn create_anew<D: Disk>(disk: &D, path: &Path) -> io::Result<D:
     }
 }
 
-/// The content of a file; `None` if there is no such file.
-pub(super) async fn read<D: Disk>(disk: &D, path: &Path) -> io::Result<Option<Bytes>> {
+async fn read<D: Disk>(disk: &D, path: &Path) -> io::Result<Option<Bytes>> {
     let file = match disk.open(path).await {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -54,12 +53,21 @@ pub(super) async fn read<D: Disk>(disk: &D, path: &Path) -> io::Result<Option<By
 
 /// The content of a file as `decode` understands it; `None` if there is no such file, `Some(None)` if it is not understood.
 pub(super) async fn read_checked<D: Disk, T>(disk: &D, path: &Path, decode: impl Fn(&[u8]) -> Option<T>) -> io::Result<Option<Option<T>>> {
-    let Some(content) = read(disk, path).await? else { return Ok(None) };
-    if let Some(decoded) = decode(&content) {
-        return Ok(Some(Some(decoded)));
+    let content = read_until(disk, path, |content| decode(content).is_some()).await?;
+    Ok(content.map(|content| decode(&content)))
+}
+
+/// The content of a file; `None` if there is no such file. A bit may flip on the way: what is not as `expected` has to read the same twice
+/// in a row before it is believed.
+pub(super) async fn read_until<D: Disk>(disk: &D, path: &Path, expected: impl Fn(&[u8]) -> bool) -> io::Result<Option<Bytes>> {
+    let mut before = None;
+    loop {
+        let content = read(disk, path).await?;
+        if content.as_deref().is_none_or(&expected) || before == content {
+            return Ok(content);
+        }
+        before = content;
     }
-    // A bit may have flipped on the way: what reads well the second time was never bad.
-    Ok(read(disk, path).await?.map(|content| decode(&content)))
 }
 
 /// Removes a file that may not be there.

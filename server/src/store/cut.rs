@@ -13,7 +13,6 @@ use gracchus_core::time::{Timestamp, Wait};
 use super::batches::{CheckedBatches, Found};
 use super::janitor::Chore;
 use super::log::Log;
-use super::lookup::SegmentReader;
 use super::paths::{self, DELETED_FILE, FileKind, UNFINISHED_FILE};
 use super::segment::ActiveSegment;
 use super::task::DiskTask;
@@ -45,8 +44,7 @@ pub(super) async fn truncate<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, 
             sync_folder(task, &log.folder).await?;
         }
         if let Some(last) = segments.last_mut().filter(|last| last.end_offset > to) {
-            let position = SegmentReader::open(task, &log.folder, *last).await?.position_of(to).await?;
-            let kept = copy(task, &log.folder, last, position).await?;
+            let kept = copy(task, &log.folder, last, to).await?;
             task.shared.files.forget(last.number);
             *last = kept;
         }
@@ -109,12 +107,12 @@ pub(super) async fn remove<P: Platform>(task: &DiskTask<P>, folder: &Path, file_
     Ok(())
 }
 
-/// Copies the batches before `position` to a new file that takes the segment's place, checking each on the way.
-pub(super) async fn copy<P: Platform>(task: &DiskTask<P>, folder: &Path, segment: &Segment, position: u64) -> Result<Segment, StorageError> {
+/// Copies the batches below `to` to a new file that takes the segment's place, checking each on the way.
+pub(super) async fn copy<P: Platform>(task: &DiskTask<P>, folder: &Path, segment: &Segment, to: Offset) -> Result<Segment, StorageError> {
     let path = paths::segment_file(folder, segment.base_offset, FileKind::Log);
     let unfinished = paths::with_suffix(&path, UNFINISHED_FILE);
     let from = task.segment_file(folder, segment, FileKind::Log).await?;
-    let to = checkpoint::create_anew(&task.disk, &unfinished).await.map_err(|error| failure::from_io(&error))?;
+    let copied = checkpoint::create_anew(&task.disk, &unfinished).await.map_err(|error| failure::from_io(&error))?;
     let mut kept = Segment {
         number: task.shared.next_segment(),
         base_offset: segment.base_offset,
@@ -122,28 +120,30 @@ pub(super) async fn copy<P: Platform>(task: &DiskTask<P>, folder: &Path, segment
         bytes: 0,
         max_timestamp: Timestamp::NONE,
     };
-    let mut batches = CheckedBatches::new(&task.disk, &from, 0, position);
-    let (mut pieces, mut written) = (Vec::new(), 0);
-    while kept.bytes < position {
-        match batches.next(|_| true).await? {
+    let mut batches = CheckedBatches::new(&task.disk, &from, 0, segment.bytes);
+    let (mut pieces, mut written, mut is_complete) = (Vec::new(), 0, segment.bytes == 0);
+    while !is_complete {
+        match batches.next().await? {
+            Found::Batch { header, .. } if header.next_offset() > to => is_complete = true,
             Found::Batch { header, bytes } => {
                 kept.end_offset = header.next_offset();
                 kept.bytes += u64::from(header.batch_bytes);
                 kept.max_timestamp = kept.max_timestamp.max(header.max_timestamp);
                 pieces.push(bytes);
+                is_complete = kept.bytes == segment.bytes;
             }
             Found::End | Found::Bad(_) => return Err(failure::corrupt(format!("{}: no batch at byte {}", path.display(), kept.bytes))),
         }
-        if kept.bytes - written >= COPY_BYTES || kept.bytes == position {
-            task.disk.write_at(&to, written, &pieces).await.map_err(|error| failure::from_io(&error))?;
+        if kept.bytes - written >= COPY_BYTES || (is_complete && !pieces.is_empty()) {
+            task.disk.write_at(&copied, written, &pieces).await.map_err(|error| failure::from_io(&error))?;
             pieces.clear();
             written = kept.bytes;
         }
     }
-    sync::sync_file(task, &to).await?;
+    sync::sync_file(task, &copied).await?;
     task.disk.rename(&unfinished, &path).await.map_err(|error| failure::from_io(&error))?;
     sync_folder(task, folder).await?;
-    task.shared.files.insert((kept.number, FileKind::Log), to);
+    task.shared.files.insert((kept.number, FileKind::Log), copied);
     Ok(kept)
 }
 

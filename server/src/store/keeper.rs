@@ -10,6 +10,7 @@ use bytes::Bytes;
 use gracchus_core::boundary::{LogSettings, Recovered, StorageDone, StorageError};
 use gracchus_core::ids::{LogId, TopicName, TopicPartition};
 use gracchus_core::offset::Offset;
+use gracchus_core::time::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
@@ -155,15 +156,16 @@ async fn remove_others<P: Platform>(task: &DiskTask<P>, known: &BTreeSet<LogId>)
         let Some(partition) = paths::parse_log_folder(&folder) else { continue };
         let _alone = task.shared.folders.lock().await;
         let metadata = folder.join(checkpoint::PARTITION_METADATA);
-        let read = || checkpoint::read_checked(&task.disk, &metadata, checkpoint::decode_partition_metadata);
-        let Some(Some(topic)) = read().await.map_err(|error| failure::from_io(&error))? else { continue };
-        let log = LogId::Partition(TopicPartition { topic, partition });
+        let log_in = |content: &[u8]| {
+            let topic = checkpoint::decode_partition_metadata(content)?;
+            Some(LogId::Partition(TopicPartition { topic, partition }))
+        };
+        let is_known = |content: &[u8]| log_in(content).is_some_and(|log| known.contains(&log));
+        let content = checkpoint::read_until(&task.disk, &metadata, is_known).await;
+        let content = content.map_err(|error| failure::from_io(&error))?.unwrap_or_default();
+        let Some(log) = log_in(&content) else { continue };
         // One that was created since is open.
         if !known.contains(&log) && task.shared.view(log).is_none() {
-            // A bit may have flipped on the way, which would cost the whole log: it has to read the same twice.
-            if read().await.map_err(|error| failure::from_io(&error))? != Some(Some(topic)) {
-                continue;
-            }
             tracing::info!(%log, folder = %folder.display(), "removing a log whose topic is gone");
             cut::remove(task, &folder, 0).await?;
         }
@@ -191,10 +193,9 @@ async fn keep_snapshot<P: Platform>(task: &DiskTask<P>, work: SnapshotWork<FileO
     let behind =
         segments.iter().position(|segment| segment.base_offset >= upto && segment.base_offset > Offset::ZERO).unwrap_or(segments.len());
     segments.truncate(behind);
-    let last = segments.pop();
-    let (base_offset, position) = match last {
-        Some(last) => (last.base_offset, position_of(task, &folder, last, upto).await?),
-        None => (upto, 0),
+    let (base_offset, position, max_timestamp) = match segments.pop() {
+        Some(last) => place_of(task, &folder, last, upto).await?,
+        None => (upto, 0, Timestamp::NONE),
     };
     epochs.truncate_to(upto);
     let snapshot = Snapshot {
@@ -202,7 +203,7 @@ async fn keep_snapshot<P: Platform>(task: &DiskTask<P>, work: SnapshotWork<FileO
         sealed: segments.iter().map(Segment::sealed).collect(),
         base_offset,
         position,
-        max_timestamp: last.map_or(gracchus_core::time::Timestamp::NONE, |last| last.max_timestamp),
+        max_timestamp,
         epochs: epochs.starts().to_vec(),
         producers,
     };
@@ -212,17 +213,26 @@ async fn keep_snapshot<P: Platform>(task: &DiskTask<P>, work: SnapshotWork<FileO
     Ok(Outcome::SnapshotKept(upto, covered))
 }
 
-/// Where the batch starts that begins at `upto`, or where the segment ends. Recovery will rely on it, so the batch is checked.
-async fn position_of<P: Platform>(task: &DiskTask<P>, folder: &Path, segment: Segment, upto: Offset) -> Result<u64, StorageError> {
-    let reader = SegmentReader::open(task, folder, segment).await?;
-    let position = reader.position_of(upto).await?;
-    if position < segment.bytes {
-        match CheckedBatches::new(&task.disk, reader.file(), position, segment.bytes).next(|_| true).await? {
+/// The segment's base offset, where in it the batch starts that begins at `upto`, and the largest timestamp before.
+async fn place_of<P: Platform>(
+    task: &DiskTask<P>,
+    folder: &Path,
+    segment: Segment,
+    upto: Offset,
+) -> Result<(Offset, u64, Timestamp), StorageError> {
+    let mut place = (segment.base_offset, segment.bytes, segment.max_timestamp);
+    if upto < segment.end_offset {
+        let reader = SegmentReader::open(task, folder, segment).await?;
+        let position = reader.position_of(upto).await?;
+        let max_timestamp = reader.max_timestamp(segment.base_offset, upto).await?.unwrap_or(Timestamp::NONE);
+        place = (segment.base_offset, position, max_timestamp);
+        // Recovery will rely on it.
+        match CheckedBatches::new(&task.disk, reader.file(), position, segment.bytes).next().await? {
             Found::Batch { header, .. } if header.base_offset == upto => {}
             Found::Batch { .. } | Found::End | Found::Bad(_) => return Err(reader.corrupt(format!("no batch begins at offset {upto}"))),
         }
     }
-    Ok(position)
+    Ok(place)
 }
 
 async fn remove_old_snapshots<P: Platform>(task: &DiskTask<P>, folder: &Path) -> std::io::Result<()> {

@@ -195,7 +195,7 @@ pub(super) async fn read_batches<P: Platform>(
     for (file, range) in resolve_one(task, view, &slice, u64::from(bytes_max), true).await? {
         let mut batches = CheckedBatches::new(&task.disk, &file, range.start, range.end);
         while batches.position() < range.end {
-            let error = match batches.next(|_| true).await? {
+            let error = match batches.next().await? {
                 Found::Batch { bytes, .. } => {
                     read.push(bytes);
                     continue;

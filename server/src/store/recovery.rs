@@ -134,17 +134,10 @@ impl Folder {
         }
         if let LogId::Partition(partition) = id {
             let _alone = task.shared.folders.lock().await;
-            let mut content = Bytes::new();
-            let mut topic = None;
-            // A bit may have flipped on the way, which would cost the whole log: it has to read the same twice.
-            for _ in 0..2 {
-                content = read(task, &path.join(checkpoint::PARTITION_METADATA)).await?.unwrap_or_default();
-                topic = checkpoint::decode_partition_metadata(&content);
-                if topic == Some(partition.topic) {
-                    break;
-                }
-            }
-            match topic {
+            let expected = |content: &[u8]| checkpoint::decode_partition_metadata(content) == Some(partition.topic);
+            let content = checkpoint::read_until(&task.disk, &path.join(checkpoint::PARTITION_METADATA), expected).await;
+            let content = content.map_err(|error| failure::from_io(&error))?.unwrap_or_default();
+            match checkpoint::decode_partition_metadata(&content) {
                 Some(topic) if topic == partition.topic => {}
                 // It is on disk before any batch is, so without it nothing was promised.
                 None if content.iter().any(|&byte| byte != 0) => {
@@ -301,7 +294,7 @@ impl<P: Platform> Recovery<'_, P> {
         let mut batches = CheckedBatches::new(&self.task.disk, &file, segment.bytes, length);
         let mut rewrite = Rewrite::new(segment.bytes);
         let is_whole = loop {
-            match batches.next(|header| self.follows(header)).await? {
+            match batches.next().await? {
                 Found::Batch { header, bytes } if self.follows(&header) => {
                     active.note(&header, self.settings.index_interval_bytes);
                     self.epochs.note(header.leader_epoch, header.base_offset);
@@ -333,7 +326,7 @@ impl<P: Platform> Recovery<'_, P> {
             Left::Clean => {}
             Left::Crashed => sync::sync_file(self.task, &file).await?,
             Left::Failed => {
-                let copied = cut::copy(self.task, self.folder, &segment, segment.bytes).await?;
+                let copied = cut::copy(self.task, self.folder, &segment, segment.end_offset).await?;
                 active.move_to(copied.number);
             }
         }
@@ -413,10 +406,6 @@ impl Rewrite {
         }
         Ok(())
     }
-}
-
-async fn read<P: Platform>(task: &DiskTask<P>, path: &Path) -> Result<Option<Bytes>, StorageError> {
-    checkpoint::read(&task.disk, path).await.map_err(|error| failure::from_io(&error))
 }
 
 async fn read_checked<P: Platform, T>(

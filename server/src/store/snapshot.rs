@@ -25,7 +25,7 @@ pub(super) struct Snapshot {
     pub(super) base_offset: Offset,
     /// Where `upto` lies in that segment's file.
     pub(super) position: u64,
-    /// The largest timestamp of that segment's batches below `position`, or a larger one.
+    /// The largest timestamp of that segment's batches below `position`.
     pub(super) max_timestamp: Timestamp,
     /// Where leader epochs start.
     pub(super) epochs: Vec<EpochStart>,
