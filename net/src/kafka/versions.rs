@@ -199,8 +199,6 @@ refused! {
     ListTransactions = 66, 0..=2, flexible from 0;
     ConsumerGroupHeartbeat = 68, 0..=1, flexible from 0;
     ConsumerGroupDescribe = 69, 0..=1, flexible from 0;
-    GetTelemetrySubscriptions = 71, 0..=0, flexible from 0;
-    PushTelemetry = 72, 0..=0, flexible from 0;
     ShareGroupHeartbeat = 76, 1..=1, flexible from 1;
     ShareGroupDescribe = 77, 1..=1, flexible from 1;
     ShareFetch = 78, 1..=2, flexible from 1;

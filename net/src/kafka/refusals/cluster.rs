@@ -3,10 +3,9 @@
 use kafka_wire::{
     AddRaftVoterRequest, AddRaftVoterResponse, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeQuorumRequest, DescribeQuorumResponse, ElectLeadersRequest,
-    ElectLeadersResponse, GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse, PushTelemetryRequest, PushTelemetryResponse, RemoveRaftVoterRequest, RemoveRaftVoterResponse,
-    UnregisterBrokerRequest, UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse, alter_replica_log_dirs_response,
-    elect_leaders_request, elect_leaders_response,
+    ElectLeadersResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, RemoveRaftVoterRequest,
+    RemoveRaftVoterResponse, UnregisterBrokerRequest, UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    alter_replica_log_dirs_response, elect_leaders_request, elect_leaders_response,
 };
 
 use super::{each, filled, say, unsupported};
@@ -77,13 +76,4 @@ pub(super) fn add_voter(_: AddRaftVoterRequest) -> AddRaftVoterResponse {
 pub(super) fn remove_voter(_: RemoveRaftVoterRequest) -> RemoveRaftVoterResponse {
     let message = say("This broker does not remove voters from its quorum yet.");
     filled!(RemoveRaftVoterResponse { error_code: unsupported(), error_message: message })
-}
-
-/// Clients that are told so stop asking.
-pub(super) fn telemetry_subscriptions(_: GetTelemetrySubscriptionsRequest) -> GetTelemetrySubscriptionsResponse {
-    filled!(GetTelemetrySubscriptionsResponse { error_code: unsupported() })
-}
-
-pub(super) fn push_telemetry(_: PushTelemetryRequest) -> PushTelemetryResponse {
-    filled!(PushTelemetryResponse { error_code: unsupported() })
 }

@@ -89,8 +89,6 @@ pub(super) fn answer(api: RefusedApi, body: Decoder, header: &RequestHeader) -> 
         RefusedApi::UnregisterBroker => reply(body, header, cluster::unregister),
         RefusedApi::AddRaftVoter => reply(body, header, cluster::add_voter),
         RefusedApi::RemoveRaftVoter => reply(body, header, cluster::remove_voter),
-        RefusedApi::GetTelemetrySubscriptions => reply(body, header, cluster::telemetry_subscriptions),
-        RefusedApi::PushTelemetry => reply(body, header, cluster::push_telemetry),
     }
 }
 

@@ -239,8 +239,6 @@ fn operations_of_several_nodes_are_of_no_supported_version() {
         UnregisterBroker UnregisterBrokerRequest UnregisterBrokerResponse UNSUPPORTED |_| plain();
         AddRaftVoter AddRaftVoterRequest AddRaftVoterResponse UNSUPPORTED |_| plain();
         RemoveRaftVoter RemoveRaftVoterRequest RemoveRaftVoterResponse UNSUPPORTED |_| plain();
-        GetTelemetrySubscriptions GetTelemetrySubscriptionsRequest GetTelemetrySubscriptionsResponse UNSUPPORTED |_| plain();
-        PushTelemetry PushTelemetryRequest PushTelemetryResponse UNSUPPORTED |_| plain();
     };
     // With ListPartitionReassignments and the other families: all that there are.
     assert_eq!(refused.len() + 1 + 14 + 12 + 8 + 13, RefusedApi::ALL.len());
