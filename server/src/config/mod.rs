@@ -1,6 +1,6 @@
 //! What the operator says: a file, the environment and flags, read into one [`NodeSettings`] value before a node starts.
 //!
-//! [`load`] reads and checks; [`OperatorSettings::on`] joins what was read with what the data folder knows of itself:
+//! [`load()`] reads and checks; [`OperatorSettings::on`] joins what was read with what the data folder knows of itself:
 //!
 //! ```no_run
 //! # use gracchus_core::ids::{IncarnationId, Uuid};
