@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use madsim::time::sleep;
 
-use crate::plan::{DiskFaultKind, Fault, Plan, PlannedFault};
+use crate::plan::{Death, DiskFaultKind, Fault, Plan, PlannedFault};
 use crate::platform::clock::simulated_time;
 use crate::platform::disk::DiskFaults;
 use crate::platform::net::SimNet;
@@ -42,8 +42,16 @@ impl Nemesis {
 
     async fn bring(&self, fault: &Fault) {
         match fault {
-            Fault::Crash { down_ms } => self.server.crash(Duration::from_millis(*down_ms)).await,
-            Fault::PowerLoss { down_ms } => self.server.lose_power(Duration::from_millis(*down_ms)).await,
+            Fault::Crash(death) => {
+                self.server.await_steps(death.after_steps).await;
+                self.server.crash(Duration::from_millis(death.down_ms)).await;
+                self.fall_again(death).await;
+            }
+            Fault::PowerLoss(death) => {
+                self.server.await_steps(death.after_steps).await;
+                self.server.lose_power(Duration::from_millis(death.down_ms)).await;
+                self.fall_again(death).await;
+            }
             Fault::Stop { down_ms } => self.server.stop(Duration::from_millis(*down_ms)).await,
             Fault::Pause { length_ms } => self.server.pause(Duration::from_millis(*length_ms)).await,
             Fault::Resets { per_million } => {
@@ -54,6 +62,14 @@ impl Nemesis {
             Fault::Partition { client, length_ms } => self.part(*client, *length_ms),
             Fault::WallStep { by_ms } => self.server.step_wall(*by_ms),
             Fault::Disk { kind, length_ms } => self.spoil_disk(*kind, *length_ms),
+        }
+    }
+
+    /// The power goes while the node recovers. It was started in the same instant, so that even its first step can be the last.
+    async fn fall_again(&self, death: &Death) {
+        for &steps in &death.in_recovery {
+            self.server.await_steps(steps).await;
+            self.server.lose_power(Duration::from_millis(death.down_ms)).await;
         }
     }
 

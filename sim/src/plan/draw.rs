@@ -1,7 +1,9 @@
 //! Drawing a plan: each subject from its own stream. A seed enables some kinds of faults and leaves out others, so that rare ones are not
 //! always masked by frequent ones.
 
-use super::{ClientKind, ClientPlan, ConsumerStart, DiskFaultKind, Fault, NetworkPlan, NodePlan, Plan, PlannedFault, StorePlan, TopicPlan};
+use super::{
+    ClientKind, ClientPlan, ConsumerStart, Death, DiskFaultKind, Fault, NetworkPlan, NodePlan, Plan, PlannedFault, StorePlan, TopicPlan,
+};
 use crate::draw::{Draw, Stream};
 use crate::platform::disk::DiskFaults;
 use crate::platform::net::NetFaults;
@@ -9,6 +11,8 @@ use crate::platform::net::NetFaults;
 /// Faults of a run at least and at most. Some, such as a slow disk, count many times; some may find nothing to befall.
 const FAULTS_MIN: u64 = 16;
 const FAULTS_MAX: u64 = 36;
+/// Steps of the disk's operations that a recovery may have behind it when the power goes again.
+const RECOVERY_STEPS_MAX: u64 = 300;
 
 pub(super) fn plan(seed: u64) -> Plan {
     let duration_ms = 60_500;
@@ -125,17 +129,12 @@ fn faults(draw: &mut Draw, duration_ms: u64, clients: u32) -> Vec<PlannedFault> 
         // Some time is left at both ends, for a run without any fault.
         let at_us = draw.within(500_000..(duration_ms - 1_000) * 1_000);
         let fault = fault(draw, clients, &kinds);
-        // Recovery is worth a crash of its own now and then.
-        if matches!(fault, Fault::Crash { .. } | Fault::PowerLoss { .. }) && draw.chance(300_000) {
-            let at_us = at_us + draw.within(1_000..300_000);
-            faults.push(PlannedFault { at_us, fault: Fault::PowerLoss { down_ms: draw.within(1..500) } });
-        }
         // A replica that failed stays offline until somebody starts the node anew.
         if let Fault::Disk { length_ms, .. } = &fault
             && draw.chance(700_000)
         {
             let at_us = at_us + draw.within(0..(length_ms + 3_000) * 1_000);
-            faults.push(PlannedFault { at_us, fault: Fault::Crash { down_ms: draw.within(1..500) } });
+            faults.push(PlannedFault { at_us, fault: Fault::Crash(death(draw, 500)) });
         }
         faults.push(PlannedFault { at_us, fault });
     }
@@ -154,11 +153,27 @@ fn enabled_kinds(draw: &mut Draw) -> Vec<u64> {
 const KINDS: u64 = 14;
 const RESETS: u64 = 4;
 
+fn death(draw: &mut Draw, down_ms_max: u64) -> Death {
+    let after_steps = match draw.below(4) {
+        0 => 0,
+        1 | 2 => draw.within(1..20),
+        _ => draw.within(20..120),
+    };
+    let down_ms = draw.within(1..down_ms_max);
+    // Recovery is worth a crash of its own now and then, and so is the recovery from that.
+    let mut in_recovery = Vec::new();
+    while draw.chance(300_000) {
+        let steps_max = draw.pick(&[60, RECOVERY_STEPS_MAX]);
+        in_recovery.push(draw.within(1..steps_max));
+    }
+    Death { after_steps, down_ms, in_recovery }
+}
+
 fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
     let disk = |draw: &mut Draw, kind| Fault::Disk { kind, length_ms: draw.within(100..5_000) };
     match draw.pick(kinds) {
-        0 => Fault::Crash { down_ms: draw.within(1..2_000) },
-        1 => Fault::PowerLoss { down_ms: draw.within(1..2_000) },
+        0 => Fault::Crash(death(draw, 2_000)),
+        1 => Fault::PowerLoss(death(draw, 2_000)),
         2 => Fault::Stop { down_ms: draw.within(1..1_000) },
         3 => Fault::Pause { length_ms: draw.within(10..3_000) },
         RESETS => Fault::Resets { per_million: draw.pick(&[200_000, 600_000, 1_000_000]) },

@@ -156,15 +156,9 @@ pub struct PlannedFault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// The node's process dies and is started again.
-    Crash {
-        /// Milliseconds in between.
-        down_ms: u64,
-    },
+    Crash(Death),
     /// The node's power goes and comes back.
-    PowerLoss {
-        /// Milliseconds in between.
-        down_ms: u64,
-    },
+    PowerLoss(Death),
     /// The node is stopped as an operator does, and started again.
     Stop {
         /// Milliseconds in between.
@@ -206,6 +200,17 @@ pub enum Fault {
         /// For so many milliseconds, or until the node's process ends.
         length_ms: u64,
     },
+}
+
+/// How a node dies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Steps of the disk's operations that it waits for: from an instant on that nobody chose, it falls between two that do.
+    pub after_steps: u64,
+    /// Milliseconds until it is started again.
+    pub down_ms: u64,
+    /// The power goes again while it recovers, after so many steps of the disk's operations: once for each number.
+    pub in_recovery: Vec<u64>,
 }
 
 /// How a disk misbehaves.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Plan;
 
 /// Opens a saved plan. The number is the format's version: another release's plans are refused, since they would mean another run.
-const HEADER: &[u8] = b"gracchus-sim plan 1\n";
+const HEADER: &[u8] = b"gracchus-sim plan 2\n";
 
 /// Why a plan can't be loaded or saved.
 #[derive(Debug)]

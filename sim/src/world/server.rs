@@ -28,6 +28,8 @@ use crate::trace::Recorder;
 
 /// How long a node may take to stop when it is asked to.
 const STOP_MS_MAX: u64 = 20_000;
+/// How long a process may take to use its disk so often as a crash waits for.
+const STEPS_MS_MAX: u64 = 200;
 /// How long a process that ended by itself stays down.
 const RESTART_MS: u64 = 300;
 
@@ -113,6 +115,21 @@ impl Server {
         let host = Handle::current().get_node(self.node).expect("the node was made");
         drop(host.spawn(process));
         drop(madsim::task::spawn(self.clone().keep_running(generation, ended)));
+    }
+
+    /// Waits until so many steps of the disk's operations have passed, and keeps the next one from going on. A process that does not come so
+    /// far is not waited for longer than [`STEPS_MS_MAX`].
+    pub(crate) async fn await_steps(&self, steps: u64) {
+        if steps == 0 {
+            return;
+        }
+        let disk = self.disk();
+        let reached = disk.halt_after(steps);
+        if timeout(Duration::from_millis(STEPS_MS_MAX), reached.notified()).await.is_ok() {
+            self.recorder.note("an operation of the disk is the last");
+        } else {
+            disk.go_on();
+        }
     }
 
     /// The process dies on the spot.

@@ -10,7 +10,8 @@
 //! - A sync may fail. What it covers reads back from the cache until the power goes and is *not* on disk, whatever a later sync says.
 //! - A write may fail after any part of it, for no reason or because the disk is full. A read may fail. A read may return one flipped bit,
 //!   once ([`DiskFaults::read_flip`]) or for good ([`SimDisk::rot`]).
-//! - Each operation yields before and after it takes effect, so that a crash can fall on either side; some take long.
+//! - Each operation yields before and after it takes effect, a write that is split in between too, so that a crash can fall on either side;
+//!   some take long. These are its steps: [`SimDisk::halt_after`] lets a crash fall behind one of them.
 //! - [`SimDisk::crash`] is the death of the process: the cache stays. [`SimDisk::lose_power`] drops the cache. [`SimDisk::replace`] puts an empty
 //!   disk in. All three return the handle of the next process; every older handle, and every file opened through one, fails from then on,
 //!   however late its holder is dropped.
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use gracchus_server::platform::{Disk, Space};
+use tokio::sync::Notify;
 
 pub use self::faults::{DiskFaultCounts, DiskFaults};
 use self::names::FileId;
@@ -107,6 +109,17 @@ impl SimDisk {
         Self { incarnation, ..self.clone() }
     }
 
+    /// Lets so many steps of operations pass; then none goes on until the process ends. Tells when one has come to that.
+    #[must_use]
+    pub fn halt_after(&self, steps: u64) -> Arc<Notify> {
+        self.state().halt_after(steps)
+    }
+
+    /// The end that was near is off.
+    pub fn go_on(&self) {
+        self.state().go_on();
+    }
+
     /// Flips a bit of a file for good. False if there is no such byte.
     pub fn rot(&self, path: &Path, at: u64, bit: u32) -> bool {
         self.state().rot(path, at, bit)
@@ -156,7 +169,17 @@ impl SimDisk {
             }
             Wait::Sleeps(length) => madsim::time::sleep(length).await,
         }
-        self.state().check_alive(self.incarnation)
+        self.step().await
+    }
+
+    /// Goes on, if the process still lives and its end is not due.
+    async fn step(&self) -> io::Result<()> {
+        let goes_on = {
+            let mut state = self.state();
+            state.check_alive(self.incarnation)?;
+            state.take_step()
+        };
+        if goes_on { Ok(()) } else { std::future::pending().await }
     }
 
     /// Carries out an operation between two waits.
@@ -164,7 +187,7 @@ impl SimDisk {
         self.wait(operation).await?;
         let outcome = self.state().carry_out(operation, act);
         tokio::task::yield_now().await;
-        self.state().check_alive(self.incarnation)?;
+        self.step().await?;
         outcome
     }
 }
@@ -201,7 +224,7 @@ impl Disk for SimDisk {
         for upto in stops {
             if written > 0 {
                 tokio::task::yield_now().await;
-                self.state().check_alive(self.incarnation)?;
+                self.step().await?;
             }
             for piece in cut(pieces, written..upto) {
                 at = self.state().carry_out(Operation::Write, |state| state.write(file.id, at, piece))?;
@@ -209,7 +232,7 @@ impl Disk for SimDisk {
             written = upto;
         }
         tokio::task::yield_now().await;
-        self.state().check_alive(self.incarnation)
+        self.step().await
     }
 
     async fn read_at(&self, file: &SimFile, at: u64, length: usize) -> io::Result<Bytes> {

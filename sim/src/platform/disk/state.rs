@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use gracchus_server::platform::Space;
+use tokio::sync::Notify;
 
 use super::Pace;
 use super::content::{ChangeMark, Content};
@@ -41,6 +43,13 @@ pub(super) enum Wait {
     Sleeps(Duration),
 }
 
+/// An end that is near: see [`SimDisk::halt_after`](super::SimDisk::halt_after).
+#[derive(Debug)]
+struct Halt {
+    steps_left: u64,
+    reached: Arc<Notify>,
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     names: Names,
@@ -52,6 +61,7 @@ pub(super) struct State {
     /// Files whose last read returned a flipped bit: the next one does not.
     flipped: BTreeSet<FileId>,
     incarnation: u64,
+    halt: Option<Halt>,
     pub(super) faults: DiskFaults,
     pub(super) counts: DiskFaultCounts,
     draw: Draw,
@@ -68,6 +78,7 @@ impl State {
             locks: BTreeSet::new(),
             flipped: BTreeSet::new(),
             incarnation: 0,
+            halt: None,
             faults,
             counts: DiskFaultCounts::default(),
             draw: Draw::new(seed, Stream::Disk),
@@ -77,6 +88,27 @@ impl State {
 
     pub(super) fn check_alive(&self, incarnation: u64) -> io::Result<()> {
         if incarnation == self.incarnation { Ok(()) } else { Err(io::Error::other("the process that opened this is dead")) }
+    }
+
+    pub(super) fn halt_after(&mut self, steps: u64) -> Arc<Notify> {
+        let reached = Arc::new(Notify::new());
+        self.halt = Some(Halt { steps_left: steps, reached: Arc::clone(&reached) });
+        reached
+    }
+
+    pub(super) fn go_on(&mut self) {
+        self.halt = None;
+    }
+
+    /// Takes a step of an operation. False if it is one too many, and every later one.
+    pub(super) fn take_step(&mut self) -> bool {
+        let Some(halt) = &mut self.halt else { return true };
+        if halt.steps_left == 0 {
+            halt.reached.notify_one();
+            return false;
+        }
+        halt.steps_left -= 1;
+        true
     }
 
     /// Carries out an operation and takes it into the trace.
@@ -303,6 +335,7 @@ impl State {
 
     fn next_incarnation(&mut self) -> u64 {
         self.locks.clear();
+        self.halt = None;
         self.incarnation += 1;
         self.incarnation
     }
