@@ -48,9 +48,10 @@ impl Content {
         self.seen.get(from..upto).unwrap_or_default()
     }
 
-    pub(super) fn write(&mut self, at: usize, bytes: Bytes) {
-        apply_bytes(&mut self.seen, at, &bytes);
-        self.pending.push_back(Change::Bytes { at, bytes });
+    pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
+        apply_bytes(&mut self.seen, at, bytes);
+        // A copy, as a page cache has one: the writer's own memory is the writer's to count.
+        self.pending.push_back(Change::Bytes { at, bytes: Bytes::copy_from_slice(bytes) });
     }
 
     pub(super) fn set_length(&mut self, length: usize) {
@@ -168,7 +169,7 @@ mod tests {
     use crate::draw::Stream;
 
     fn write(content: &mut Content, at: usize, byte: u8, length: usize) {
-        content.write(at, Bytes::from(vec![byte; length]));
+        content.write(at, &vec![byte; length]);
     }
 
     #[test]

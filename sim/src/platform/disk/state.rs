@@ -348,7 +348,7 @@ impl State {
         self.trace.number(at as u64);
         self.trace.number(piece.len() as u64);
         let before = self.content(file)?.length();
-        self.content(file)?.write(at, piece);
+        self.content(file)?.write(at, &piece);
         let after = self.content(file)?.length();
         self.count_space(file, before, after);
         Ok(())
