@@ -8,6 +8,7 @@ mod acked_is_durable;
 mod acknowledged_is_kept;
 mod consistent_read;
 mod durable_log;
+mod fails_for_a_reason;
 mod idempotent_order;
 mod nothing_unwritten;
 mod topic_book;
@@ -88,7 +89,16 @@ impl Checkers {
     pub fn step(&mut self, _now: Now, input: &Input, effects: &Effects, broker: &Broker, disk: &SimDisk) -> Result<(), Violation> {
         self.topics.learn(effects);
         self.watermarks.step(broker)?;
+        fails_for_a_reason::step(effects, disk)?;
         self.acked_is_durable.step(input, effects, &self.topics, &mut self.durable_logs, disk)
+    }
+
+    /// The node has ended by itself, or with an error.
+    ///
+    /// # Errors
+    /// When the disk gave it no reason to.
+    pub fn node_failed(&self, error: &str, disk: &SimDisk) -> Result<(), Violation> {
+        fails_for_a_reason::check(&format!("the node ended: {error}"), disk)
     }
 
     /// The node's process has ended, for whatever reason.

@@ -11,13 +11,14 @@ use std::time::Duration;
 use gracchus_core::broker::BrokerSettings;
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, Uuid};
 use gracchus_server::config::{ConnectionLimits, ListenerSettings, NodeSettings};
-use gracchus_server::node;
+use gracchus_server::node::{self, NodeError};
 use gracchus_server::platform::Platform;
 use gracchus_server::store::StoreSettings;
 use madsim::runtime::Handle;
 use madsim::time::{sleep, timeout};
 use tokio::sync::{Notify, oneshot};
 
+use crate::checkers::Violation;
 use crate::draw::{Draw, Stream};
 use crate::plan::{NodePlan, Plan, StorePlan};
 use crate::platform::clock::SimClock;
@@ -67,6 +68,8 @@ struct Machine {
 struct Process {
     stop: Option<oneshot::Sender<()>>,
     ended: Arc<Notify>,
+    /// It has come to an end, and nobody has cleared it away.
+    is_over: bool,
 }
 
 impl Server {
@@ -99,19 +102,13 @@ impl Server {
                 return;
             }
             machine.generation += 1;
-            machine.process = Some(Process { stop: Some(stop), ended: Arc::clone(&ended) });
+            machine.process = Some(Process { stop: Some(stop), ended: Arc::clone(&ended), is_over: false });
             (self.platform(&machine), machine.generation)
         };
         self.recorder.note("the node starts");
         let settings = settings(&self.plan, self.address, &platform);
         let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0);
-        let recorder = self.recorder.clone();
-        let notify = Arc::clone(&ended);
-        let process = async move {
-            let outcome = run.await;
-            recorder.note(&format!("the node ends: {outcome:?}"));
-            notify.notify_one();
-        };
+        let process = self.clone().watch(run, generation, Arc::clone(&ended));
         let host = Handle::current().get_node(self.node).expect("the node was made");
         drop(host.spawn(process));
         drop(madsim::task::spawn(self.clone().keep_running(generation, ended)));
@@ -166,7 +163,8 @@ impl Server {
             self.recorder.note("the node is asked to stop");
             let _ = stop.send(());
             if timeout(Duration::from_millis(STOP_MS_MAX), ended.notified()).await.is_err() {
-                self.recorder.note("the node does not stop");
+                let what = format!("the node was asked to, and had not ended after {STOP_MS_MAX} ms");
+                self.recorder.tell::<()>(|_| Err(Violation::liveness("Stops", what)));
             }
         }
         self.crash(down).await;
@@ -195,10 +193,12 @@ impl Server {
         disk.set_faults(faults);
     }
 
-    /// The disk is as sound as it ever was, and the process new.
+    /// The disk is as sound as it ever was. The process is a new one if the disk has failed it: otherwise it has to get over all else by itself.
     pub(crate) async fn heal(&self, disk: &DiskFaults) {
         self.alter_disk(|faults| faults.clone_from(disk));
-        self.crash(Duration::from_millis(1)).await;
+        if self.disk().errors_of_process() > 0 {
+            self.crash(Duration::from_millis(1)).await;
+        }
     }
 
     pub(crate) fn host(&self) -> IpAddr {
@@ -212,6 +212,25 @@ impl Server {
     /// The disk, as it is at this moment.
     pub(crate) fn disk(&self) -> SimDisk {
         lock(&self.machine).disk.clone()
+    }
+
+    /// Runs the process to its end, which has to have a reason.
+    async fn watch(self, run: impl Future<Output = Result<(), NodeError>>, generation: u64, ended: Arc<Notify>) {
+        let outcome = run.await;
+        self.recorder.note(&format!("the node ends: {outcome:?}"));
+        let disk = {
+            let mut machine = lock(&self.machine);
+            if machine.generation == generation
+                && let Some(process) = &mut machine.process
+            {
+                process.is_over = true;
+            }
+            machine.disk.clone()
+        };
+        if let Err(error) = outcome {
+            self.recorder.tell(|checkers| checkers.node_failed(&error.to_string(), &disk));
+        }
+        ended.notify_one();
     }
 
     /// Starts the process again if it ends by itself.

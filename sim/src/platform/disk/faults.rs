@@ -54,3 +54,11 @@ pub struct DiskFaultCounts {
     pub crashes: u64,
     pub power_losses: u64,
 }
+
+impl DiskFaultCounts {
+    /// Operations whose outcome was wrong: a process that trusted its disk may fail by one.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.sync_failures + self.write_errors + self.read_errors + self.read_flips + self.full
+    }
+}

@@ -148,6 +148,12 @@ impl SimDisk {
         self.state().counts
     }
 
+    /// Operations whose outcome was wrong, since the last crash or power loss.
+    #[must_use]
+    pub fn errors_of_process(&self) -> u64 {
+        self.state().errors_of_process()
+    }
+
     /// The hash of all operations so far, with their outcomes.
     #[must_use]
     pub fn trace_hash(&self) -> RunHash {

@@ -61,6 +61,8 @@ pub(super) struct State {
     /// Files whose last read returned a flipped bit: the next one does not.
     flipped: BTreeSet<FileId>,
     incarnation: u64,
+    /// Errors that there had been when the process started.
+    errors_before: u64,
     halt: Option<Halt>,
     pub(super) faults: DiskFaults,
     pub(super) counts: DiskFaultCounts,
@@ -78,6 +80,7 @@ impl State {
             locks: BTreeSet::new(),
             flipped: BTreeSet::new(),
             incarnation: 0,
+            errors_before: 0,
             halt: None,
             faults,
             counts: DiskFaultCounts::default(),
@@ -88,6 +91,10 @@ impl State {
 
     pub(super) fn check_alive(&self, incarnation: u64) -> io::Result<()> {
         if incarnation == self.incarnation { Ok(()) } else { Err(io::Error::other("the process that opened this is dead")) }
+    }
+
+    pub(super) fn errors_of_process(&self) -> u64 {
+        self.counts.errors() - self.errors_before
     }
 
     pub(super) fn halt_after(&mut self, steps: u64) -> Arc<Notify> {
@@ -336,6 +343,7 @@ impl State {
     fn next_incarnation(&mut self) -> u64 {
         self.locks.clear();
         self.halt = None;
+        self.errors_before = self.counts.errors();
         self.incarnation += 1;
         self.incarnation
     }
