@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use gracchus_core::boundary::Mark;
 use serde::Serialize;
 
 use crate::checkers::ViolationKind;
@@ -15,6 +16,28 @@ use crate::world::{self, Ending, RunReport};
 
 /// Of a hundred runs so many may be excused.
 const EXCUSED_PERCENT_MAX: u64 = 1;
+/// A campaign of so many seeds has to reach what one of a few may miss.
+const CAMPAIGN_SEEDS: u64 = 100;
+/// Of a hundred runs of a campaign so many may be excused or too short or gentle to count.
+const UNCOUNTED_PERCENT_MAX: u64 = 1;
+
+/// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
+const REQUIRED_MARKS: [Mark; 14] = [
+    Mark::DuplicateBatchAnswered,
+    Mark::FetchAboveLogEnd,
+    Mark::FetchBelowLogStart,
+    Mark::FetchTimedOut,
+    Mark::FetchWokenByAppend,
+    Mark::GroupCommit,
+    Mark::OutOfOrderSequence,
+    Mark::ProduceRefusedForSpace,
+    Mark::ProducersRebuilt,
+    Mark::RecordsDeleted,
+    Mark::ReplicaFailed,
+    Mark::RetentionAdvanced,
+    Mark::TornTailCut,
+    Mark::UnknownProducerStarted,
+];
 
 /// What came of many runs.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -31,12 +54,16 @@ pub struct Summary {
     pub simulated: Duration,
     /// Real time from the first run's start to the last one's end.
     pub real: Duration,
-    /// Faults that took effect, by kind.
+    /// Planned faults that took effect, by kind, each once.
     pub faults: BTreeMap<String, u64>,
+    /// What came of them, by kind.
+    pub mishaps: BTreeMap<String, u64>,
     /// Clients' operations by kind: done, refused, unknown.
     pub operations: BTreeMap<String, [u64; 3]>,
     /// Rare events that were reached.
     pub marks: BTreeMap<String, u64>,
+    /// Runs that ended clean and do not count, by seed, and what they lack.
+    pub uncounted: BTreeMap<u64, Vec<String>>,
     /// Runs that did not end well, by seed.
     pub failures: Vec<RunReport>,
 }
@@ -54,6 +81,8 @@ pub enum Verdict {
     Panic,
     /// The only run was excused, or too many were.
     Excused,
+    /// It was clean, and did not show enough: a mark was never reached, or too few runs count.
+    Lacking,
 }
 
 impl Verdict {
@@ -66,6 +95,7 @@ impl Verdict {
             Self::Liveness => 11,
             Self::Panic => 12,
             Self::Excused => 13,
+            Self::Lacking => 14,
         }
     }
 }
@@ -105,7 +135,12 @@ impl Summary {
         self.events += report.events;
         self.simulated += report.simulated;
         add_all(&mut self.faults, &report.faults);
+        add_all(&mut self.mishaps, &report.mishaps);
         add_all(&mut self.marks, &report.marks);
+        let lacks = report.lacks();
+        if report.ending == Ending::Clean && !lacks.is_empty() {
+            self.uncounted.insert(report.seed, lacks);
+        }
         for (kind, counts) in &report.operations {
             let sums = self.operations.entry(kind.clone()).or_default();
             for (sum, count) in sums.iter_mut().zip(counts) {
@@ -113,7 +148,7 @@ impl Summary {
             }
         }
         match report.ending {
-            Ending::Clean => {}
+            Ending::Clean | Ending::Stopped(_) => {}
             Ending::Excused(_) => self.excused += 1,
             Ending::Violation { .. } | Ending::Panic(_) => self.failures.push(report),
         }
@@ -130,9 +165,26 @@ impl Summary {
             Verdict::Liveness
         } else if self.excused * 100 > self.seeds * EXCUSED_PERCENT_MAX {
             Verdict::Excused
+        } else if !self.missing_marks().is_empty() || self.counts_too_few() {
+            Verdict::Lacking
         } else {
             Verdict::Clean
         }
+    }
+
+    /// Required marks that were never reached, if there were enough seeds to ask for them.
+    #[must_use]
+    pub fn missing_marks(&self) -> Vec<String> {
+        let is_asked = self.seeds >= CAMPAIGN_SEEDS;
+        let required = REQUIRED_MARKS.iter().filter(|_| is_asked).map(|mark| format!("{mark:?}"));
+        required.filter(|mark| !self.marks.contains_key(mark)).collect()
+    }
+
+    /// Whether too many runs that nothing is wrong with do not count.
+    #[must_use]
+    pub fn counts_too_few(&self) -> bool {
+        let uncounted = self.uncounted.len() as u64;
+        self.seeds >= CAMPAIGN_SEEDS && uncounted * 100 > self.seeds * UNCOUNTED_PERCENT_MAX
     }
 }
 
@@ -146,7 +198,11 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let row = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<24}{value}");
         row(f, "seeds", &self.seeds)?;
-        row(f, "counted", &format!("{} (clean, 60 simulated seconds, 1,000 operations and 10 faults at least)", self.counted))?;
+        row(
+            f,
+            "counted",
+            &format!("{} (clean, with 60 simulated seconds, 1,000 operations, 200 acknowledged batches and 10 faults at least)", self.counted),
+        )?;
         row(f, "excused", &self.excused)?;
         row(f, "failed", &self.failures.len())?;
         row(f, "events", &self.events)?;
@@ -156,11 +212,17 @@ impl fmt::Display for Summary {
         for (kind, [done, refused, unknown]) in &self.operations {
             writeln!(f, "  {kind:<22}{done:>10}{refused:>10}{unknown:>10}")?;
         }
-        for (title, counts) in [("faults that took effect", &self.faults), ("marks", &self.marks)] {
+        for (title, counts) in [("faults that took effect", &self.faults), ("what came of them", &self.mishaps), ("marks", &self.marks)] {
             writeln!(f, "\n{title}")?;
             for (kind, count) in counts {
                 writeln!(f, "  {kind:<32}{count:>10}")?;
             }
+        }
+        for (seed, lacks) in &self.uncounted {
+            writeln!(f, "\nseed {seed} does not count: {}", lacks.join(", "))?;
+        }
+        for mark in self.missing_marks() {
+            writeln!(f, "\n{mark} was never reached, and a campaign has to")?;
         }
         for report in &self.failures {
             writeln!(f, "\nseed {} failed: {}", report.seed, describe(&report.ending))?;
@@ -175,6 +237,7 @@ impl fmt::Display for Summary {
 pub fn describe(ending: &Ending) -> String {
     match ending {
         Ending::Clean => "clean".to_owned(),
+        Ending::Stopped(event) => format!("stopped at event {event}, as asked: nothing is said about the rest"),
         Ending::Excused(why) => format!("excused: {why}"),
         Ending::Violation { event, violation } => format!("event {event} violates {}: {}", violation.property, violation.what),
         Ending::Panic(what) => format!("panic: {what}"),

@@ -1,5 +1,6 @@
 //! A client's connection, bounded by the client's patience.
 
+use std::fmt;
 use std::time::Duration;
 
 use gracchus_net::client::{ClientError, Connection, ServedVersions};
@@ -8,6 +9,7 @@ use madsim::time::timeout;
 
 use super::Client;
 use crate::platform::net::{SimReader, SimWriter, Vanish};
+use crate::trace::{Recorder, brief};
 
 /// The connection is of no use any more, and nobody knows what became of what was asked on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Wire {
     vanish: Vanish,
     /// Whether the node is left to wonder when this is given up.
     vanishes: bool,
+    name: String,
+    recorder: Recorder,
 }
 
 impl Wire {
@@ -36,7 +40,8 @@ impl Wire {
         let versions = timeout(patience, connection.negotiate()).await.map_err(|_| Lost)?.map_err(|_| Lost)?;
         let ceiling = client.draw.pick(&[i16::MAX, i16::MAX, 12, 7, 4]);
         let vanishes = client.draw.chance(200_000);
-        Ok(Self { connection, versions, ceiling, patience, vanish, vanishes })
+        let (name, recorder) = (client.name.clone(), client.surroundings.recorder.clone());
+        Ok(Self { connection, versions, ceiling, patience, vanish, vanishes, name, recorder })
     }
 
     /// The version at which `Q` is spoken here.
@@ -54,7 +59,7 @@ impl Wire {
     }
 
     /// Asks and waits for the answer.
-    pub(super) async fn ask<Q: RequestResponsePair>(&mut self, version: i16, request: &Q) -> Result<Q::Response, Lost> {
+    pub(super) async fn ask<Q: RequestResponsePair<Response: fmt::Debug>>(&mut self, version: i16, request: &Q) -> Result<Q::Response, Lost> {
         let answer = timeout(self.patience, self.connection.request(version, request)).await;
         self.settle(answer)
     }
@@ -69,12 +74,13 @@ impl Wire {
         self.settle(sent)
     }
 
-    pub(super) async fn receive<Q: RequestResponsePair>(&mut self) -> Result<Q::Response, Lost> {
+    pub(super) async fn receive<Q: RequestResponsePair<Response: fmt::Debug>>(&mut self) -> Result<Q::Response, Lost> {
         let received = timeout(self.patience, self.connection.receive::<Q>()).await;
         self.settle(received).map(|(_, response)| response)
     }
 
-    fn settle<T>(&self, outcome: Result<Result<T, ClientError>, madsim::time::error::Elapsed>) -> Result<T, Lost> {
+    fn settle<T: fmt::Debug>(&self, outcome: Result<Result<T, ClientError>, madsim::time::error::Elapsed>) -> Result<T, Lost> {
+        self.recorder.remark(|| format!("{} has  {}", self.name, brief(&outcome)));
         match outcome {
             Ok(Ok(value)) => Ok(value),
             // What was decoded from a connection that lives must make sense: anything else is the node's mistake.

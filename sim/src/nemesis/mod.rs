@@ -1,66 +1,95 @@
-//! Brings the plan's faults about, each at its time.
+//! Brings the plan's faults about, each at its time, and counts those that took effect.
 //!
 //! What befalls the process comes one after the other; everything else may overlap with it.
 
+mod disk;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use madsim::time::sleep;
 
+use self::disk::ActiveFaults;
 use crate::plan::{Death, DiskFaultKind, Fault, Plan, PlannedFault};
 use crate::platform::clock::simulated_time;
-use crate::platform::disk::DiskFaults;
+use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::trace::Recorder;
 use crate::world::{Server, client_host};
 
-/// Brings faults about.
-#[derive(Debug)]
+/// Brings faults about. Clones are the same one.
+#[derive(Clone, Debug)]
 pub(crate) struct Nemesis {
-    faults: Vec<PlannedFault>,
+    faults: Arc<Vec<PlannedFault>>,
     duration: Duration,
-    disk: DiskFaults,
     server: Server,
     net: SimNet,
     recorder: Recorder,
+    disk: Arc<Mutex<ActiveFaults>>,
+    /// Planned faults that took effect, by kind: each once, whatever came of it.
+    took_effect: Arc<Mutex<BTreeMap<&'static str, u64>>>,
 }
 
 impl Nemesis {
     pub(crate) fn new(plan: &Plan, server: Server, net: SimNet, recorder: Recorder) -> Self {
-        let duration = Duration::from_millis(plan.duration_ms);
-        Self { faults: plan.faults.clone(), duration, disk: plan.disk.clone(), server, net, recorder }
+        Self {
+            faults: Arc::new(plan.faults.clone()),
+            duration: Duration::from_millis(plan.duration_ms),
+            server,
+            net,
+            recorder,
+            disk: Arc::new(Mutex::new(ActiveFaults::new(plan.disk.clone()))),
+            took_effect: Arc::default(),
+        }
     }
 
     /// Goes through the plan and returns at its end.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(&self) {
         let started = simulated_time();
-        for PlannedFault { at_us, fault } in &self.faults {
+        for PlannedFault { at_us, fault } in self.faults.iter() {
             wait_until(started + Duration::from_micros(*at_us)).await;
             self.bring(fault).await;
         }
         wait_until(started + self.duration).await;
     }
 
+    /// Ends what would end later.
+    pub(crate) async fn heal(&self) {
+        self.net.heal();
+        for kind in lock(&self.disk).end_all(&self.server.disk()) {
+            self.count(kind, true);
+        }
+        self.server.renew_if_failed().await;
+    }
+
+    /// Planned faults that took effect so far, by kind.
+    pub(crate) fn took_effect(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.took_effect).clone()
+    }
+
     async fn bring(&self, fault: &Fault) {
         match fault {
             Fault::Crash(death) => {
                 self.server.await_steps(death.after_steps).await;
-                self.server.crash(Duration::from_millis(death.down_ms)).await;
+                self.count("crash", self.server.crash(Duration::from_millis(death.down_ms)).await);
                 self.fall_again(death).await;
             }
             Fault::PowerLoss(death) => {
                 self.server.await_steps(death.after_steps).await;
-                self.server.lose_power(Duration::from_millis(death.down_ms)).await;
+                self.count("power loss", self.server.lose_power(Duration::from_millis(death.down_ms)).await);
                 self.fall_again(death).await;
             }
-            Fault::Stop { down_ms } => self.server.stop(Duration::from_millis(*down_ms)).await,
-            Fault::Pause { length_ms } => self.server.pause(Duration::from_millis(*length_ms)).await,
+            Fault::Stop { down_ms } => self.count("clean stop", self.server.stop(Duration::from_millis(*down_ms)).await),
+            Fault::Pause { length_ms } => self.count("pause", self.server.pause(Duration::from_millis(*length_ms)).await),
             Fault::Resets { per_million } => {
                 let count = self.net.reset_some(*per_million);
                 self.recorder.note(&format!("{count} connections are reset"));
+                self.count("connection resets", count > 0);
             }
             Fault::Stalls { per_million, length_ms } => self.stall(*per_million, *length_ms),
             Fault::Partition { client, length_ms } => self.part(*client, *length_ms),
-            Fault::WallStep { by_ms } => self.server.step_wall(*by_ms),
+            Fault::WallStep { by_ms } => self.count("wall clock step", self.server.step_wall(*by_ms)),
             Fault::Disk { kind, length_ms } => self.spoil_disk(*kind, *length_ms),
         }
     }
@@ -69,15 +98,16 @@ impl Nemesis {
     async fn fall_again(&self, death: &Death) {
         for &steps in &death.in_recovery {
             self.server.await_steps(steps).await;
-            self.server.lose_power(Duration::from_millis(death.down_ms)).await;
+            self.count("power loss in recovery", self.server.lose_power(Duration::from_millis(death.down_ms)).await);
         }
     }
 
     fn stall(&self, per_million: u32, length_ms: u64) {
-        let (net, recorder) = (self.net.clone(), self.recorder.clone());
+        let nemesis = self.clone();
         spawn(async move {
-            let count = net.stall_some(per_million, Duration::from_millis(length_ms)).await;
-            recorder.note(&format!("{count} connections go on after a stall"));
+            let count = nemesis.net.stall_some(per_million, Duration::from_millis(length_ms)).await;
+            nemesis.recorder.note(&format!("{count} connections go on after a stall"));
+            nemesis.count("connection stalls", count > 0);
         });
     }
 
@@ -85,7 +115,8 @@ impl Nemesis {
         let host = client_host(u8::try_from(client + 1).expect("clients are few"));
         let (net, server) = (self.net.clone(), self.server.host());
         self.recorder.note(&format!("{host} is cut off"));
-        net.set_partitioned(host, server, true);
+        let parted = net.set_partitioned(host, server, true);
+        self.count("partition", parted > 0);
         spawn(async move {
             sleep(Duration::from_millis(length_ms)).await;
             net.set_partitioned(host, server, false);
@@ -94,26 +125,20 @@ impl Nemesis {
 
     fn spoil_disk(&self, kind: DiskFaultKind, length_ms: u64) {
         self.recorder.note(&format!("the disk: {kind:?}"));
-        self.server.alter_disk(|faults| apply(kind, faults));
-        let (server, sound) = (self.server.clone(), self.disk.clone());
+        let number = lock(&self.disk).begin(kind, &self.server.disk());
+        let nemesis = self.clone();
         spawn(async move {
             sleep(Duration::from_millis(length_ms)).await;
-            server.alter_disk(|faults| faults.clone_from(&sound));
+            if let Some(kind) = lock(&nemesis.disk).end(number, &nemesis.server.disk()) {
+                nemesis.count(kind, true);
+            }
         });
     }
-}
 
-fn apply(kind: DiskFaultKind, faults: &mut DiskFaults) {
-    match kind {
-        DiskFaultKind::Slow { per_million, ms_max } => {
-            faults.slow = per_million;
-            faults.slow_ms_max = ms_max;
+    fn count(&self, kind: &'static str, took_effect: bool) {
+        if took_effect {
+            *lock(&self.took_effect).entry(kind).or_default() += 1;
         }
-        DiskFaultKind::SyncFailures { per_million } => faults.sync_failure = per_million,
-        DiskFaultKind::WriteErrors { per_million } => faults.write_error = per_million,
-        DiskFaultKind::ReadErrors { per_million } => faults.read_error = per_million,
-        DiskFaultKind::ReadFlips { per_million } => faults.read_flip = per_million,
-        DiskFaultKind::Full => faults.capacity_bytes = 0,
     }
 }
 

@@ -203,6 +203,9 @@ fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
             let kind = DiskFaultKind::ReadFlips { per_million: draw.pick(&[5_000, 100_000]) };
             disk(draw, kind)
         }
-        _ => disk(draw, DiskFaultKind::Full),
+        _ => {
+            let kind = DiskFaultKind::Full { spare_bytes: draw.pick(&[0, 300, 5_000, 50_000]) };
+            disk(draw, kind)
+        }
     }
 }

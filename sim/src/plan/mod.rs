@@ -197,7 +197,7 @@ pub enum Fault {
     Disk {
         /// How.
         kind: DiskFaultKind,
-        /// For so many milliseconds, or until the node's process ends.
+        /// For so many milliseconds. Others may begin and end meanwhile.
         length_ms: u64,
     },
 }
@@ -243,8 +243,11 @@ pub enum DiskFaultKind {
         /// Chance in a million.
         per_million: u32,
     },
-    /// The disk is full.
-    Full,
+    /// The disk is full, or nearly: a write that no longer fits leaves a part of itself.
+    Full {
+        /// Bytes of room that are left when it begins.
+        spare_bytes: u64,
+    },
 }
 
 impl Plan {

@@ -4,4 +4,5 @@ mod hash;
 mod recorder;
 
 pub use hash::{RollingHash, RunHash};
+pub(crate) use recorder::brief;
 pub use recorder::{Listing, Recorder};

@@ -46,12 +46,16 @@ impl fmt::Debug for Listing {
 struct Recording {
     hash: RollingHash,
     events: u64,
+    /// When the last event was.
+    last: Duration,
     marks: BTreeMap<Mark, u64>,
     order: Draw,
     buffer: Vec<u8>,
     listing: Option<Listing>,
     checkers: Checkers,
     violation: Option<(u64, Violation)>,
+    /// Whether the listing has come to its end.
+    is_stopped: bool,
 }
 
 impl Recorder {
@@ -61,12 +65,14 @@ impl Recorder {
         let recording = Recording {
             hash: RollingHash::default(),
             events: 0,
+            last: Duration::ZERO,
             marks: BTreeMap::new(),
             order: Draw::new(seed, Stream::Effects),
             buffer: Vec::new(),
             listing,
             checkers: Checkers::default(),
             violation: None,
+            is_stopped: false,
         };
         Self { shared: Arc::new(Mutex::new(recording)), over: Arc::new(Notify::new()) }
     }
@@ -91,12 +97,17 @@ impl Recorder {
     /// Something befell the world.
     pub fn note(&self, what: &str) {
         let mut recording = lock(&self.shared);
-        recording.events += 1;
+        recording.count_event();
         recording.hash.number(nanos());
         recording.hash.bytes(what.as_bytes());
         if recording.list(|| what.to_owned()) {
             self.over.notify_one();
         }
+    }
+
+    /// Lists something that is no event: it follows from events, and helps who reads them.
+    pub fn remark(&self, what: impl FnOnce() -> String) {
+        lock(&self.shared).list(what);
     }
 
     /// Tells the checkers something, and ends the run if they object.
@@ -122,6 +133,12 @@ impl Recorder {
         lock(&self.shared).events
     }
 
+    /// When the last event was, in simulated time.
+    #[must_use]
+    pub fn last(&self) -> Duration {
+        lock(&self.shared).last
+    }
+
     /// How often each mark was reached.
     #[must_use]
     pub fn marks(&self) -> BTreeMap<Mark, u64> {
@@ -132,6 +149,13 @@ impl Recorder {
     #[must_use]
     pub fn violation(&self) -> Option<(u64, Violation)> {
         lock(&self.shared).violation.clone()
+    }
+
+    /// The event that the run was to end with, if it has come to that.
+    #[must_use]
+    pub fn stopped_at(&self) -> Option<u64> {
+        let recording = lock(&self.shared);
+        recording.listing.as_ref().filter(|_| recording.is_stopped).map(|listing| listing.until)
     }
 
     /// The hash of all events and of the draws that ordered effects.
@@ -159,7 +183,7 @@ impl Recorder {
 
 impl Recording {
     fn hash_step(&mut self, node: NodeId, now: Now, input: &Input, effects: &Effects) {
-        self.events += 1;
+        self.count_event();
         self.buffer.clear();
         let bytes = std::mem::take(&mut self.buffer);
         // What a payload holds is not written, only its length; its checksum stands in the header beside it.
@@ -167,6 +191,11 @@ impl Recording {
         self.hash.number(bytes.len() as u64);
         self.hash.bytes(&bytes);
         self.buffer = bytes;
+    }
+
+    fn count_event(&mut self) {
+        self.events += 1;
+        self.last = simulated_time();
     }
 
     /// Lists the current event. True if it is the last one wanted.
@@ -177,7 +206,8 @@ impl Recording {
         }
         let seconds = Duration::from_nanos(nanos()).as_secs_f64();
         (listing.line)(&format!("{:>8}  {seconds:>12.6}  {}", self.events, describe()));
-        self.events == listing.until
+        self.is_stopped |= self.events == listing.until;
+        self.is_stopped
     }
 }
 
@@ -185,10 +215,10 @@ fn nanos() -> u64 {
     u64::try_from(simulated_time().as_nanos()).expect("runs are short")
 }
 
-/// Longest description of an input or of effects in a listing.
+/// Longest description of anything in a listing, in characters.
 const BRIEF_CHARS_MAX: usize = 600;
 
-fn brief(value: &impl fmt::Debug) -> String {
+pub(crate) fn brief(value: &impl fmt::Debug) -> String {
     let mut text = format!("{value:?}");
     if let Some((end, _)) = text.char_indices().nth(BRIEF_CHARS_MAX) {
         text.truncate(end);

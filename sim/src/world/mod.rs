@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use madsim::net::NetSim;
@@ -26,7 +26,6 @@ use crate::clients::{Client, OperationCounts, Surroundings, Topic};
 use crate::draw::{Draw, Stream};
 use crate::nemesis::Nemesis;
 use crate::plan::{ClientKind, ClientPlan, Plan};
-use crate::platform::clock::simulated_time;
 use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::trace::{Listing, Recorder, RollingHash};
@@ -50,15 +49,18 @@ fn run_here(plan: &Plan, listing: Option<Listing>) -> RunReport {
     let started = Instant::now();
     let recorder = Recorder::new(plan.seed, listing);
     let mut report = RunReport::new(plan.seed);
+    let world = OnceLock::new();
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
-        let world = runtime.block_on(async { World::run(plan, &recorder).await });
-        world.tell(&mut report);
+        runtime.block_on(async { world.get_or_init(|| World::new(plan, &recorder)).run().await });
     }));
     if let Err(panic) = ran {
         report.ending = Ending::Panic(describe_panic(&*panic));
     }
     report.take_record(&recorder);
+    if let Some(world) = world.get() {
+        world.tell(&mut report);
+    }
     report.real = started.elapsed();
     report
 }
@@ -74,13 +76,14 @@ pub(crate) struct World {
     server: Server,
     net: SimNet,
     surroundings: Surroundings,
+    nemesis: Nemesis,
     hosts: Mutex<BTreeMap<IpAddr, NodeId>>,
-    simulated: Duration,
-    last_draw: u64,
+    /// What madsim's own generator would have given next when the run was over: it has drawn as often as in another run, or not.
+    last_draw: OnceLock<u64>,
 }
 
 impl World {
-    async fn run(plan: &Plan, recorder: &Recorder) -> Self {
+    fn new(plan: &Plan, recorder: &Recorder) -> Self {
         let net = SimNet::new(plan.seed, plan.network.faults.clone());
         let latency = Duration::from_micros(plan.network.latency_us_min)..Duration::from_micros(plan.network.latency_us_max);
         NetSim::current().update_config(|config| config.send_latency = latency);
@@ -95,25 +98,27 @@ impl World {
             stopping: Arc::new(AtomicBool::new(false)),
             disk: server.disk(),
         };
-        let mut world =
-            Self { plan: plan.clone(), server, net, surroundings, hosts: Mutex::default(), simulated: Duration::ZERO, last_draw: 0 };
-        tokio::select! {
-            biased;
-            () = recorder.over() => {}
-            () = world.play() => {}
-        }
-        world.simulated = simulated_time();
-        world.last_draw = madsim::rand::random();
-        world
+        let nemesis = Nemesis::new(plan, server.clone(), net.clone(), recorder.clone());
+        Self { plan: plan.clone(), server, net, surroundings, nemesis, hosts: Mutex::default(), last_draw: OnceLock::new() }
     }
 
-    async fn play(&mut self) {
+    async fn run(&self) {
+        tokio::select! {
+            biased;
+            () = self.surroundings.recorder.over() => {}
+            () = self.play() => {}
+        }
+        self.surroundings.recorder.note("the run is over");
+        self.last_draw.get_or_init(madsim::rand::random);
+    }
+
+    async fn play(&self) {
         self.server.start();
         if !self.set_up().await {
             return;
         }
         let clients = self.start_clients();
-        Nemesis::new(&self.plan, self.server.clone(), self.net.clone(), self.surroundings.recorder.clone()).run().await;
+        self.nemesis.run().await;
         self.heal().await;
         self.end_clients(clients).await;
         self.check_liveness().await;
@@ -165,11 +170,10 @@ impl World {
     }
 
     /// Ends every fault that is under way. A node whose disk has failed is started again: until then its replicas stay offline.
-    async fn heal(&mut self) {
+    async fn heal(&self) {
         self.surroundings.recorder.note("all is healed");
-        self.net.heal();
         self.net.set_faults(crate::platform::net::NetFaults::default());
-        self.server.heal(&self.plan.disk).await;
+        self.nemesis.heal().await;
     }
 
     async fn end_clients(&self, clients: Vec<JoinHandle<()>>) {
@@ -198,17 +202,17 @@ impl World {
     }
 
     fn tell(&self, report: &mut RunReport) {
-        report.simulated = self.simulated;
+        report.simulated = self.surroundings.recorder.last();
         report.operations = lock(&self.surroundings.counts).by_kind.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect();
-        report.add_faults(&self.server, &self.net);
+        report.add_faults(&self.nemesis, &self.server, &self.net);
         let mut hash = RollingHash::default();
         hash.bytes(&self.surroundings.recorder.hash().0.to_le_bytes());
         hash.bytes(&self.server.disk().trace_hash().0.to_le_bytes());
         let (position, next) = self.net.fingerprint();
         hash.bytes(&position.to_le_bytes());
         hash.number(next);
-        hash.number(self.last_draw);
-        hash.bytes(&self.simulated.as_nanos().to_le_bytes());
+        hash.number(self.last_draw.get().copied().unwrap_or_default());
+        hash.bytes(&report.simulated.as_nanos().to_le_bytes());
         report.hash = hash.value();
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Server;
 use crate::checkers::{Violation, ViolationKind};
+use crate::nemesis::Nemesis;
 use crate::platform::net::SimNet;
 use crate::trace::{Recorder, RunHash};
 
@@ -15,6 +16,8 @@ use crate::trace::{Recorder, RunHash};
 pub enum Ending {
     /// As it should.
     Clean,
+    /// It was to go on no longer than this event: nothing is said about the rest.
+    Stopped(u64),
     /// More went wrong than the promises cover: nothing is said about the rest.
     Excused(String),
     /// A property did not hold.
@@ -43,8 +46,10 @@ pub struct RunReport {
     pub simulated: Duration,
     /// Real time.
     pub real: Duration,
-    /// Faults that took effect, by kind.
+    /// Planned faults that took effect, by kind, each once.
     pub faults: BTreeMap<String, u64>,
+    /// What came of them, by kind: each failed operation of the disk, each connection.
+    pub mishaps: BTreeMap<String, u64>,
     /// Clients' operations by kind: done, refused, unknown.
     pub operations: BTreeMap<String, [u64; 3]>,
     /// Rare events that were reached.
@@ -54,6 +59,7 @@ pub struct RunReport {
 /// What a seed needs to count.
 const COUNTS_SIMULATED: Duration = Duration::from_secs(60);
 const COUNTS_OPERATIONS: u64 = 1_000;
+const COUNTS_PRODUCED: u64 = 200;
 const COUNTS_FAULTS: u64 = 10;
 
 impl RunReport {
@@ -66,6 +72,7 @@ impl RunReport {
             simulated: Duration::ZERO,
             real: Duration::ZERO,
             faults: BTreeMap::new(),
+            mishaps: BTreeMap::new(),
             operations: BTreeMap::new(),
             marks: BTreeMap::new(),
         }
@@ -77,29 +84,29 @@ impl RunReport {
         if let (Ending::Clean, Some((event, violation))) = (&self.ending, recorder.violation()) {
             self.ending = Ending::Violation { event, violation };
         }
+        if let (Ending::Clean, Some(event)) = (&self.ending, recorder.stopped_at()) {
+            self.ending = Ending::Stopped(event);
+        }
     }
 
-    pub(super) fn add_faults(&mut self, server: &Server, net: &SimNet) {
-        let (disk, process, net) = (server.disk().fault_counts(), server.faults(), net.fault_counts());
+    pub(super) fn add_faults(&mut self, nemesis: &Nemesis, server: &Server, net: &SimNet) {
+        self.faults = nemesis.took_effect().into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
+        let (disk, net) = (server.disk().fault_counts(), net.fault_counts());
         let counts = [
-            ("crash", disk.crashes),
-            ("power loss", disk.power_losses),
-            ("clean stop", process.stops),
-            ("pause", process.pauses),
-            ("wall clock step", process.wall_steps),
+            ("node ended by itself", server.self_ends()),
             ("sync failure", disk.sync_failures),
             ("write error", disk.write_errors),
             ("read error", disk.read_errors),
             ("bit flip on read", disk.read_flips),
-            ("full disk", disk.full),
-            ("slow disk", disk.slow),
+            ("write without room", disk.full),
+            ("short space told", disk.short_space_told),
+            ("slow operation", disk.slow),
             ("connection reset", net.resets),
             ("connection stall", net.stalls),
-            ("partition", net.partitions),
             ("half-open connection", net.half_open),
             ("connect held", net.connects_held),
         ];
-        self.faults = counts.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.to_owned(), count)).collect();
+        self.mishaps = counts.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.to_owned(), count)).collect();
     }
 
     /// Operations that were done.
@@ -108,12 +115,32 @@ impl RunReport {
         self.operations.values().map(|[done, ..]| done).sum()
     }
 
-    /// Whether it was long and rough enough to count.
+    /// Batches that were acknowledged.
+    #[must_use]
+    pub fn produced(&self) -> u64 {
+        self.operations.get("produce").map_or(0, |[done, ..]| *done)
+    }
+
+    /// Whether it was clean, and long and rough enough to count.
     #[must_use]
     pub fn counts(&self) -> bool {
-        // One slow disk counts once for each slow operation, which would be no measure.
-        let faults: u64 = self.faults.iter().map(|(kind, count)| if kind == "slow disk" { 1 } else { *count }).sum();
-        self.ending == Ending::Clean && self.simulated >= COUNTS_SIMULATED && self.done() >= COUNTS_OPERATIONS && faults >= COUNTS_FAULTS
+        self.ending == Ending::Clean && self.lacks().is_empty()
+    }
+
+    /// What it would have to have had more of to count.
+    #[must_use]
+    pub fn lacks(&self) -> Vec<String> {
+        let mut lacks = Vec::new();
+        let mut need = |what: &str, had: u64, wanted: u64| {
+            if had < wanted {
+                lacks.push(format!("{had} {what} of {wanted}"));
+            }
+        };
+        need("simulated seconds", self.simulated.as_secs(), COUNTS_SIMULATED.as_secs());
+        need("operations", self.done(), COUNTS_OPERATIONS);
+        need("acknowledged batches", self.produced(), COUNTS_PRODUCED);
+        need("faults", self.faults.values().sum(), COUNTS_FAULTS);
+        lacks
     }
 
     /// Whether it ended in a violation of such a property.

@@ -22,7 +22,7 @@ use crate::checkers::Violation;
 use crate::draw::{Draw, Stream};
 use crate::plan::{NodePlan, Plan, StorePlan};
 use crate::platform::clock::SimClock;
-use crate::platform::disk::{DiskFaults, Pace, SimDisk};
+use crate::platform::disk::{Pace, SimDisk};
 use crate::platform::net::SimNet;
 use crate::platform::{SimPlatform, lock};
 use crate::trace::Recorder;
@@ -33,14 +33,6 @@ const STOP_MS_MAX: u64 = 20_000;
 const STEPS_MS_MAX: u64 = 200;
 /// How long a process that ended by itself stays down.
 const RESTART_MS: u64 = 300;
-
-/// Faults of the process that took effect.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ProcessFaults {
-    pub(crate) stops: u64,
-    pub(crate) pauses: u64,
-    pub(crate) wall_steps: u64,
-}
 
 /// The machine that the node runs on. Clones are the same machine.
 #[derive(Clone, Debug)]
@@ -61,7 +53,8 @@ struct Machine {
     process: Option<Process>,
     /// Processes so far: who watches one knows by it whether that one still runs.
     generation: u64,
-    faults: ProcessFaults,
+    /// How often a process ended by itself.
+    self_ends: u64,
 }
 
 #[derive(Debug)]
@@ -75,11 +68,11 @@ struct Process {
 impl Server {
     pub(crate) fn new(plan: &Plan, node: madsim::task::NodeId, address: SocketAddr, net: &SimNet, recorder: &Recorder) -> Self {
         let machine = Machine {
-            disk: SimDisk::new(plan.seed, plan.disk.clone()).with_pace(Pace::Sleeps),
+            disk: SimDisk::new(plan.seed, plan.disk.clone()).with_pace(Pace::Sleeps).told_to(recorder.clone()),
             entropy: Arc::new(Mutex::new(Draw::new(plan.seed, Stream::Entropy))),
             process: None,
             generation: 0,
-            faults: ProcessFaults::default(),
+            self_ends: 0,
         };
         Self {
             node,
@@ -129,36 +122,40 @@ impl Server {
         }
     }
 
-    /// The process dies on the spot.
-    pub(crate) async fn crash(&self, down: Duration) {
-        if self.kill() {
-            self.recorder.note("the process dies");
+    /// The process dies on the spot. True if it was running.
+    pub(crate) async fn crash(&self, down: Duration) -> bool {
+        let killed = self.kill();
+        if let Some(process) = &killed {
+            self.recorder.note(if process.is_over { "the process is cleared away" } else { "the process dies" });
             self.net.process_died(self.address.ip());
             self.renew_disk(SimDisk::crash);
         }
         sleep(down).await;
         self.start();
+        killed.is_some_and(|process| !process.is_over)
     }
 
-    /// The machine loses its power.
-    pub(crate) async fn lose_power(&self, down: Duration) {
+    /// The machine loses its power. True if the process was running.
+    pub(crate) async fn lose_power(&self, down: Duration) -> bool {
         self.recorder.note("the power goes");
         self.net.power_lost(self.address.ip());
-        self.kill();
+        let killed = self.kill();
         let disk = self.renew_disk(SimDisk::lose_power);
         self.recorder.tell(|checkers| checkers.power_lost(&disk));
         sleep(down).await;
         self.net.power_is_back(self.address.ip());
         self.start();
+        killed.is_some_and(|process| !process.is_over)
     }
 
-    /// The process is asked to stop.
-    pub(crate) async fn stop(&self, down: Duration) {
+    /// The process is asked to stop. True if it was running.
+    pub(crate) async fn stop(&self, down: Duration) -> bool {
         let asked = {
             let mut machine = lock(&self.machine);
-            machine.faults.stops += 1;
-            machine.process.as_mut().and_then(|process| Some((process.stop.take()?, Arc::clone(&process.ended))))
+            let running = machine.process.as_mut().filter(|process| !process.is_over);
+            running.and_then(|process| Some((process.stop.take()?, Arc::clone(&process.ended))))
         };
+        let was_running = asked.is_some();
         if let Some((stop, ended)) = asked {
             self.recorder.note("the node is asked to stop");
             let _ = stop.send(());
@@ -168,34 +165,28 @@ impl Server {
             }
         }
         self.crash(down).await;
+        was_running
     }
 
-    /// The process stands still for a while.
-    pub(crate) async fn pause(&self, length: Duration) {
+    /// The process stands still for a while. True if there was one that ran.
+    pub(crate) async fn pause(&self, length: Duration) -> bool {
+        let is_running = self.is_running();
         self.recorder.note("the process stands still");
-        lock(&self.machine).faults.pauses += 1;
         Handle::current().pause(self.node);
         sleep(length).await;
         Handle::current().resume(self.node);
+        is_running
     }
 
-    pub(crate) fn step_wall(&self, by_ms: i64) {
+    /// Sets the wall clock. True if there is a process that could see it.
+    pub(crate) fn step_wall(&self, by_ms: i64) -> bool {
         self.recorder.note(&format!("the wall clock is set by {by_ms} ms"));
-        lock(&self.machine).faults.wall_steps += 1;
         self.clock.step_wall(by_ms);
+        self.is_running()
     }
 
-    /// Changes what the disk is up to.
-    pub(crate) fn alter_disk(&self, alter: impl FnOnce(&mut DiskFaults)) {
-        let disk = self.disk();
-        let mut faults = disk.faults();
-        alter(&mut faults);
-        disk.set_faults(faults);
-    }
-
-    /// The disk is as sound as it ever was. The process is a new one if the disk has failed it: otherwise it has to get over all else by itself.
-    pub(crate) async fn heal(&self, disk: &DiskFaults) {
-        self.alter_disk(|faults| faults.clone_from(disk));
+    /// Puts a new process in the place of one that the disk has failed. Any other has to get over all else by itself.
+    pub(crate) async fn renew_if_failed(&self) {
         if self.disk().errors_of_process() > 0 {
             self.crash(Duration::from_millis(1)).await;
         }
@@ -205,8 +196,13 @@ impl Server {
         self.address.ip()
     }
 
-    pub(crate) fn faults(&self) -> ProcessFaults {
-        lock(&self.machine).faults
+    /// How often a process ended by itself, its disk having failed it.
+    pub(crate) fn self_ends(&self) -> u64 {
+        lock(&self.machine).self_ends
+    }
+
+    fn is_running(&self) -> bool {
+        lock(&self.machine).process.as_ref().is_some_and(|process| !process.is_over)
     }
 
     /// The disk, as it is at this moment.
@@ -242,13 +238,14 @@ impl Server {
         let is_same = lock(&self.machine).generation == generation;
         let is_abandoned = is_same && lock(&self.machine).process.as_ref().is_some_and(|process| process.stop.is_some());
         if is_abandoned {
+            lock(&self.machine).self_ends += 1;
             self.crash(Duration::ZERO).await;
         }
     }
 
-    /// Ends the process on the spot. False if there is none.
-    fn kill(&self) -> bool {
-        let was_running = lock(&self.machine).process.take().is_some();
+    /// Ends the process on the spot, if there is one.
+    fn kill(&self) -> Option<Process> {
+        let process = lock(&self.machine).process.take();
         Handle::current().resume(self.node);
         Handle::current().kill(self.node);
         Handle::current().restart(self.node);
@@ -256,7 +253,7 @@ impl Server {
             checkers.node_ended();
             Ok(())
         });
-        was_running
+        process
     }
 
     fn renew_disk(&self, renew: impl FnOnce(&SimDisk) -> SimDisk) -> SimDisk {

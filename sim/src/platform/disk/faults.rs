@@ -25,10 +25,13 @@ pub struct DiskFaults {
     pub sync_ms_max: u64,
 }
 
+/// Room on a disk that is never full.
+pub(super) const CAPACITY_BYTES: u64 = 1 << 40;
+
 impl Default for DiskFaults {
     fn default() -> Self {
         Self {
-            capacity_bytes: 1 << 40,
+            capacity_bytes: CAPACITY_BYTES,
             sync_failure: 0,
             write_error: 0,
             read_error: 0,
@@ -50,9 +53,8 @@ pub struct DiskFaultCounts {
     pub read_errors: u64,
     pub read_flips: u64,
     pub full: u64,
+    pub short_space_told: u64,
     pub slow: u64,
-    pub crashes: u64,
-    pub power_losses: u64,
 }
 
 impl DiskFaultCounts {

@@ -7,8 +7,9 @@
 //!   the cache. A change of length may be kept without the bytes, which then read as zeros.
 //! - A name that was created, renamed or removed may be lost or kept until [`sync_dir`](Disk::sync_dir) of its folder, each for itself, and so
 //!   may the name of a folder in the one above it. A rename is kept or lost as a whole.
-//! - A sync may fail. What it covers reads back from the cache until the power goes and is *not* on disk, whatever a later sync says.
-//! - A write may fail after any part of it, for no reason or because the disk is full. A read may fail. A read may return one flipped bit,
+//! - A sync may fail. What it covers reads back from the cache until the power goes and is *not* on disk, whatever a later sync says. A
+//!   `sync_dir` may fail too, but names are kept in a journal, which goes on in its order or not at all: a later one that succeeds covers them.
+//! - A write may fail after any part of it, for no reason or because the disk is full; what has been allocated can be written all the same. A read may fail. A read may return one flipped bit,
 //!   once ([`DiskFaults::read_flip`]) or for good ([`SimDisk::rot`]).
 //! - Each operation yields before and after it takes effect, a write that is split in between too, so that a crash can fall on either side;
 //!   some take long. These are its steps: [`SimDisk::halt_after`] lets a crash fall behind one of them.
@@ -38,7 +39,8 @@ use tokio::sync::Notify;
 pub use self::faults::{DiskFaultCounts, DiskFaults};
 use self::names::FileId;
 use self::state::{Operation, State, Wait};
-use crate::trace::RunHash;
+use crate::platform::lock;
+use crate::trace::{Recorder, RunHash};
 
 /// How a disk lets time pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,13 @@ impl SimDisk {
     #[must_use]
     pub fn with_pace(self, pace: Pace) -> Self {
         Self { pace, ..self }
+    }
+
+    /// The same disk, and who lists what goes wrong with it.
+    #[must_use]
+    pub fn told_to(self, recorder: Recorder) -> Self {
+        self.state().recorder = Some(recorder);
+        self
     }
 
     /// Changes what the disk is up to.
@@ -142,6 +151,12 @@ impl SimDisk {
         self.state().durable(path).map(look)
     }
 
+    /// Bytes in files that have a name.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.state().used_bytes()
+    }
+
     /// Faults that took effect so far.
     #[must_use]
     pub fn fault_counts(&self) -> DiskFaultCounts {
@@ -161,7 +176,7 @@ impl SimDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no holder of the lock panics")
+        lock(&self.state)
     }
 
     /// Lets the time pass that an operation takes, and checks that its process still lives.

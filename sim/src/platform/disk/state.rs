@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 
 use super::Pace;
 use super::content::{ChangeMark, Content};
-use super::faults::{DiskFaultCounts, DiskFaults};
+use super::faults::{CAPACITY_BYTES, DiskFaultCounts, DiskFaults};
 use super::names::{FileId, Names, View};
 use crate::draw::{Draw, Stream};
-use crate::trace::{RollingHash, RunHash};
+use crate::trace::{Recorder, RollingHash, RunHash};
 
 /// What is asked of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ pub(super) struct State {
     pub(super) counts: DiskFaultCounts,
     draw: Draw,
     trace: RollingHash,
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl State {
@@ -86,6 +87,7 @@ impl State {
             counts: DiskFaultCounts::default(),
             draw: Draw::new(seed, Stream::Disk),
             trace: RollingHash::default(),
+            recorder: None,
         }
     }
 
@@ -182,6 +184,7 @@ impl State {
         let end = at + piece.len();
         if self.draw.chance(self.faults.write_error) {
             self.counts.write_errors += 1;
+            self.remark(file, "a write fails");
             let part = self.draw.index(piece.len() + 1);
             self.put(file, at, piece.slice(..part))?;
             return Err(io::Error::from_raw_os_error(EIO));
@@ -189,6 +192,7 @@ impl State {
         let room = self.room(file)?;
         if end > room {
             self.counts.full += 1;
+            self.remark(file, "a write finds no room");
             if room > at {
                 self.put(file, at, piece.slice(..room - at))?;
             }
@@ -201,12 +205,14 @@ impl State {
     pub(super) fn read(&mut self, file: FileId, at: usize, length: usize) -> io::Result<Bytes> {
         if self.draw.chance(self.faults.read_error) {
             self.counts.read_errors += 1;
+            self.remark(file, "a read fails");
             return Err(io::Error::from_raw_os_error(EIO));
         }
         let mut bytes = self.content(file)?.read(at, length).to_vec();
         let just_flipped = self.flipped.remove(&file);
         if !bytes.is_empty() && !just_flipped && self.draw.chance(self.faults.read_flip) {
             self.counts.read_flips += 1;
+            self.remark(file, "a read flips a bit");
             self.flipped.insert(file);
             let place = self.draw.index(bytes.len());
             let bit = self.draw.below(8);
@@ -226,6 +232,7 @@ impl State {
     pub(super) fn sync(&mut self, file: FileId, mark: ChangeMark) -> io::Result<()> {
         if self.draw.chance(self.faults.sync_failure) {
             self.counts.sync_failures += 1;
+            self.remark(file, "a sync fails");
             self.content(file)?.fail_sync(mark);
             return Err(io::Error::from_raw_os_error(EIO));
         }
@@ -236,6 +243,7 @@ impl State {
     pub(super) fn set_length(&mut self, file: FileId, length: usize) -> io::Result<()> {
         if length > self.room(file)? {
             self.counts.full += 1;
+            self.remark(file, "an extension finds no room");
             return Err(io::Error::from_raw_os_error(ENOSPC));
         }
         let before = self.content(file)?.length();
@@ -271,6 +279,9 @@ impl State {
     pub(super) fn sync_dir(&mut self, folder: &Path) -> io::Result<()> {
         if self.draw.chance(self.faults.sync_failure) {
             self.counts.sync_failures += 1;
+            if let Some(recorder) = &self.recorder {
+                recorder.remark(|| format!("the disk: a sync of the folder {} fails", folder.display()));
+            }
             return Err(io::Error::from_raw_os_error(EIO));
         }
         self.names.sync(folder)
@@ -286,18 +297,21 @@ impl State {
         }
     }
 
-    pub(super) fn space(&self) -> Space {
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
+    pub(super) fn space(&mut self) -> Space {
         let total_bytes = self.faults.capacity_bytes;
+        self.counts.short_space_told += u64::from(total_bytes < CAPACITY_BYTES);
         Space { free_bytes: total_bytes.saturating_sub(self.used_bytes), total_bytes }
     }
 
     pub(super) fn crash(&mut self) -> u64 {
-        self.counts.crashes += 1;
         self.next_incarnation()
     }
 
     pub(super) fn lose_power(&mut self) -> u64 {
-        self.counts.power_losses += 1;
         self.names.lose_power(&mut self.draw);
         let kept: BTreeSet<FileId> = self.names.files(View::Durable).into_iter().map(|(_, file)| file).collect();
         self.contents.retain(|file, _| kept.contains(file));
@@ -346,6 +360,17 @@ impl State {
         self.errors_before = self.counts.errors();
         self.incarnation += 1;
         self.incarnation
+    }
+
+    /// Lists what has gone wrong with a file.
+    fn remark(&self, file: FileId, what: &str) {
+        let Some(recorder) = &self.recorder else { return };
+        recorder.remark(|| {
+            let files = self.names.files(View::Seen);
+            let path =
+                files.iter().find(|(_, named)| *named == file).map_or("a file without a name".into(), |(path, _)| path.to_string_lossy());
+            format!("the disk: {what}: {path}")
+        });
     }
 
     fn content(&mut self, file: FileId) -> io::Result<&mut Content> {

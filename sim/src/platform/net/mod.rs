@@ -39,7 +39,6 @@ pub struct NetFaults {
 pub struct NetFaultCounts {
     pub resets: u64,
     pub stalls: u64,
-    pub partitions: u64,
     pub half_open: u64,
     pub connects_held: u64,
 }
@@ -164,8 +163,8 @@ impl SimNet {
         chosen.len()
     }
 
-    /// Parts two hosts, or joins them again.
-    pub fn set_partitioned(&self, one: IpAddr, other: IpAddr, is_partitioned: bool) {
+    /// Parts two hosts, or joins them again. Says how many connections there are between them.
+    pub fn set_partitioned(&self, one: IpAddr, other: IpAddr, is_partitioned: bool) -> usize {
         let mut shared = lock(&self.shared);
         for pair in [(one, other), (other, one)] {
             if is_partitioned {
@@ -174,20 +173,24 @@ impl SimNet {
                 shared.partitioned.remove(&pair);
             }
         }
-        shared.counts.partitions += u64::from(is_partitioned);
+        let mut count = 0;
         for link in &shared.links {
             let mut link = lock(link);
             let (client, server) = (link.client.ip(), link.server.ip());
-            if [(one, other), (other, one)].contains(&(client, server)) {
+            if [(one, other), (other, one)].contains(&(client, server)) && !link.is_over() {
                 link.set_partitioned(is_partitioned);
+                count += 1;
             }
         }
+        count
     }
 
     /// Joins all hosts again.
     pub fn heal(&self) {
         let pairs: Vec<_> = lock(&self.shared).partitioned.iter().copied().collect();
-        pairs.into_iter().for_each(|(one, other)| self.set_partitioned(one, other, false));
+        for (one, other) in pairs {
+            self.set_partitioned(one, other, false);
+        }
     }
 
     /// A process on a host dies: some of its connections are reset; the others close as it is cleared away.
