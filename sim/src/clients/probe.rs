@@ -1,7 +1,9 @@
 //! What a run does before and after: it makes the topics, and when all is healed it asks each partition for a write, a read, and its whole log.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
+use gracchus_core::ids::TopicPartition;
 use gracchus_core::offset::Offset;
 use gracchus_net::client::{
     Acks, FetchPosition, PartitionBatch, WireError, fetch_request, fetched_partitions, produce_request, produced_partitions,
@@ -14,6 +16,13 @@ use super::{Client, Lost, Topic, Wire, admin, client_time};
 use crate::checkers::{Checkers, SessionKind, Violation};
 use crate::history::{Batch, RecordId};
 use crate::plan::TopicPlan;
+use crate::platform::clock::simulated_time;
+use crate::platform::lock;
+
+/// How long a fetch waits for a record, in milliseconds.
+const FETCH_WAIT_MS: i32 = 2_500;
+/// How soon after the acknowledgement of a write a fetch that waits for it has to return, in milliseconds.
+const FETCH_WAKE_MS_MAX: u64 = 1_000;
 
 impl Client {
     /// Creates the topics and learns their ids, trying again until it succeeds.
@@ -40,28 +49,67 @@ impl Client {
         Ok(topics)
     }
 
-    /// Writes to a partition and reads its whole log, trying again until both succeed.
-    pub async fn serve_again(&mut self, topic: &Topic, index: i32) {
-        loop {
-            if let Some(mut wire) = self.connect().await
-                && self.try_serve_again(&mut wire, topic, index).await == Ok(true)
-            {
-                return;
+    /// Asks each partition for all that it is there for, and says on the way which one it is at. Until the first has served, the node may
+    /// still be coming up; from then on it has to answer whatever it is asked.
+    pub async fn serve_all(&mut self, topics: &[Topic], at: &Mutex<String>) {
+        let partitions = topics.iter().flat_map(|topic| (0..topic.partitions).map(move |index| (topic, index)));
+        let mut has_served = false;
+        for (topic, index) in partitions {
+            *lock(at) = format!("{}-{index}", topic.key.name.as_str());
+            loop {
+                match self.connect_and_serve(topic, index).await {
+                    Ok(true) => break,
+                    Ok(false) => sleep(Duration::from_millis(100)).await,
+                    Err(Lost) if has_served => {
+                        let what = format!("{} did not answer, and all is well", topic.partition(index));
+                        self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("AnswersEach", what)));
+                        return;
+                    }
+                    Err(Lost) => sleep(Duration::from_millis(100)).await,
+                }
             }
-            sleep(Duration::from_millis(100)).await;
+            has_served = true;
         }
     }
 
-    async fn try_serve_again(&mut self, wire: &mut Wire, topic: &Topic, index: i32) -> Result<bool, Lost> {
-        if !self.probe_produce(wire, topic, index).await? {
+    /// Writes to a partition, has a reader wait for that, and reads the whole log. False if the node would not.
+    async fn connect_and_serve(&mut self, topic: &Topic, index: i32) -> Result<bool, Lost> {
+        let mut writing = Wire::open(self).await?;
+        let mut reading = Wire::open(self).await?;
+        if !self.write_and_wait(&mut writing, &mut reading, topic, index).await? {
             return Ok(false);
         }
-        let log_start = list_offset(&self.surroundings, wire, topic, index, EARLIEST).await?;
-        let log_end = list_offset(&self.surroundings, wire, topic, index, LATEST).await?;
+        let log_start = list_offset(&self.surroundings, &mut reading, topic, index, EARLIEST).await?;
+        let log_end = list_offset(&self.surroundings, &mut reading, topic, index, LATEST).await?;
         let (Some(log_start), Some(log_end)) = (log_start, log_end) else { return Ok(false) };
-        let Some(records) = self.read_whole(wire, topic, index, log_start, log_end).await? else { return Ok(false) };
+        let Some(records) = self.read_whole(&mut reading, topic, index, log_start, log_end).await? else { return Ok(false) };
         let partition = topic.partition(index);
         self.surroundings.recorder.tell(|checkers| checkers.read_whole(partition, log_start, &records, log_end));
+        Ok(true)
+    }
+
+    /// A fetch at the log's end waits while a batch is written, and has to return with it.
+    async fn write_and_wait(&mut self, writing: &mut Wire, reading: &mut Wire, topic: &Topic, index: i32) -> Result<bool, Lost> {
+        let Some(position) = list_offset(&self.surroundings, reading, topic, index, LATEST).await? else { return Ok(false) };
+        let wanted = FetchPosition { topic: topic.key.clone(), partition: index, offset: position.0, leader_epoch: -1, bytes_max: 1 << 20 };
+        let asked = simulated_time();
+        reading.send(reading.version::<FetchRequest>()?, &fetch_request(FETCH_WAIT_MS, 1, 1 << 20, [wanted])).await?;
+        let is_written = self.probe_produce(writing, topic, index).await?;
+        let acked = simulated_time();
+        let fetched = fetched_partitions(reading.receive::<FetchRequest>().await?).next().filter(|fetched| fetched.error == WireError::NONE);
+        let Some(fetched) = fetched.filter(|_| is_written) else { return Ok(false) };
+        let partition = topic.partition(index);
+        let is_in_time = acked - asked < Duration::from_millis(FETCH_WAKE_MS_MAX);
+        let late = simulated_time() - acked;
+        self.surroundings.recorder.tell(|checkers| {
+            let (records, _) = read(&fetched, position).map_err(|what| unserved(partition, &what))?;
+            if is_in_time && (records.is_empty() || late > Duration::from_millis(FETCH_WAKE_MS_MAX)) {
+                let what = format!("{partition}: a fetch at {position} came back {late:?} after a write, with {} records", records.len());
+                return Err(Violation::liveness("WakesFetches", what));
+            }
+            let power_losses = checkers.power_losses();
+            checkers.read(partition, &records, power_losses)
+        });
         Ok(true)
     }
 
@@ -104,8 +152,7 @@ impl Client {
             let fetched = fetched_partitions(response).next().filter(|fetched| fetched.error == WireError::NONE);
             let Some(fetched) = fetched else { return Ok(None) };
             let step = self.surroundings.recorder.tell(|checkers| {
-                let (read, next) =
-                    read(&fetched, position).map_err(|what| Violation::safety("ServesWhatWasWritten", format!("{partition}: {what}")))?;
+                let (read, next) = read(&fetched, position).map_err(|what| unserved(partition, &what))?;
                 let power_losses = checkers.power_losses();
                 checkers.read(partition, &read, power_losses)?;
                 Ok((read, next))
@@ -119,4 +166,8 @@ impl Client {
         }
         Ok(Some(records))
     }
+}
+
+fn unserved(partition: TopicPartition, what: &str) -> Violation {
+    Violation::safety("ServesWhatWasWritten", format!("{partition}: {what}"))
 }

@@ -22,7 +22,7 @@ use madsim::time::{sleep, timeout};
 pub use self::outcome::{Ending, RunReport};
 pub(crate) use self::server::Server;
 use crate::checkers::Violation;
-use crate::clients::{Client, OperationCounts, Surroundings, Topic};
+use crate::clients::{Client, OperationCounts, Surroundings};
 use crate::draw::{Draw, Stream};
 use crate::nemesis::Nemesis;
 use crate::plan::{ClientKind, ClientPlan, Plan};
@@ -191,8 +191,8 @@ impl World {
         let wait_max = Duration::from_millis(self.plan.recovery_ms_max);
         let topics = lock(&self.surroundings.topics).clone();
         let waiting = Arc::new(Mutex::new(String::from("the first partition")));
-        let prober = self.client(PROBER_NUMBER, PROBER);
-        let served = self.host(&prober).spawn(serve_all(prober, topics, Arc::clone(&waiting)));
+        let (mut prober, at) = (self.client(PROBER_NUMBER, PROBER), Arc::clone(&waiting));
+        let served = self.host(&prober).spawn(async move { prober.serve_all(&topics, &at).await });
         if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {
             let what = format!("{} did not serve within {} ms of healing", lock(&waiting), self.plan.recovery_ms_max);
             self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("ServesAgain", what)));
@@ -214,15 +214,6 @@ impl World {
         hash.number(self.last_draw.get().copied().unwrap_or_default());
         hash.bytes(&report.simulated.as_nanos().to_le_bytes());
         report.hash = hash.value();
-    }
-}
-
-async fn serve_all(mut prober: Client, topics: Vec<Topic>, waiting: Arc<Mutex<String>>) {
-    for topic in topics {
-        for index in 0..topic.partitions {
-            *lock(&waiting) = format!("{}-{index}", topic.key.name.as_str());
-            prober.serve_again(&topic, index).await;
-        }
     }
 }
 
