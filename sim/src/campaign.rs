@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -100,18 +101,36 @@ impl Verdict {
     }
 }
 
-/// Runs the seeds on so many threads, and tells each run as it ends.
-pub fn run(seeds: Vec<u64>, jobs: usize, mut tell: impl FnMut(&RunReport)) -> Summary {
+/// What to run.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// The plan that is drawn from a seed.
+    Seed(u64),
+    /// A plan that was saved in a file.
+    Saved(PathBuf, Box<Plan>),
+}
+
+impl Work {
+    fn run(self) -> RunReport {
+        match self {
+            Self::Seed(seed) => world::run(&Plan::draw(seed), None),
+            Self::Saved(file, plan) => RunReport { replay: file.display().to_string(), ..world::run(&plan, None) },
+        }
+    }
+}
+
+/// Runs it all on so many threads, and tells each run as it ends.
+pub fn run(work: Vec<Work>, jobs: usize, mut tell: impl FnMut(&RunReport)) -> Summary {
     let started = Instant::now();
-    let waiting = Arc::new(Mutex::new(seeds.into_iter()));
+    let waiting = Arc::new(Mutex::new(work.into_iter()));
     let (send, reports) = mpsc::channel();
     for _ in 0..jobs {
         let (waiting, send) = (Arc::clone(&waiting), send.clone());
         std::thread::spawn(move || {
             loop {
                 let next = lock(&waiting).next();
-                let Some(seed) = next else { return };
-                if send.send(world::run(&Plan::draw(seed), None)).is_err() {
+                let Some(work) = next else { return };
+                if send.send(work.run()).is_err() {
                     return;
                 }
             }
@@ -226,7 +245,7 @@ impl fmt::Display for Summary {
         }
         for report in &self.failures {
             writeln!(f, "\nseed {} failed: {}", report.seed, describe(&report.ending))?;
-            writeln!(f, "  to see its events: gracchus-sim replay --seed {}", report.seed)?;
+            writeln!(f, "  to see its events: gracchus-sim replay {}", report.replay)?;
         }
         Ok(())
     }

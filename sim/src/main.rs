@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gracchus_sim::campaign::{self, Summary, Verdict, describe};
+use gracchus_sim::campaign::{self, Summary, Verdict, Work, describe};
 use gracchus_sim::plan::{self, Plan};
 use gracchus_sim::trace::Listing;
 use gracchus_sim::world;
@@ -42,6 +42,9 @@ struct RunArgs {
     /// So many seeds from 0 on, or those from A up to B, which is left out.
     #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
     seeds: Option<std::ops::Range<u64>>,
+    /// Runs the plans that were saved in a folder first.
+    #[arg(long, value_name = "FOLDER")]
+    corpus: Option<PathBuf>,
     /// Threads. As many as there are processors, if not given.
     #[arg(long)]
     jobs: Option<usize>,
@@ -105,10 +108,15 @@ fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
         (None, Some(range)) => range.collect(),
         (None, None) => (0..SEEDS).collect(),
     };
-    let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).clamp(1, seeds.len());
-    let progress = progress(seeds.len());
+    let mut work = Vec::new();
+    if let Some(folder) = &args.corpus {
+        work.extend(plan::load_all(folder)?.into_iter().map(|(file, plan)| Work::Saved(file, Box::new(plan))));
+    }
+    work.extend(seeds.into_iter().map(Work::Seed));
+    let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).clamp(1, work.len());
+    let progress = progress(work.len());
     let mut lone_hash = None;
-    let summary = campaign::run(seeds, jobs, |report| {
+    let summary = campaign::run(work, jobs, |report| {
         lone_hash = Some(report.hash);
         progress.inc(1);
     });
@@ -136,7 +144,8 @@ fn progress(seeds: usize) -> ProgressBar {
 }
 
 fn save_failure(summary: &Summary, file: &Path) -> Result<(), plan::PlanError> {
-    match summary.failures.first() {
+    // One out of a file is saved already.
+    match summary.failures.iter().find(|report| report.replay.starts_with("--seed")) {
         Some(report) => plan::save(&Plan::draw(report.seed), file),
         None => Ok(()),
     }

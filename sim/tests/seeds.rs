@@ -1,10 +1,10 @@
 //! A few seeds, as `gracchus-sim run` runs many.
 
-use gracchus_sim::campaign::{self, Verdict};
+use gracchus_sim::campaign::{self, Verdict, Work};
 
 #[test]
 fn a_few_seeds_are_clean_and_count() {
-    let summary = campaign::run((0..12).collect(), 2, |_| {});
+    let summary = campaign::run((0..12).map(Work::Seed).collect(), 2, |_| {});
     assert_eq!(summary.verdict(), Verdict::Clean, "{summary}");
     assert!(summary.counted >= 11, "{summary}");
 }

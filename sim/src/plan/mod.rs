@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::platform::disk::DiskFaults;
 use crate::platform::net::NetFaults;
 
-pub use self::saved::{PlanError, load, save};
+pub use self::saved::{PlanError, load, load_all, save};
 
 /// How a run will go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,31 +1,47 @@
-//! Plans in files: a line that names the format, then postcard.
+//! Plans in files: JSON, so that they can be read, edited and compared.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::Plan;
 
-/// Opens a saved plan. The number is the format's version: another release's plans are refused, since they would mean another run.
-const HEADER: &[u8] = b"gracchus-sim plan 2\n";
+/// The format's version: another release's plans are refused, since they would mean another run.
+const VERSION: u32 = 2;
+
+/// What is in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved<P> {
+    version: u32,
+    plan: P,
+}
+
+/// Only the version, to be read before the rest.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
 
 /// Why a plan can't be loaded or saved.
 #[derive(Debug)]
 pub enum PlanError {
     /// The file can't be read or written.
     Io(io::Error),
-    /// It does not begin as a plan of this version does.
-    Header,
-    /// It is damaged.
-    Damaged(postcard::Error),
+    /// It is of another version.
+    Version(u32),
+    /// It is no plan.
+    Malformed(serde_json::Error),
 }
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(f, "{error}"),
-            Self::Header => f.write_str("this is not a plan of this version"),
-            Self::Damaged(error) => write!(f, "the plan is damaged: {error}"),
+            Self::Version(found) => write!(f, "this is a plan of version {found}, and {VERSION} is wanted"),
+            Self::Malformed(error) => write!(f, "this is no plan: {error}"),
         }
     }
 }
@@ -37,7 +53,8 @@ impl std::error::Error for PlanError {}
 /// # Errors
 /// [`PlanError`].
 pub fn save(plan: &Plan, path: &Path) -> Result<(), PlanError> {
-    let bytes = postcard::to_extend(plan, HEADER.to_vec()).map_err(PlanError::Damaged)?;
+    let mut bytes = serde_json::to_vec_pretty(&Saved { version: VERSION, plan }).map_err(PlanError::Malformed)?;
+    bytes.push(b'\n');
     std::fs::write(path, bytes).map_err(PlanError::Io)
 }
 
@@ -47,6 +64,25 @@ pub fn save(plan: &Plan, path: &Path) -> Result<(), PlanError> {
 /// [`PlanError`].
 pub fn load(path: &Path) -> Result<Plan, PlanError> {
     let bytes = std::fs::read(path).map_err(PlanError::Io)?;
-    let body = bytes.strip_prefix(HEADER).ok_or(PlanError::Header)?;
-    postcard::from_bytes(body).map_err(PlanError::Damaged)
+    let Versioned { version } = serde_json::from_slice(&bytes).map_err(PlanError::Malformed)?;
+    if version != VERSION {
+        return Err(PlanError::Version(version));
+    }
+    serde_json::from_slice(&bytes).map(|saved: Saved<Plan>| saved.plan).map_err(PlanError::Malformed)
+}
+
+/// Reads every plan of a folder, with the file's name, in the order of the names.
+///
+/// # Errors
+/// [`PlanError`], of the first that can't be read.
+pub fn load_all(folder: &Path) -> Result<Vec<(std::path::PathBuf, Plan)>, PlanError> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(PlanError::Io)? {
+        let file = entry.map_err(PlanError::Io)?.path();
+        if file.extension().is_some_and(|extension| extension == "json") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    files.into_iter().map(|file| load(&file).map(|plan| (file, plan))).collect()
 }

@@ -36,6 +36,8 @@ pub enum Ending {
 pub struct RunReport {
     /// Its seed.
     pub seed: u64,
+    /// What to tell `gracchus-sim replay` to see its events.
+    pub replay: String,
     /// How it ended.
     pub ending: Ending,
     /// Its hash: equal for runs that were equal in every event, draw and disk operation.
@@ -66,6 +68,7 @@ impl RunReport {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             seed,
+            replay: format!("--seed {seed}"),
             ending: Ending::Clean,
             hash: RunHash(0),
             events: 0,
