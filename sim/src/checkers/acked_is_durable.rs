@@ -8,6 +8,7 @@ use gracchus_core::offset::Offset;
 
 use super::Violation;
 use super::durable_log::DurableLogs;
+use super::excused::Excused;
 use super::topic_book::TopicBook;
 use crate::platform::disk::SimDisk;
 
@@ -30,6 +31,7 @@ impl AckedIsDurable {
         input: &Input,
         effects: &Effects,
         topics: &TopicBook,
+        excused: &Excused,
         durable_logs: &mut DurableLogs,
         disk: &SimDisk,
     ) -> Result<(), Violation> {
@@ -49,7 +51,7 @@ impl AckedIsDurable {
                     let batch = asked.iter().find(|(asked, partition, _)| asked == topic && *partition == produced.partition);
                     let Some((_, _, last_offset_delta)) = batch else { continue };
                     let end = at.base_offset.plus(i64::from(*last_offset_delta) + 1);
-                    check(topic, produced.partition, end, topics, durable_logs, disk)?;
+                    check(topic, produced.partition, end, topics, excused, durable_logs, disk)?;
                 }
             }
         }
@@ -68,6 +70,7 @@ fn check(
     partition: PartitionIndex,
     end: Offset,
     topics: &TopicBook,
+    excused: &Excused,
     durable_logs: &mut DurableLogs,
     disk: &SimDisk,
 ) -> Result<(), Violation> {
@@ -76,7 +79,7 @@ fn check(
         TopicRef::Id(id) => Some(TopicPartition { topic: *id, partition }),
     };
     let Some((partition, topic)) = partition.and_then(|partition| Some((partition, topics.get(partition)?))) else { return Ok(()) };
-    if topic.durability != Durability::Flushed {
+    if topic.durability != Durability::Flushed || excused.has(partition) {
         return Ok(());
     }
     let durable = durable_logs.end(partition, &topic.name, disk);

@@ -8,11 +8,14 @@ mod acked_is_durable;
 mod acknowledged_is_kept;
 mod consistent_read;
 mod durable_log;
+mod excused;
 mod fails_for_a_reason;
 mod idempotent_order;
 mod nothing_unwritten;
 mod topic_book;
 mod watermarks;
+
+use std::path::Path;
 
 use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
@@ -25,6 +28,7 @@ use self::acked_is_durable::AckedIsDurable;
 use self::acknowledged_is_kept::AcknowledgedIsKept;
 use self::consistent_read::ConsistentRead;
 use self::durable_log::DurableLogs;
+use self::excused::Excused;
 use self::idempotent_order::IdempotentOrder;
 use self::nothing_unwritten::NothingUnwritten;
 pub use self::nothing_unwritten::SessionKind;
@@ -77,6 +81,7 @@ pub struct Checkers {
     acked_is_durable: AckedIsDurable,
     nothing_unwritten: NothingUnwritten,
     watermarks: Watermarks,
+    excused: Excused,
     /// Counts power losses: what a client was told before one says nothing of a `replicated` topic after it.
     power_losses: u32,
 }
@@ -88,9 +93,9 @@ impl Checkers {
     /// The property that it broke.
     pub fn step(&mut self, _now: Now, input: &Input, effects: &Effects, broker: &Broker, disk: &SimDisk) -> Result<(), Violation> {
         self.topics.learn(effects);
-        self.watermarks.step(broker)?;
+        self.watermarks.step(broker, &self.excused)?;
         fails_for_a_reason::step(effects, disk)?;
-        self.acked_is_durable.step(input, effects, &self.topics, &mut self.durable_logs, disk)
+        self.acked_is_durable.step(input, effects, &self.topics, &self.excused, &mut self.durable_logs, disk)
     }
 
     /// The node has ended by itself, or with an error.
@@ -146,7 +151,7 @@ impl Checkers {
     /// # Errors
     /// When another record is known to stand there.
     pub fn acked(&mut self, partition: TopicPartition, batch: &Batch, base_offset: Offset, power_losses: u32) -> Result<(), Violation> {
-        if self.is_outdated(partition, power_losses) {
+        if self.excused.has(partition) || self.is_outdated(partition, power_losses) {
             return Ok(());
         }
         for (offset, id) in (base_offset.0..).map(Offset).zip(batch.ids()) {
@@ -161,6 +166,9 @@ impl Checkers {
     /// # Errors
     /// When something else was read there before, or nobody wrote it there.
     pub fn read(&mut self, partition: TopicPartition, records: &[(Offset, RecordId)], power_losses: u32) -> Result<(), Violation> {
+        if self.excused.has(partition) {
+            return Ok(());
+        }
         for &(offset, id) in records {
             self.nothing_unwritten.check(partition, offset, id)?;
             if !self.is_outdated(partition, power_losses) {
@@ -184,6 +192,27 @@ impl Checkers {
         self.acknowledged_is_kept.check(partition, log_start, records, log_end)?;
         let seen = self.consistent_read.seen(partition);
         IdempotentOrder::check(partition, seen, &self.nothing_unwritten)
+    }
+
+    /// A file of a log has rotted: what was promised of that partition is not owed any more.
+    pub fn log_rotted(&mut self, file: &Path) {
+        let folder = file.parent().and_then(Path::to_str);
+        if let Some(partition) = folder.and_then(|folder| self.topics.of_folder(folder)) {
+            self.excused.add(partition);
+        }
+    }
+
+    /// The disk is an empty one: what was promised of any partition is not owed any more.
+    pub fn disk_replaced(&mut self) {
+        for (partition, _) in self.topics.all() {
+            self.excused.add(partition);
+        }
+    }
+
+    /// Whether nothing is owed of a partition any more.
+    #[must_use]
+    pub fn is_excused(&self, partition: TopicPartition) -> bool {
+        self.excused.has(partition)
     }
 
     fn is_outdated(&self, partition: TopicPartition, power_losses: u32) -> bool {

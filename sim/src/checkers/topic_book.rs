@@ -30,6 +30,13 @@ impl TopicBook {
         }
     }
 
+    /// The partition that a folder of the disk is for.
+    pub(super) fn of_folder(&self, folder: &str) -> Option<TopicPartition> {
+        let (name, index) = folder.rsplit_once('-')?;
+        let index = PartitionIndex(index.parse().ok()?);
+        self.by_name.iter().find(|((known, partition), _)| known.as_str() == name && *partition == index).map(|(_, partition)| *partition)
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = (TopicPartition, &Topic)> {
         self.partitions.iter().map(|(partition, topic)| (*partition, topic))
     }

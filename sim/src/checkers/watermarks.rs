@@ -7,6 +7,7 @@ use gracchus_core::ids::TopicPartition;
 use gracchus_core::offset::Offset;
 
 use super::Violation;
+use super::excused::Excused;
 
 #[derive(Clone, Copy, Debug)]
 struct Reached {
@@ -20,8 +21,8 @@ pub(super) struct Watermarks {
 }
 
 impl Watermarks {
-    pub(super) fn step(&mut self, broker: &Broker) -> Result<(), Violation> {
-        for (partition, _, leader) in broker.view().leaders() {
+    pub(super) fn step(&mut self, broker: &Broker, excused: &Excused) -> Result<(), Violation> {
+        for (partition, _, leader) in broker.view().leaders().filter(|(partition, ..)| !excused.has(*partition)) {
             let (log_start, high_watermark, log_end) = (leader.log().start(), leader.high_watermark(), leader.log().end());
             if log_start > high_watermark || high_watermark > log_end {
                 let what = format!("{partition}: log start {log_start}, high watermark {high_watermark}, log end {log_end}");

@@ -78,6 +78,12 @@ impl Surroundings {
         self.disk.fault_counts().read_flips
     }
 
+    /// Whether nothing is owed of a partition any more.
+    #[must_use]
+    pub fn is_excused(&self, partition: TopicPartition) -> bool {
+        self.recorder.tell(|checkers| Ok(checkers.is_excused(partition))).unwrap_or_default()
+    }
+
     /// Counts an operation.
     pub fn count(&self, operation: &'static str, outcome: Outcome) {
         lock(&self.counts).add(operation, outcome);

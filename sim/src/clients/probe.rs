@@ -54,7 +54,9 @@ impl Client {
     pub async fn serve_all(&mut self, topics: &[Topic], at: &Mutex<String>) {
         let partitions = topics.iter().flat_map(|topic| (0..topic.partitions).map(move |index| (topic, index)));
         let mut has_served = false;
-        for (topic, index) in partitions {
+        let excused = |topic: &Topic, index| self.surroundings.is_excused(topic.partition(index));
+        let owed: Vec<_> = partitions.filter(|(topic, index)| !excused(topic, *index)).collect();
+        for (topic, index) in owed {
             *lock(at) = format!("{}-{index}", topic.key.name.as_str());
             loop {
                 match self.connect_and_serve(topic, index).await {

@@ -3,6 +3,7 @@
 //! What befalls the process comes one after the other; everything else may overlap with it.
 
 mod disk;
+mod rot;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,8 @@ use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::trace::Recorder;
 use crate::world::{Server, client_host};
+
+const DISK_REPLACEMENT: &str = "disk replacement";
 
 /// Brings faults about. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -68,6 +71,11 @@ impl Nemesis {
         lock(&self.took_effect).clone()
     }
 
+    /// Whether the node has been given an empty disk.
+    pub(crate) fn has_replaced_disk(&self) -> bool {
+        lock(&self.took_effect).contains_key(DISK_REPLACEMENT)
+    }
+
     async fn bring(&self, fault: &Fault) {
         match fault {
             Fault::Crash(death) => {
@@ -91,6 +99,11 @@ impl Nemesis {
             Fault::Partition { client, length_ms } => self.part(*client, *length_ms),
             Fault::WallStep { by_ms } => self.count("wall clock step", self.server.step_wall(*by_ms)),
             Fault::Disk { kind, length_ms } => self.spoil_disk(*kind, *length_ms),
+            Fault::Rot { choice } => self.rot(*choice),
+            Fault::Replace { down_ms } => {
+                self.server.replace_disk(Duration::from_millis(*down_ms)).await;
+                self.count(DISK_REPLACEMENT, true);
+            }
         }
     }
 
@@ -133,6 +146,17 @@ impl Nemesis {
                 nemesis.count(kind, true);
             }
         });
+    }
+
+    fn rot(&self, choice: u64) {
+        let Some(file) = rot::flip(&self.server.disk(), choice) else { return };
+        self.recorder.note(&format!("a bit of {} flips for good", file.display()));
+        self.recorder.excuse(format!("a bit of {} was flipped for good", file.display()));
+        self.recorder.tell(|checkers| {
+            checkers.log_rotted(&file);
+            Ok(())
+        });
+        self.count("rot", true);
     }
 
     fn count(&self, kind: &'static str, took_effect: bool) {

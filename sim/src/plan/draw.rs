@@ -11,6 +11,8 @@ use crate::platform::net::NetFaults;
 /// Faults of a run at least and at most. Some, such as a slow disk, count many times; some may find nothing to befall.
 const FAULTS_MIN: u64 = 16;
 const FAULTS_MAX: u64 = 36;
+/// Runs in a million that have a fault which no promise covers.
+const RUINS_PER_MILLION: u32 = 4_000;
 /// Steps of the disk's operations that a recovery may have behind it when the power goes again.
 const RECOVERY_STEPS_MAX: u64 = 300;
 
@@ -30,7 +32,7 @@ pub(super) fn plan(seed: u64) -> Plan {
         clients,
         network: network(&mut Draw::split(seed, Stream::Network, 1)),
         disk: disk(&mut Draw::split(seed, Stream::Disk, 1)),
-        faults: faults(&mut Draw::new(seed, Stream::Crashes), duration_ms, client_count),
+        faults: faults(seed, duration_ms, client_count),
     }
 }
 
@@ -122,7 +124,8 @@ fn disk(draw: &mut Draw) -> DiskFaults {
     DiskFaults { sync_ms_max: draw.pick(&[0, 2, 10]), write_split: draw.pick(&[0, 100_000, 500_000]), ..DiskFaults::default() }
 }
 
-fn faults(draw: &mut Draw, duration_ms: u64, clients: u32) -> Vec<PlannedFault> {
+fn faults(seed: u64, duration_ms: u64, clients: u32) -> Vec<PlannedFault> {
+    let draw = &mut Draw::new(seed, Stream::Crashes);
     let kinds = enabled_kinds(draw);
     let mut faults = Vec::new();
     for _ in 0..draw.within(FAULTS_MIN..FAULTS_MAX) {
@@ -138,9 +141,20 @@ fn faults(draw: &mut Draw, duration_ms: u64, clients: u32) -> Vec<PlannedFault> 
         }
         faults.push(PlannedFault { at_us, fault });
     }
+    faults.extend(ruin(&mut Draw::split(seed, Stream::Crashes, 1), duration_ms));
     faults.retain(|fault| fault.at_us < duration_ms * 1_000);
     faults.sort_by_key(|fault| fault.at_us);
     faults
+}
+
+/// What no promise covers: so seldom that far less than one run in a hundred is excused.
+fn ruin(draw: &mut Draw, duration_ms: u64) -> Option<PlannedFault> {
+    if !draw.chance(RUINS_PER_MILLION) {
+        return None;
+    }
+    let at_us = draw.within(5_000_000..duration_ms * 1_000);
+    let fault = if draw.chance(700_000) { Fault::Rot { choice: draw.bits() } } else { Fault::Replace { down_ms: draw.within(1..2_000) } };
+    Some(PlannedFault { at_us, fault })
 }
 
 /// The kinds that a seed has: crashes or power losses always, of the others each with a chance of its own.

@@ -200,6 +200,16 @@ pub enum Fault {
         /// For so many milliseconds. Others may begin and end meanwhile.
         length_ms: u64,
     },
+    /// A bit of a batch on the disk flips for good. What was promised of that partition is not owed any more.
+    Rot {
+        /// Says which, of all there are.
+        choice: u64,
+    },
+    /// The machine comes back with an empty disk. What was promised until then is not owed any more.
+    Replace {
+        /// Milliseconds that it takes.
+        down_ms: u64,
+    },
 }
 
 /// How a node dies.

@@ -54,6 +54,8 @@ struct Recording {
     listing: Option<Listing>,
     checkers: Checkers,
     violation: Option<(u64, Violation)>,
+    /// Why less is owed than was promised.
+    excuse: Option<String>,
     /// Whether the listing has come to its end.
     is_stopped: bool,
 }
@@ -72,6 +74,7 @@ impl Recorder {
             listing,
             checkers: Checkers::default(),
             violation: None,
+            excuse: None,
             is_stopped: false,
         };
         Self { shared: Arc::new(Mutex::new(recording)), over: Arc::new(Notify::new()) }
@@ -108,6 +111,17 @@ impl Recorder {
     /// Lists something that is no event: it follows from events, and helps who reads them.
     pub fn remark(&self, what: impl FnOnce() -> String) {
         lock(&self.shared).list(what);
+    }
+
+    /// More has gone wrong than the promises cover. The checkers have to be told of what.
+    pub fn excuse(&self, why: String) {
+        lock(&self.shared).excuse.get_or_insert(why);
+    }
+
+    /// Why less is owed than was promised, if so.
+    #[must_use]
+    pub fn excused(&self) -> Option<String> {
+        lock(&self.shared).excuse.clone()
     }
 
     /// Tells the checkers something, and ends the run if they object.

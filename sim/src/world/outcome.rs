@@ -18,7 +18,7 @@ pub enum Ending {
     Clean,
     /// It was to go on no longer than this event: nothing is said about the rest.
     Stopped(u64),
-    /// More went wrong than the promises cover: nothing is said about the rest.
+    /// More went wrong than the promises cover: what they do not cover was not held against it, and everything else was.
     Excused(String),
     /// A property did not hold.
     Violation {
@@ -89,6 +89,9 @@ impl RunReport {
         }
         if let (Ending::Clean, Some(event)) = (&self.ending, recorder.stopped_at()) {
             self.ending = Ending::Stopped(event);
+        }
+        if let (Ending::Clean, Some(why)) = (&self.ending, recorder.excused()) {
+            self.ending = Ending::Excused(why);
         }
     }
 

@@ -148,6 +148,22 @@ impl Server {
         killed.is_some_and(|process| !process.is_over)
     }
 
+    /// The machine comes back with an empty disk.
+    pub(crate) async fn replace_disk(&self, down: Duration) {
+        self.recorder.note("the disk is replaced");
+        self.recorder.excuse("the disk was replaced".to_owned());
+        self.net.power_lost(self.address.ip());
+        self.kill();
+        self.renew_disk(SimDisk::replace);
+        self.recorder.tell(|checkers| {
+            checkers.disk_replaced();
+            Ok(())
+        });
+        sleep(down).await;
+        self.net.power_is_back(self.address.ip());
+        self.start();
+    }
+
     /// The process is asked to stop. True if it was running.
     pub(crate) async fn stop(&self, down: Duration) -> bool {
         let asked = {

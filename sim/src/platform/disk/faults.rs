@@ -53,6 +53,7 @@ pub struct DiskFaultCounts {
     pub read_errors: u64,
     pub read_flips: u64,
     pub full: u64,
+    pub rotten: u64,
     pub short_space_told: u64,
     pub slow: u64,
 }

@@ -96,7 +96,8 @@ impl State {
     }
 
     pub(super) fn errors_of_process(&self) -> u64 {
-        self.counts.errors() - self.errors_before
+        // What is rotten stays so.
+        self.counts.errors() - self.errors_before + self.counts.rotten
     }
 
     pub(super) fn halt_after(&mut self, steps: u64) -> Arc<Notify> {
@@ -337,6 +338,7 @@ impl State {
         let Some(content) = self.names.file(path, View::Seen).ok().and_then(|file| self.contents.get_mut(&file)) else { return false };
         let is_there = at < content.length();
         content.rot(at, bit);
+        self.counts.rotten += u64::from(is_there);
         is_there
     }
 
