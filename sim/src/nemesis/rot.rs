@@ -45,7 +45,7 @@ fn batches(file: &Path, bytes: &[u8]) -> Vec<Place> {
 mod tests {
     use std::future::Future;
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Waker};
 
     use gracchus_core::record::check_crc;
     use gracchus_core::time::Timestamp;
@@ -76,6 +76,6 @@ mod tests {
 
     fn run(task: impl Future<Output = ()>) {
         let mut task = pin!(task);
-        while let Poll::Pending = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {}
+        while task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
     }
 }
