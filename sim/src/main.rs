@@ -43,7 +43,7 @@ struct RunArgs {
     #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
     seeds: Option<std::ops::Range<u64>>,
     /// Runs the plans that were saved in a folder first.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "seed")]
     corpus: Option<PathBuf>,
     /// Threads. As many as there are processors, if not given.
     #[arg(long)]
