@@ -25,6 +25,9 @@ pub const PRODUCER_ID_BLOCK: i64 = 1000;
 /// Partitions that one request may create.
 pub const NEW_PARTITIONS_MAX: i64 = 10_000;
 
+/// Bytes of a setting's value (Kafka's own bound: what a string of its requests and records can hold).
+pub const CONFIG_VALUE_BYTES_MAX: usize = 32_767;
+
 /// Bytes of a topic's name (Kafka's own bound, for the folder's name to fit a file system).
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 

@@ -7,6 +7,7 @@ use super::check::{invalid_config, invalid_request};
 use super::definitions::{Definition, broker_definition, topic_definition};
 use crate::boundary::{ConfigChange, ConfigOperation};
 use crate::error::ApiError;
+use crate::limits::CONFIG_VALUE_BYTES_MAX;
 
 /// Whose settings are altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl SettingsOf {
 /// # Errors
 ///
 /// INVALID_REQUEST for a name given twice, a missing value or an operation that nobody knows; INVALID_CONFIG for a list's operation on what
-/// is none.
+/// is none, and for a value that gets too long.
 pub fn alter(
     settings_of: SettingsOf,
     current: &BTreeMap<String, String>,
@@ -77,24 +78,32 @@ pub fn apply_change(settings_of: SettingsOf, current: Option<&str>, change: &Con
     let definition = settings_of.definition(&change.name);
     let value = change.value.as_deref().unwrap_or_default();
     match change.operation {
-        ConfigOperation::Set => Ok(Some(value.to_owned())),
+        ConfigOperation::Set => bounded(value.to_owned()).map(Some),
         ConfigOperation::Delete => Ok(None),
         ConfigOperation::Append => {
             let mut words = list(definition, current).ok_or_else(|| settings_of.not_a_list("append", &change.name))?;
-            for word in value.split(',') {
-                if !words.contains(&word) {
-                    words.push(word);
-                }
-            }
-            Ok(Some(words.join(",")))
+            let mut known: BTreeSet<&str> = words.iter().copied().collect();
+            words.extend(value.split(',').filter(|word| known.insert(word)));
+            bounded(words.join(",")).map(Some)
         }
         ConfigOperation::Subtract => {
             let mut words = list(definition, current).ok_or_else(|| settings_of.not_a_list("subtract", &change.name))?;
-            words.retain(|word| !value.split(',').any(|taken| taken == *word));
+            let taken: BTreeSet<&str> = value.split(',').collect();
+            words.retain(|word| !taken.contains(word));
             Ok(Some(words.join(",")))
         }
         ConfigOperation::Unknown(number) => Err(invalid_request(format!("Unknown operation type {number} for : {}", change.name))),
     }
+}
+
+/// A value that is not too long to be kept.
+fn bounded(value: String) -> Result<String, ApiError> {
+    if value.len() <= CONFIG_VALUE_BYTES_MAX {
+        return Ok(value);
+    }
+    let message =
+        format!("The configuration value cannot be added because it exceeds the maximum value size of {CONFIG_VALUE_BYTES_MAX} bytes.");
+    Err(invalid_config(message))
 }
 
 /// The words of a list as it is, or as it is by default; none if the setting is no list.
@@ -148,6 +157,18 @@ mod tests {
         assert_eq!(after(Some("compact,delete"), ConfigOperation::Subtract, "delete").unwrap(), "compact");
         assert_eq!(after(Some("compact"), ConfigOperation::Subtract, "nope").unwrap(), "compact");
         assert_eq!(after(Some("compact"), ConfigOperation::Subtract, "compact").unwrap(), "");
+    }
+
+    #[test]
+    fn a_list_grows_only_as_long_as_a_value_may_be() {
+        let held: Vec<String> = (0..5_000).map(|word| word.to_string()).collect();
+        let more: Vec<String> = (5_000..7_000).map(|word| word.to_string()).collect();
+        let refusal =
+            apply_change(SettingsOf::Topic, Some(&held.join(",")), &change("cleanup.policy", ConfigOperation::Append, &more.join(",")))
+                .unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::InvalidConfig);
+        let expected = "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.";
+        assert_eq!(refusal.message.unwrap(), expected);
     }
 
     #[test]

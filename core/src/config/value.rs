@@ -1,5 +1,6 @@
 //! A setting's value, parsed as Kafka parses it, and written back as Kafka shows it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::ConfigKind;
@@ -90,16 +91,11 @@ impl Value {
 
 /// The words of a list, each where it stands first.
 fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
     if text.is_empty() {
-        return words;
+        return Vec::new();
     }
-    for word in text.split(',').map(str::trim) {
-        if !words.iter().any(|known| known == word) {
-            words.push(word.to_owned());
-        }
-    }
-    words
+    let mut known = BTreeSet::new();
+    text.split(',').map(str::trim).filter(|word| known.insert(*word)).map(str::to_owned).collect()
 }
 
 impl fmt::Display for Value {
@@ -143,6 +139,13 @@ mod tests {
         assert_eq!(shown(ConfigKind::List, "delete,delete"), "delete");
         assert_eq!(shown(ConfigKind::List, ""), "");
         assert_eq!(shown(ConfigKind::String, " gzip "), "gzip");
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_however_long() {
+        let words: Vec<String> = (0..100_000).rev().map(|word| word.to_string()).collect();
+        let once = words.join(",");
+        assert_eq!(shown(ConfigKind::List, &format!("{once},{once}")), once);
     }
 
     #[test]

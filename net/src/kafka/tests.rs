@@ -102,6 +102,26 @@ fn topic_ids_in_metadata_before_version_12_are_an_invalid_request() {
     assert_eq!(answer[..11], [1, 1, 0xff, 0xff, 0xff, 0xff, 2, 0, 42, 1, 9]);
 }
 
+/// DescribeConfigs version 4 that asks for a topic with a name of so many bytes.
+fn with_a_string_of(bytes: usize) -> Vec<u8> {
+    let mut frame = b"\x00\x20\x00\x04\x00\x00\x00\x01\xff\xff\x00\x02\x02".to_vec();
+    let mut length = bytes + 1;
+    while length >= 0x80 {
+        frame.push(u8::try_from(length % 0x80).unwrap() | 0x80);
+        length /= 0x80;
+    }
+    frame.push(u8::try_from(length).unwrap());
+    frame.extend(vec![b'x'; bytes]);
+    frame.extend(b"\x00\x00\x00\x00\x00");
+    frame
+}
+
+#[test]
+fn no_string_is_longer_than_two_bytes_can_say() {
+    assert!(decode(&with_a_string_of(0x7fff)).is_ok());
+    assert!(matches!(decode(&with_a_string_of(0x8000)), Err(DecodeError::Malformed(_))));
+}
+
 #[test]
 fn the_empty_list_of_metadata_version_0_means_all_topics() {
     let Decoded::Request { request, .. } = decode(b"\x00\x03\x00\x00\x00\x00\x00\x01\xff\xff\x00\x00\x00\x00").unwrap() else {

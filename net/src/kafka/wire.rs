@@ -12,7 +12,7 @@ use crate::limits;
 /// The node that is none.
 pub(super) const NO_NODE: i32 = -1;
 
-/// The longest string in versions without compact lengths.
+/// The longest string: what a length of two bytes can say, and Kafka takes none longer in versions with compact lengths.
 const STRING_BYTES_MAX: usize = 0x7fff;
 
 /// A decoder of a whole request, bounded by the bytes that are there.
@@ -20,6 +20,7 @@ pub(super) fn decoder(frame: Bytes) -> Result<Decoder, DecodeError> {
     let mut bounds = DecodeLimits::default();
     bounds.max_frame_bytes = usize::MAX;
     bounds.max_bytes_bytes = usize::MAX;
+    bounds.max_string_bytes = STRING_BYTES_MAX;
     bounds.max_array_elements = limits::ARRAY_ELEMENTS_MAX;
     bounds.max_tagged_fields = limits::TAGGED_FIELDS_MAX;
     Ok(Decoder::new(frame, bounds)?)
@@ -67,7 +68,7 @@ pub(super) fn text(value: impl AsRef<str>) -> StrBytes {
     StrBytes::from(value.as_ref())
 }
 
-/// As much of a message as a string of a version without compact lengths can hold.
+/// As much of a message as a string can hold.
 pub(super) fn cut(message: &str) -> &str {
     message.get(..message.floor_char_boundary(STRING_BYTES_MAX)).expect("it is cut between characters")
 }
