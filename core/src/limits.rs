@@ -25,6 +25,9 @@ pub const PRODUCER_ID_BLOCK: i64 = 1000;
 /// Partitions that one request may create.
 pub const NEW_PARTITIONS_MAX: i64 = 10_000;
 
+/// Settings that one DescribeConfigs is answered with, but for the resource that reaches the bound.
+pub const CONFIG_ENTRIES_MAX: usize = 400_000;
+
 /// Bytes of a setting's value (Kafka's own bound: what a string of its requests and records can hold).
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32_767;
 

@@ -87,7 +87,11 @@ impl Broker {
     }
 
     /// Metadata: at once, or after the topics that it may create have been.
-    pub(super) fn metadata(&mut self, id: RequestId, context: RequestContext, request: MetadataRequest, effects: &mut Effects) {
+    pub(super) fn metadata(&mut self, id: RequestId, context: RequestContext, mut request: MetadataRequest, effects: &mut Effects) {
+        if let Some(topics) = &mut request.topics {
+            let mut seen = BTreeSet::new();
+            topics.retain(|topic| seen.insert(topic.clone()));
+        }
         let missing = self.topics_to_create(&request);
         let created = match &self.controller {
             Some(controller) if !missing.is_empty() => controller.create_topics(&missing, &self.configs, &mut self.random).0,

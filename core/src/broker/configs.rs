@@ -1,5 +1,8 @@
 //! DescribeConfigs and ListConfigResources: settings as the committed metadata has them.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Broker;
 use crate::boundary::{
     ConfigResource, DescribeConfigsRequest, DescribeConfigsResponse, ListConfigResourcesRequest, ListConfigResourcesResponse,
@@ -8,6 +11,7 @@ use crate::config::{ConfigEntry, Listing, describe_broker, describe_broker_defau
 use crate::controller::check_name;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::NodeId;
+use crate::limits::CONFIG_ENTRIES_MAX;
 use crate::metadata::ConfigTarget;
 
 /// Resource types as Kafka numbers them (`ConfigResource.Type`).
@@ -20,9 +24,14 @@ const GROUP: i8 = 32;
 impl Broker {
     pub(super) fn describe_configs(&self, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
         let (include_synonyms, include_documentation) = (request.include_synonyms, request.include_documentation);
-        let described = request.resources.into_iter().map(|(resource, names)| {
-            let listing = Listing { names: names.as_deref(), include_synonyms, include_documentation };
-            let entries = self.configs_of(&resource, listing);
+        let mut entries_left = CONFIG_ENTRIES_MAX;
+        let described = merged(request.resources).into_iter().map(|(resource, names)| {
+            let listing = Listing { names: names.as_ref(), include_synonyms, include_documentation };
+            let entries = match entries_left {
+                0 => Err(ApiError::new(ErrorCode::InvalidRequest, "Too many settings are described at once: ask for fewer resources.")),
+                _ => self.configs_of(&resource, listing),
+            };
+            entries_left = entries_left.saturating_sub(entries.as_ref().map_or(0, Vec::len));
             (resource, entries)
         });
         DescribeConfigsResponse { resources: described.collect() }
@@ -70,4 +79,24 @@ impl Broker {
     fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.image.brokers.iter().filter(|(_, broker)| !broker.is_fenced).map(|(node, _)| *node)
     }
+}
+
+/// Each resource once, where it stands first, with all the names that are wanted of it; none for all that there are.
+fn merged(resources: Vec<(ConfigResource, Option<Vec<String>>)>) -> Vec<(ConfigResource, Option<BTreeSet<String>>)> {
+    let mut merged: Vec<(ConfigResource, Option<BTreeSet<String>>)> = Vec::new();
+    let mut places = BTreeMap::new();
+    for (resource, names) in resources {
+        let names = names.filter(|names| !names.is_empty()).map(BTreeSet::from_iter);
+        match places.entry(resource.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(merged.len());
+                merged.push((resource, names));
+            }
+            Entry::Occupied(place) => {
+                let (_, wanted) = merged.get_mut(*place.get()).expect("it was put there");
+                *wanted = wanted.take().zip(names).map(|(wanted, names)| wanted.into_iter().chain(names).collect());
+            }
+        }
+    }
+    merged
 }

@@ -1,5 +1,7 @@
 //! ListOffsets, OffsetForLeaderEpoch and DeleteRecords: where logs start and end, and where they are to start.
 
+use std::collections::BTreeSet;
+
 use super::join::Join;
 use super::{Broker, Search, upkeep};
 use crate::boundary::{
@@ -23,11 +25,12 @@ const NOTHING: OffsetFound = OffsetFound { offset: Offset(-1), timestamp: Timest
 impl Broker {
     pub(super) fn list_offsets(&mut self, id: RequestId, request: ListOffsetsRequest, effects: &mut Effects) {
         let mut join = ListOffsetsJoin::new(request.topics.len());
+        let asked = request.topics.iter().flat_map(|(topic, questions)| questions.iter().map(move |question| (topic, question.partition)));
+        let duplicates: BTreeSet<_> = duplicated(asked).into_iter().map(|(topic, partition)| (topic.clone(), partition)).collect();
         for (topic, questions) in request.topics {
-            let duplicates = duplicated(questions.iter().map(|question| question.partition));
             join.begin_topic(topic.clone(), questions.len());
             for question in questions {
-                if duplicates.contains(&question.partition) {
+                if duplicates.contains(&(topic.clone(), question.partition)) {
                     join.push(ListedOffset { partition: question.partition, result: Err(ErrorCode::InvalidRequest) });
                     continue;
                 }
@@ -189,9 +192,9 @@ impl Broker {
 }
 
 /// What is named more than once.
-fn duplicated(partitions: impl Iterator<Item = PartitionIndex>) -> std::collections::BTreeSet<PartitionIndex> {
-    let mut seen = std::collections::BTreeSet::new();
-    partitions.filter(|partition| !seen.insert(*partition)).collect()
+fn duplicated<T: Ord + Copy>(named: impl Iterator<Item = T>) -> BTreeSet<T> {
+    let mut seen = BTreeSet::new();
+    named.filter(|named| !seen.insert(*named)).collect()
 }
 
 fn reply_offsets(id: RequestId, join: ListOffsetsJoin, effects: &mut Effects) {

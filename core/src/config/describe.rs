@@ -15,8 +15,8 @@ type Synonyms = Vec<(String, Option<String>, ConfigSource)>;
 /// What of a listing is wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Listing<'a> {
-    /// The names wanted; all if there is none, or an empty list.
-    pub names: Option<&'a [String]>,
+    /// The names wanted; all if there is no set, or an empty one.
+    pub names: Option<&'a BTreeSet<String>>,
     /// Whether each entry says where its value could come from.
     pub include_synonyms: bool,
     /// Whether each entry says what it means.
@@ -25,7 +25,7 @@ pub struct Listing<'a> {
 
 impl Listing<'_> {
     fn wants(self, name: &str) -> bool {
-        self.names.is_none_or(|names| names.is_empty() || names.iter().any(|wanted| wanted == name))
+        self.names.is_none_or(|names| names.is_empty() || names.contains(name))
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_listing_can_be_of_some_names_only() {
-        let names = ["retention.ms".to_owned(), "nope".to_owned()];
+        let names = BTreeSet::from(["retention.ms".to_owned(), "nope".to_owned()]);
         let listing = Listing { names: Some(&names), ..Listing::default() };
         let entries = describe_topic(&BTreeMap::new(), &BrokerConfigs::default(), listing);
         assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["retention.ms"]);

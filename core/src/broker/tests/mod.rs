@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod produce_and_fetch;
+mod repeats;
 mod shelf;
 mod topics;
 
