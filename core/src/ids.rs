@@ -108,6 +108,12 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the topic belongs to the brokers: they keep groups, transactions and share groups in it.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        matches!(self.as_str(), "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+    }
 }
 
 impl From<&str> for TopicName {

@@ -60,7 +60,7 @@ impl Broker {
 
     fn topic_metadata(&self, name: &TopicName, id: TopicId, topic: &Topic) -> TopicMetadata {
         let partitions = topic.partitions.iter().map(|(index, registered)| self.partition_metadata(id, *index, registered));
-        TopicMetadata { error: None, name: Some(name.clone()), id, is_internal: false, partitions: partitions.collect() }
+        TopicMetadata { error: None, name: Some(name.clone()), id, is_internal: name.is_internal(), partitions: partitions.collect() }
     }
 
     fn partition_metadata(&self, topic: TopicId, partition: PartitionIndex, registered: &PartitionRegistration) -> PartitionMetadata {

@@ -211,7 +211,7 @@ impl Broker {
 
     fn request(&mut self, id: RequestId, context: RequestContext, request: Request, effects: &mut Effects) {
         let response = match request {
-            Request::Produce(request) => return self.produce(id, request, effects),
+            Request::Produce(request) => return self.produce(id, &context, request, effects),
             Request::Fetch(request) => return self.fetch(id, request, effects),
             Request::ListOffsets(request) => return self.list_offsets(id, request, effects),
             Request::Metadata(request) => return self.metadata(id, context, request, effects),

@@ -157,6 +157,9 @@ impl Broker {
 
     /// Where a log is to start, if its records below `before` go.
     fn new_log_start(&self, topic: &TopicName, partition: PartitionIndex, before: Offset) -> Result<(TopicPartition, Offset), ErrorCode> {
+        if topic.is_internal() {
+            return Err(ErrorCode::InvalidTopicException);
+        }
         let (id, leader) = self.leader_for_offsets(topic, partition, None)?;
         if !leader.settings().cleanup_delete {
             return Err(ErrorCode::PolicyViolation);

@@ -5,7 +5,7 @@ use super::join::Join;
 use super::timers::Timer;
 use crate::boundary::{
     Acks, Batch, Effects, Mark, ProduceFailure, ProducePartition, ProduceRequest, ProduceResponse, Produced, ProducedPartition, Reply,
-    Response, StorageOp, TopicRef,
+    RequestContext, Response, StorageOp, TopicRef,
 };
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{LogId, PartitionIndex, RequestId, TopicId, TopicPartition};
@@ -15,20 +15,24 @@ use crate::partition::{AppendError, Appended};
 use crate::producer::ProducerError;
 use crate::time::Wait;
 
+/// The client that Kafka lets write to the brokers' own topics.
+const ADMIN_CLIENT: &str = "__admin_client";
+
 pub(super) type ProduceJoin = Join<TopicRef, ProducedPartition>;
 
 impl Broker {
-    pub(super) fn produce(&mut self, id: RequestId, request: ProduceRequest, effects: &mut Effects) {
+    pub(super) fn produce(&mut self, id: RequestId, context: &RequestContext, request: ProduceRequest, effects: &mut Effects) {
         let mut join = ProduceJoin::new(request.topics.len());
         let refusal = self.produce_refusal(&request);
         let acks = request.acks.unwrap_or(Acks::None);
+        let may_write_all = context.client_id.as_deref() == Some(ADMIN_CLIENT);
         for topic in request.topics {
-            let topic_id = self.topic_id(&topic.topic);
+            let topic_id = self.writable_topic(&topic.topic, may_write_all);
             join.begin_topic(topic.topic, topic.partitions.len());
             for part in topic.partitions {
                 let outcome = match &refusal {
                     Some(error) => Err(error.clone().into()),
-                    None => topic_id.map_err(Into::into).and_then(|topic| self.append_part(topic, &part, acks, effects)),
+                    None => topic_id.clone().map_err(Into::into).and_then(|topic| self.append_part(topic, &part, acks, effects)),
                 };
                 self.await_part(id, acks, part.partition, outcome, &mut join);
             }
@@ -40,6 +44,17 @@ impl Broker {
                 self.timers.set(Timer::Produce(id), self.now.monotonic.after(Wait::from_ms(i64::from(request.timeout_ms))));
             }
             self.produces.insert(id, join);
+        }
+    }
+
+    /// A topic that is there, and not the brokers' own unless the client may write to all.
+    fn writable_topic(&self, topic: &TopicRef, may_write_all: bool) -> Result<TopicId, ApiError> {
+        let id = self.topic_id(topic)?;
+        match self.image.topics.get(&id) {
+            Some(found) if found.name.is_internal() && !may_write_all => {
+                Err(ApiError::new(ErrorCode::InvalidTopicException, format!("Cannot append to internal topic {}", found.name)))
+            }
+            Some(_) | None => Ok(id),
         }
     }
 

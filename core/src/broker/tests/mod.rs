@@ -27,6 +27,7 @@ struct Node {
     replies: BTreeMap<RequestId, Response>,
     effects: Effects,
     sequence: u64,
+    client_id: Option<Arc<str>>,
 }
 
 impl Node {
@@ -53,7 +54,15 @@ impl Node {
             seed: [incarnation; 32],
         };
         let now = Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) };
-        let mut node = Self { broker: Broker::new(settings), shelf, now, replies: BTreeMap::new(), effects: Effects::default(), sequence: 0 };
+        let mut node = Self {
+            broker: Broker::new(settings),
+            shelf,
+            now,
+            replies: BTreeMap::new(),
+            effects: Effects::default(),
+            sequence: 0,
+            client_id: None,
+        };
         node.step(Input::Start);
         node
     }
@@ -91,7 +100,7 @@ impl Node {
     fn ask(&mut self, request: Request) -> RequestId {
         let id = RequestId { connection: ConnectionId(1), sequence: self.sequence };
         self.sequence += 1;
-        let context = RequestContext { listener: "PLAINTEXT".into(), client_id: None };
+        let context = RequestContext { listener: "PLAINTEXT".into(), client_id: self.client_id.clone() };
         self.step(Input::Request { id, context, request });
         id
     }

@@ -137,6 +137,23 @@ fn deleted_records_are_out_of_range() {
 }
 
 #[test]
+fn only_an_administrator_writes_to_the_brokers_own_topics() {
+    let mut node = Node::serving();
+    node.create("__consumer_offsets", &[]);
+    assert!(metadata(&mut node, "__consumer_offsets", false).is_internal);
+    let refused = node.produce("__consumer_offsets", plain(1), Acks::All);
+    assert_eq!(node.produced(refused), Some(Err(ErrorCode::InvalidTopicException)));
+    node.client_id = Some("__admin_client".into());
+    let taken = node.produce("__consumer_offsets", plain(1), Acks::All);
+    node.settle();
+    assert_eq!(node.produced(taken), Some(Ok(Offset(0))));
+    let topics = vec![("__consumer_offsets".into(), vec![(PartitionIndex(0), Offset(1))])];
+    let id = node.ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms: 1000 }));
+    let Some(Response::DeleteRecords(answer)) = node.answer(id) else { panic!("it is answered at once") };
+    assert_eq!(answer.topics[0].1, [(PartitionIndex(0), Err(ErrorCode::InvalidTopicException))]);
+}
+
+#[test]
 fn a_topic_named_twice_is_not_deleted() {
     let mut node = Node::serving();
     let id = node.create("t", &[]);
