@@ -13,7 +13,8 @@ pub const TAGGED_FIELDS_MAX: usize = 64;
 /// Partitions that one Produce may name.
 pub const PRODUCE_PARTITIONS_MAX: usize = 50_000;
 
-/// Bytes that the records of one batch may decompress to, where a topic's settings ask for single records.
+/// Bytes that the records of one batch may decompress to, where a topic's settings ask for single records. Elsewhere no more records are
+/// counted than fit into as many.
 pub const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 
 /// Records of one batch that an answer names as being at fault.

@@ -46,6 +46,22 @@ fn read_bounded(reader: impl Read, bytes_max: usize) -> Result<Bytes, Decompress
     if bytes.len() > bytes_max { Err(DecompressError::TooLarge(bytes_max)) } else { Ok(bytes.into()) }
 }
 
+/// The most bytes that `section_bytes` of the codec can decompress to: what its densest form, a run of one byte, takes.
+#[must_use]
+pub(super) fn decompressed_bytes_max(codec: Codec, section_bytes: usize) -> usize {
+    let times = match codec {
+        Codec::None => 1,
+        // RFC 1951: a match of 258 bytes takes two bits at least.
+        Codec::Gzip => 1_032,
+        Codec::Snappy => snappy::EXPANSION_MAX,
+        // A length grows by 255 with each byte.
+        Codec::Lz4 => 255,
+        // RFC 8878: a block of 128 KiB takes four bytes.
+        Codec::Zstd => (128 << 10) / 4,
+    };
+    section_bytes.saturating_mul(times)
+}
+
 /// Compresses the records of a batch as Kafka's own producer would. `level` is gzip's (-1 for its default) or zstd's; the other codecs have
 /// none.
 #[must_use]
@@ -101,6 +117,16 @@ mod tests {
         for codec in CODECS {
             let compressed = compress(codec, 3, &vec![0; 1 << 20]);
             assert!(matches!(decompress(codec, &compressed, (1 << 20) - 1), Err(DecompressError::TooLarge(_))), "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_one_byte_is_within_the_densest_form() {
+        for codec in CODECS {
+            for level in [1, 9, 19] {
+                let compressed = compress(codec, if codec == Codec::Gzip { level.min(9) } else { level }, &vec![0; 16 << 20]);
+                assert!(decompressed_bytes_max(codec, compressed.len()) >= 16 << 20, "{codec:?} makes {}", compressed.len());
+            }
         }
     }
 

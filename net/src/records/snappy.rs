@@ -16,7 +16,7 @@ const LENGTH_BYTES: usize = 4;
 const PIECE_BYTES: usize = 32 << 10;
 
 /// The format's densest element turns three bytes into 64: what claims to be denser is no snappy, and buys no memory.
-const EXPANSION_MAX: usize = 22;
+pub(super) const EXPANSION_MAX: usize = 22;
 
 pub(super) fn decompress(section: &[u8], bytes_max: usize) -> Result<Vec<u8>, DecompressError> {
     let mut bytes = Vec::new();

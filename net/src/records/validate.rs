@@ -12,10 +12,16 @@ use gracchus_core::offset::Offset;
 use gracchus_core::record::{BatchHeader, CorruptBatch, HEADER_BYTES, TimestampType, batch_crc};
 use gracchus_core::time::Timestamp;
 
+use super::codec::decompressed_bytes_max;
 use super::demands;
+use crate::limits::DECOMPRESSED_BYTES_MAX;
 
 /// Where the format's number stands in a batch of any format.
 const MAGIC_AT: usize = 16;
+
+/// The shortest record: a byte each for its length, its attributes, the differences of timestamp and offset, the absence of a key and of a
+/// value, and the number of headers.
+const RECORD_BYTES_MIN: usize = 7;
 
 /// Checks that `bytes` are one batch that a producer may send, and makes of it what the topic's settings ask for. Of a topic that is not
 /// known here the core will say so: its batch is checked in itself only.
@@ -53,6 +59,7 @@ fn check_batch(bytes: &[u8], settings: Option<&TopicSettings>) -> Result<BatchHe
         return Err(rejected(ErrorCode::CorruptMessage, format!("the batch's checksum is {crc:#010x}, and it says {:#010x}", header.crc)));
     }
     check_header(&header)?;
+    check_count(&header, bytes.len() - HEADER_BYTES)?;
     Ok(header)
 }
 
@@ -78,6 +85,15 @@ fn check_header(header: &BatchHeader) -> Result<(), RejectedBatch> {
         return Err(rejected(ErrorCode::InvalidTimestamp, "a producer should not set the timestamp type to LogAppendTime"));
     }
     Ok(())
+}
+
+/// Checks that the bytes can hold the records that the batch counts. Nobody looks into compressed ones, and offsets are given by the count.
+fn check_count(header: &BatchHeader, section_bytes: usize) -> Result<(), RejectedBatch> {
+    let records_max = decompressed_bytes_max(header.codec, section_bytes).min(DECOMPRESSED_BYTES_MAX) / RECORD_BYTES_MIN;
+    if usize::try_from(header.record_count).is_ok_and(|count| count <= records_max) {
+        return Ok(());
+    }
+    Err(invalid(format!("the batch counts {} records, and {section_bytes} bytes hold {records_max} at most", header.record_count)))
 }
 
 fn malformed(error: CorruptBatch, bytes: &[u8]) -> RejectedBatch {
@@ -216,6 +232,32 @@ mod tests {
         records[0] += 2;
         assert_eq!(refusal(assemble(&header, &records), &[]), ErrorCode::InvalidRecord);
         assert_eq!(refusal(assemble(&header, &batch[HEADER_BYTES..HEADER_BYTES + 9]), &[]), ErrorCode::InvalidRecord);
+    }
+
+    #[test]
+    fn compressed_bytes_hold_only_so_many_records() {
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let header = BatchHeader::parse(&compressed(codec)).unwrap();
+            let counting = |record_count| BatchHeader { record_count, last_offset_delta: record_count - 1, ..header };
+            assert_eq!(refusal(assemble(&counting(i32::MAX), b"anything"), &[]), ErrorCode::InvalidRecord, "{codec:?}");
+            // What decompression would stop at is too much, however much there is to decompress.
+            let counts_too_many = assemble(&counting(9_586_981), &[0; 1 << 19]);
+            assert_eq!(refusal(counts_too_many, &[]), ErrorCode::InvalidRecord, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_records_pass_however_well_they_compress() {
+        let mut builder = builder();
+        for _ in 0..100_000 {
+            builder.append(NOW, None, None, &[]);
+        }
+        let batch = builder.build();
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let header = BatchHeader { codec, ..BatchHeader::parse(&batch).unwrap() };
+            let sent = assemble(&header, &compress(codec, 9, &batch[HEADER_BYTES..]));
+            assert_eq!(validate_batch(sent, Some(&settings(&[])), NOW).unwrap().header.record_count, 100_000, "{codec:?}");
+        }
     }
 
     #[test]
