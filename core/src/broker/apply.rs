@@ -18,6 +18,11 @@ impl Broker {
     /// Replays what was committed into the broker's image, and follows it.
     pub(super) fn apply_committed(&mut self, effects: &mut Effects) {
         while let Some((offset, record)) = self.metadata.as_mut().and_then(|metadata| metadata.pop_committed()) {
+            if let MetadataRecord::RemoveTopic { id } = record
+                && let Some(topic) = self.image.topics.get(&id)
+            {
+                self.topics.remove(&topic.name, id);
+            }
             self.image.replay(offset, &record);
             self.follow(&record, effects);
         }
@@ -27,7 +32,6 @@ impl Broker {
         match record {
             MetadataRecord::Topic { id, .. } => self.resettle_topic(*id, effects),
             MetadataRecord::Partition { id, replicas, .. } => {
-                effects.metadata_changed = true;
                 if self.follows_partitions() && replicas.contains(&self.settings.node) {
                     self.open_partition(*id, effects);
                 }
@@ -54,7 +58,7 @@ impl Broker {
     pub(super) fn open_partition(&mut self, id: TopicPartition, effects: &mut Effects) {
         let Some(topic) = self.image.topics.get(&id.topic) else { return };
         let Some(registered) = topic.partitions.get(&id.partition) else { return };
-        let Some(settings) = self.topic_settings.get(&id.topic) else { return };
+        let Some(settings) = self.topics.get(id.topic) else { return };
         let partition = Partition::opening(id, topic.name.clone(), registered.replicas.len(), registered.leader_epoch);
         effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: topic.name.clone(), settings: log_settings(settings) });
         self.partitions.insert(id, partition);
@@ -62,7 +66,6 @@ impl Broker {
     }
 
     fn remove_topic(&mut self, topic: TopicId, effects: &mut Effects) {
-        self.topic_settings.remove(&topic);
         effects.metadata_changed = true;
         let held: Vec<TopicPartition> = self.partitions.range(first_of(topic)..=last_of(topic)).map(|(id, _)| *id).collect();
         for id in held {
@@ -96,13 +99,14 @@ impl Broker {
     }
 
     fn resettle_topic(&mut self, topic: TopicId, effects: &mut Effects) {
-        effects.metadata_changed = true;
         let own: BTreeMap<String, String> = self.image.configs_of(&ConfigTarget::Topic(topic));
         let settings = Arc::new(TopicSettings::resolve(&own, &self.configs));
-        if self.topic_settings.get(&topic).is_some_and(|held| *held == settings) {
+        if self.topics.get(topic).is_some_and(|held| *held == settings) {
             return;
         }
-        self.topic_settings.insert(topic, Arc::clone(&settings));
+        let name = self.image.topics.get(&topic).expect("only what exists has settings").name.clone();
+        self.topics.insert(name, topic, Arc::clone(&settings));
+        effects.metadata_changed = true;
         let held: Vec<TopicPartition> = self.partitions.range(first_of(topic)..=last_of(topic)).map(|(id, _)| *id).collect();
         for id in held {
             effects.storage.push(StorageOp::Configure { log: LogId::Partition(id), settings: log_settings(&settings) });

@@ -4,6 +4,7 @@ mod apply;
 mod commands;
 mod configs;
 mod describe;
+mod directory;
 mod fetch;
 mod join;
 mod lifecycle;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::commands::Outcome;
+pub use self::directory::TopicDirectory;
 use self::fetch::ParkedFetch;
 pub use self::lifecycle::Stage;
 use self::offsets::{DeleteRecordsJoin, ListOffsetsJoin};
@@ -31,12 +33,12 @@ use self::producer_ids::ProducerIds;
 use self::timers::Timer;
 pub use self::view::View;
 use crate::boundary::{Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef};
-use crate::config::{BrokerConfigs, TopicSettings};
+use crate::config::BrokerConfigs;
 use crate::controller::Controller;
 use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
-use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicName, TopicPartition};
+use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicPartition};
 use crate::metadata::{Image, MetadataLog};
 use crate::partition::{Partition, requests_of};
 use crate::quorum::Quorum;
@@ -79,16 +81,6 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// What connections need to know of topics: the settings that a batch is validated against. Published after each step that says
-/// [`Effects::metadata_changed`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TopicDirectory {
-    /// By name.
-    pub by_name: BTreeMap<TopicName, Arc<TopicSettings>>,
-    /// By id.
-    pub by_id: BTreeMap<TopicId, Arc<TopicSettings>>,
-}
-
 /// A node's whole state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Broker {
@@ -109,7 +101,7 @@ pub struct Broker {
     unopened: Vec<(BTreeSet<TopicPartition>, Outcome)>,
 
     image: Image,
-    topic_settings: BTreeMap<TopicId, Arc<TopicSettings>>,
+    topics: TopicDirectory,
     partitions: BTreeMap<TopicPartition, Partition>,
     opening: BTreeSet<TopicPartition>,
     producer_ids: ProducerIds,
@@ -151,7 +143,7 @@ impl Broker {
             decided: Uncommitted::default(),
             unopened: Vec::new(),
             image: Image::default(),
-            topic_settings: BTreeMap::new(),
+            topics: TopicDirectory::default(),
             partitions: BTreeMap::new(),
             opening: BTreeSet::new(),
             producer_ids: ProducerIds::default(),
@@ -192,9 +184,7 @@ impl Broker {
     /// The topics as connections need them.
     #[must_use]
     pub fn topic_directory(&self) -> TopicDirectory {
-        let by_id = self.topic_settings.clone();
-        let by_name = self.image.topic_ids.iter().filter_map(|(name, id)| by_id.get(id).map(|settings| (name.clone(), Arc::clone(settings))));
-        TopicDirectory { by_name: by_name.collect(), by_id }
+        self.topics.clone()
     }
 
     /// What the node was told when it started.

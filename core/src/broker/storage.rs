@@ -64,7 +64,7 @@ impl Broker {
 
     fn partition_opened(&mut self, id: TopicPartition, recovered: &Recovered, effects: &mut Effects) {
         self.note_recovery(LogId::Partition(id), recovered, effects);
-        let Some(settings) = self.topic_settings.get(&id.topic).cloned() else { return };
+        let Some(settings) = self.topics.get(id.topic).cloned() else { return };
         let Some(partition) = self.partitions.get_mut(&id) else { return };
         // Before the node serves, what it opens was there before this run.
         let is_new = self.stage == Stage::Serving;

@@ -5,8 +5,8 @@
 //! \[place i32, message] (8), message (8), tag 0: leader (10)]], throttle time i32, tag 0: endpoints (10).
 
 use bytes::{BufMut, Bytes, BytesMut};
+use gracchus_core::boundary::Request;
 use gracchus_core::boundary::{Acks, Batch, ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic, ProducedPartition, RejectedBatch};
-use gracchus_core::boundary::{Request, TopicRef};
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::config::TopicSettings;
 use gracchus_core::error::ErrorCode;
@@ -48,7 +48,7 @@ pub(in super::super) fn decode_produce(
     let mut places_left = PRODUCE_PARTITIONS_MAX;
     let topics = reader.array(|reader| {
         let topic = reader.topic(version >= TOPIC_ID_FROM)?;
-        let settings = settings_of(&topic, topics);
+        let settings = topics.settings_of(&topic).map(AsRef::as_ref);
         let partitions = reader.array(|reader| {
             places_left = places_left.checked_sub(1).ok_or(DecodeError::TooManyPartitions(PRODUCE_PARTITIONS_MAX))?;
             let partition = PartitionIndex(reader.decoder.read_i32()?);
@@ -69,14 +69,6 @@ fn acks(number: i16) -> Result<Acks, i16> {
         -1 => Ok(Acks::All),
         unknown => Err(unknown),
     }
-}
-
-fn settings_of<'a>(topic: &TopicRef, topics: &'a TopicDirectory) -> Option<&'a TopicSettings> {
-    match topic {
-        TopicRef::Name(name) => topics.by_name.get(name),
-        TopicRef::Id(id) => topics.by_id.get(id),
-    }
-    .map(AsRef::as_ref)
 }
 
 fn batch(records: Option<Bytes>, version: i16, settings: Option<&TopicSettings>, now: Timestamp) -> Result<Batch, RejectedBatch> {
