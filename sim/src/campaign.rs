@@ -262,3 +262,34 @@ pub fn describe(ending: &Ending) -> String {
         Ending::Panic(what) => format!("panic: {what}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn campaign(seeds: u64) -> Summary {
+        let marks = REQUIRED_MARKS.iter().map(|mark| (format!("{mark:?}"), 1)).collect();
+        Summary { seeds, counted: seeds, marks, ..Summary::default() }
+    }
+
+    #[test]
+    fn a_campaign_has_to_reach_every_required_mark_and_a_few_seeds_need_not() {
+        assert_eq!(campaign(100).verdict(), Verdict::Clean);
+        for mark in REQUIRED_MARKS {
+            let without = |seeds| {
+                let mut summary = campaign(seeds);
+                summary.marks.remove(&format!("{mark:?}"));
+                summary
+            };
+            assert_eq!(without(100).verdict(), Verdict::Lacking);
+            assert_eq!(without(99).verdict(), Verdict::Clean);
+        }
+    }
+
+    #[test]
+    fn of_a_hundred_seeds_all_but_one_have_to_count() {
+        let uncounted = |count| Summary { uncounted: (0..count).map(|seed| (seed, Vec::new())).collect(), ..campaign(100) };
+        assert_eq!(uncounted(1).verdict(), Verdict::Clean);
+        assert_eq!(uncounted(2).verdict(), Verdict::Lacking);
+    }
+}

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use gracchus_sim::plan::Plan;
 use gracchus_sim::trace::RunHash;
-use gracchus_sim::world;
+use gracchus_sim::world::{self, Ending};
 
 const SEEDS: [u64; 3] = [11, 12, 13];
 
@@ -33,6 +33,16 @@ fn a_seed_gives_the_same_run_in_one_process_and_in_fresh_ones() {
 #[test]
 fn two_seeds_give_two_runs() {
     assert_ne!(in_this_process(SEEDS[0]), in_this_process(SEEDS[1]));
+}
+
+#[test]
+fn a_run_that_panics_is_told_and_gives_the_same_hash_again() {
+    let plan = Plan { topics: Vec::new(), ..Plan::draw(SEEDS[0]) };
+    let [first, second] = [world::run(&plan, None), world::run(&plan, None)];
+    // A client that looks for a topic to use finds none.
+    assert!(matches!(first.ending, Ending::Panic(_)), "{:?}", first.ending);
+    assert!(first.events > 0 && first.hash != RunHash(0), "{first:?}");
+    assert_eq!((first.events, first.hash), (second.events, second.hash));
 }
 
 #[test]
