@@ -88,7 +88,13 @@ impl Nemesis {
                 self.count("power loss", self.server.lose_power(Duration::from_millis(death.down_ms)).await);
                 self.fall_again(death).await;
             }
-            Fault::Stop { down_ms } => self.count("clean stop", self.server.stop(Duration::from_millis(*down_ms)).await),
+            Fault::Stop { cut_short: None, down_ms } => self.count("clean stop", self.server.stop(Duration::from_millis(*down_ms)).await),
+            Fault::Stop { cut_short: Some(steps), down_ms } => {
+                let was_running = self.server.ask_to_stop().is_some();
+                self.server.await_steps(*steps).await;
+                self.server.lose_power(Duration::from_millis(*down_ms)).await;
+                self.count("power loss in a stop", was_running);
+            }
             Fault::Pause { length_ms } => self.count("pause", self.server.pause(Duration::from_millis(*length_ms)).await),
             Fault::Resets { per_million } => {
                 let count = self.net.reset_some(*per_million);

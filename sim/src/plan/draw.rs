@@ -11,6 +11,8 @@ use crate::platform::net::NetFaults;
 /// Faults of a run at least and at most. Some, such as a slow disk, count many times; some may find nothing to befall.
 const FAULTS_MIN: u64 = 16;
 const FAULTS_MAX: u64 = 36;
+/// Steps of the disk's operations that a stop may have behind it when the power goes.
+const STOP_STEPS_MAX: u64 = 150;
 /// Runs in a million that have a fault which no promise covers.
 const RUINS_PER_MILLION: u32 = 4_000;
 /// Steps of the disk's operations that a recovery may have behind it when the power goes again.
@@ -141,10 +143,21 @@ fn faults(seed: u64, duration_ms: u64, clients: u32) -> Vec<PlannedFault> {
         }
         faults.push(PlannedFault { at_us, fault });
     }
+    cut_stops_short(&mut Draw::split(seed, Stream::Crashes, 2), &mut faults);
     faults.extend(ruin(&mut Draw::split(seed, Stream::Crashes, 1), duration_ms));
     faults.retain(|fault| fault.at_us < duration_ms * 1_000);
     faults.sort_by_key(|fault| fault.at_us);
     faults
+}
+
+fn cut_stops_short(draw: &mut Draw, faults: &mut [PlannedFault]) {
+    for fault in faults {
+        if let Fault::Stop { cut_short, .. } = &mut fault.fault
+            && draw.chance(500_000)
+        {
+            *cut_short = Some(draw.within(1..STOP_STEPS_MAX));
+        }
+    }
 }
 
 /// What no promise covers: so seldom that far less than one run in a hundred is excused.
@@ -188,7 +201,7 @@ fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
     match draw.pick(kinds) {
         0 => Fault::Crash(death(draw, 2_000)),
         1 => Fault::PowerLoss(death(draw, 2_000)),
-        2 => Fault::Stop { down_ms: draw.within(1..1_000) },
+        2 => Fault::Stop { cut_short: None, down_ms: draw.within(1..1_000) },
         3 => Fault::Pause { length_ms: draw.within(10..3_000) },
         RESETS => Fault::Resets { per_million: draw.pick(&[200_000, 600_000, 1_000_000]) },
         5 => Fault::Stalls { per_million: draw.pick(&[300_000, 1_000_000]), length_ms: draw.within(10..3_000) },

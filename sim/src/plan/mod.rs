@@ -161,6 +161,9 @@ pub enum Fault {
     PowerLoss(Death),
     /// The node is stopped as an operator does, and started again.
     Stop {
+        /// The power goes so many steps of the disk's operations after it was asked to.
+        #[serde(default)]
+        cut_short: Option<u64>,
         /// Milliseconds in between.
         down_ms: u64,
     },

@@ -164,17 +164,23 @@ impl Server {
         self.start();
     }
 
-    /// The process is asked to stop. True if it was running.
-    pub(crate) async fn stop(&self, down: Duration) -> bool {
-        let asked = {
+    /// Asks the process to stop, if it runs, and returns what tells when it has.
+    pub(crate) fn ask_to_stop(&self) -> Option<Arc<Notify>> {
+        let (stop, ended) = {
             let mut machine = lock(&self.machine);
-            let running = machine.process.as_mut().filter(|process| !process.is_over);
-            running.and_then(|process| Some((process.stop.take()?, Arc::clone(&process.ended))))
+            let process = machine.process.as_mut().filter(|process| !process.is_over)?;
+            (process.stop.take()?, Arc::clone(&process.ended))
         };
+        self.recorder.note("the node is asked to stop");
+        let _ = stop.send(());
+        Some(ended)
+    }
+
+    /// The process is asked to stop, and started again. True if it was running.
+    pub(crate) async fn stop(&self, down: Duration) -> bool {
+        let asked = self.ask_to_stop();
         let was_running = asked.is_some();
-        if let Some((stop, ended)) = asked {
-            self.recorder.note("the node is asked to stop");
-            let _ = stop.send(());
+        if let Some(ended) = asked {
             if timeout(Duration::from_millis(STOP_MS_MAX), ended.notified()).await.is_err() {
                 let what = format!("the node was asked to, and had not ended after {STOP_MS_MAX} ms");
                 self.recorder.tell::<()>(|_| Err(Violation::liveness("Stops", what)));
