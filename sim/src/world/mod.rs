@@ -37,6 +37,9 @@ const SERVER: SocketAddr = SocketAddr::new(SERVER_HOST, 9092);
 /// How long a client may take to come to an end once all is healed.
 const CLIENT_END_MS_MAX: u64 = 15_000;
 
+/// How long tasks have to come to an end when the run is over.
+const CLEARING: Duration = Duration::from_secs(1);
+
 /// Runs a plan, on a fresh thread: what a thread keeps would tell on the next run.
 #[must_use]
 pub fn run(plan: &Plan, listing: Option<Listing>) -> RunReport {
@@ -110,6 +113,17 @@ impl World {
         }
         self.surroundings.recorder.note("the run is over");
         self.last_draw.get_or_init(madsim::rand::random);
+        self.clear_away().await;
+    }
+
+    /// Ends every task, so that it drops what it holds: one that waits for ever, with its waker in what it holds itself, would outlive the run
+    /// and keep the disk with it.
+    async fn clear_away(&self) {
+        self.server.clear_away();
+        let hosts: Vec<NodeId> = lock(&self.hosts).values().copied().collect();
+        hosts.into_iter().for_each(|host| Handle::current().kill(host));
+        // They drop it when they would next run.
+        sleep(CLEARING).await;
     }
 
     async fn play(&self) {

@@ -265,9 +265,21 @@ impl Server {
         }
     }
 
+    /// Ends the process for good.
+    pub(crate) fn clear_away(&self) {
+        if let Some(process) = lock(&self.machine).process.take() {
+            process.ended.notify_one();
+        }
+        Handle::current().kill(self.node);
+    }
+
     /// Ends the process on the spot, if there is one.
     fn kill(&self) -> Option<Process> {
         let process = lock(&self.machine).process.take();
+        if let Some(process) = &process {
+            // Who keeps it running has nothing to wait for any more.
+            process.ended.notify_one();
+        }
         Handle::current().resume(self.node);
         Handle::current().kill(self.node);
         Handle::current().restart(self.node);
