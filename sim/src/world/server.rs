@@ -180,11 +180,11 @@ impl Server {
     pub(crate) async fn stop(&self, down: Duration) -> bool {
         let asked = self.ask_to_stop();
         let was_running = asked.is_some();
-        if let Some(ended) = asked {
-            if timeout(Duration::from_millis(STOP_MS_MAX), ended.notified()).await.is_err() {
-                let what = format!("the node was asked to, and had not ended after {STOP_MS_MAX} ms");
-                self.recorder.tell::<()>(|_| Err(Violation::liveness("Stops", what)));
-            }
+        if let Some(ended) = asked
+            && timeout(Duration::from_millis(STOP_MS_MAX), ended.notified()).await.is_err()
+        {
+            let what = format!("the node was asked to, and had not ended after {STOP_MS_MAX} ms");
+            self.recorder.tell::<()>(|_| Err(Violation::liveness("Stops", what)));
         }
         self.crash(down).await;
         was_running
