@@ -23,6 +23,8 @@ use crate::platform::lock;
 const FETCH_WAIT_MS: i32 = 2_500;
 /// How soon after the acknowledgement of a write a fetch that waits for it has to return, in milliseconds.
 const FETCH_WAKE_MS_MAX: u64 = 1_000;
+/// Bytes of a log that are asked for at once: a connection with a small window and a long way takes seconds for more.
+const READ_BYTES: i32 = 64 << 10;
 
 impl Client {
     /// Creates the topics and learns their ids, trying again until it succeeds.
@@ -148,8 +150,9 @@ impl Client {
         let mut position = log_start;
         let partition = topic.partition(index);
         while position < log_end {
-            let wanted = FetchPosition { topic: topic.key.clone(), partition: index, offset: position.0, leader_epoch: -1, bytes_max: 1 << 20 };
-            let request = fetch_request(500, 1, 1 << 20, [wanted]);
+            let wanted =
+                FetchPosition { topic: topic.key.clone(), partition: index, offset: position.0, leader_epoch: -1, bytes_max: READ_BYTES };
+            let request = fetch_request(500, 1, READ_BYTES, [wanted]);
             let response = wire.ask(wire.version::<FetchRequest>()?, &request).await?;
             let fetched = fetched_partitions(response).next().filter(|fetched| fetched.error == WireError::NONE);
             let Some(fetched) = fetched else { return Ok(None) };
