@@ -16,13 +16,17 @@ use crate::rng::Random;
 pub(crate) type Decided<T> = (Vec<MetadataRecord>, Vec<(TopicName, Result<T, ApiError>)>);
 
 impl Controller {
-    /// Decides on new topics, each for itself.
+    /// Decides on new topics: each for itself, unless there are too many partitions in all.
     pub fn create_topics(&self, topics: &[NewTopic], defaults: &BrokerConfigs, random: &mut Random) -> Decided<CreatedTopic> {
         let mut records = Vec::new();
         let mut outcomes = Vec::new();
         let asked = counted(topics.iter().map(|topic| &topic.name));
+        if partitions_asked(topics.iter().filter(|topic| asked.get(&topic.name) == Some(&1)), defaults) > NEW_PARTITIONS_MAX {
+            let mut seen = BTreeSet::new();
+            let named = topics.iter().map(|topic| &topic.name).filter(|name| seen.insert(*name));
+            return (records, named.map(|name| (name.clone(), Err(too_many_partitions()))).collect());
+        }
         let mut taken = BTreeSet::new();
-        let mut partitions_left = NEW_PARTITIONS_MAX;
         for topic in topics {
             if asked.get(&topic.name).is_some_and(|&times| times > 1) {
                 if taken.insert(topic.name.clone()) {
@@ -30,7 +34,7 @@ impl Controller {
                 }
                 continue;
             }
-            let outcome = self.create_topic(topic, defaults, &mut partitions_left, random).map(|(created, more)| {
+            let outcome = self.create_topic(topic, defaults, random).map(|(created, more)| {
                 records.extend(more);
                 created
             });
@@ -43,20 +47,12 @@ impl Controller {
         &self,
         topic: &NewTopic,
         defaults: &BrokerConfigs,
-        partitions_left: &mut i64,
         random: &mut Random,
     ) -> Result<(CreatedTopic, Vec<MetadataRecord>), ApiError> {
         check_name(topic.name.as_str())?;
-        if *partitions_left <= 0 {
-            return Err(ApiError::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request."));
-        }
         self.check_name_is_free(&topic.name)?;
         let configs = config::check_new_topic(&topic.configs, defaults)?;
         let placed = self.place_topic(topic, defaults)?;
-        *partitions_left -= i64::try_from(placed.len()).unwrap_or(i64::MAX);
-        if *partitions_left < 0 {
-            return Err(ApiError::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request."));
-        }
         let id = TopicId(random.uuid());
         let mut records = vec![MetadataRecord::Topic { id, name: topic.name.clone() }];
         records.extend(configs.iter().map(|(name, value)| MetadataRecord::Config {
@@ -91,21 +87,19 @@ impl Controller {
         if !topic.assignments.is_empty() {
             return self.assigned_by_hand(topic);
         }
+        let replication_factor = match topic.replication_factor {
+            -1 => defaults.whole("default.replication.factor"),
+            count if count > 0 => i64::from(count),
+            _ => {
+                let message = "Replication factor must be larger than 0, or -1 to use the default value.";
+                return Err(ApiError::new(ErrorCode::InvalidReplicationFactor, message));
+            }
+        };
         let partition_count = match topic.partition_count {
             -1 => defaults.whole("num.partitions"),
             count if count > 0 => i64::from(count),
             _ => return Err(ApiError::new(ErrorCode::InvalidPartitions, "Number of partitions was set to an invalid non-positive value.")),
         };
-        let replication_factor = match topic.replication_factor {
-            -1 => defaults.whole("default.replication.factor"),
-            count if count > 0 => i64::from(count),
-            _ => {
-                return Err(ApiError::new(ErrorCode::InvalidReplicationFactor, "Replication factor was set to an invalid non-positive value."));
-            }
-        };
-        if partition_count > NEW_PARTITIONS_MAX {
-            return Err(ApiError::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request."));
-        }
         place(self.image(), &Placement { first: 0, partition_count, replication_factor })
     }
 
@@ -167,7 +161,7 @@ impl Controller {
         let added = wanted - present;
         *partitions_left = partitions_left.saturating_sub(added);
         if *partitions_left < 0 {
-            return Err(ApiError::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request."));
+            return Err(too_many_partitions());
         }
         let placed = match &more.assignments {
             Some(assignments) => {
@@ -226,6 +220,21 @@ impl Controller {
         }
         (records, outcomes)
     }
+}
+
+/// Partitions that new topics want. Counts that make no sense are refused topic by topic, and count for nothing here.
+fn partitions_asked<'a>(topics: impl Iterator<Item = &'a NewTopic>, defaults: &BrokerConfigs) -> i64 {
+    let by_default = defaults.whole("num.partitions");
+    let asked = topics.map(|topic| match topic.partition_count {
+        _ if !topic.assignments.is_empty() => i64::try_from(topic.assignments.len()).unwrap_or(i64::MAX),
+        -1 => by_default,
+        count => i64::from(count).max(0),
+    });
+    asked.fold(0, i64::saturating_add)
+}
+
+fn too_many_partitions() -> ApiError {
+    ApiError::new(ErrorCode::PolicyViolation, "Excessively large number of partitions per request.")
 }
 
 /// How often each is named.
