@@ -265,8 +265,6 @@ pub struct DescribeTopicPartitionsResponse {
     pub topics: Vec<TopicMetadata>,
     /// Where the next page starts, if there is one.
     pub next: Option<TopicCursor>,
-    /// An error of the whole request: no topic could be listed.
-    pub error: Option<ErrorCode>,
 }
 
 /// CreateTopics.

@@ -44,7 +44,6 @@ impl Broker {
     }
 
     fn named_topic_metadata(&self, topic: &TopicRef) -> TopicMetadata {
-        let nothing = |error, name, id| TopicMetadata { error: Some(error), name, id, is_internal: false, partitions: Vec::new() };
         match topic {
             TopicRef::Id(id) => match self.image.topics.get(id) {
                 Some(found) => self.topic_metadata(&found.name, *id, found),
@@ -123,20 +122,25 @@ impl Broker {
     }
 
     pub(super) fn describe_topic_partitions(&self, request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
-        if request.cursor.as_ref().is_some_and(|cursor| cursor.partition.0 < 0) {
-            return DescribeTopicPartitionsResponse { topics: Vec::new(), next: None, error: Some(ErrorCode::InvalidRequest) };
-        }
         let mut names: Vec<TopicName> =
             if request.topics.is_empty() { self.image.topic_ids.keys().cloned().collect() } else { request.topics.clone() };
         names.sort_unstable();
         names.dedup();
+        if let Some(cursor) = &request.cursor
+            && (cursor.partition.0 < 0 || (!request.topics.is_empty() && names.binary_search(&cursor.topic).is_err()))
+        {
+            // An error of the whole request has no other place than the topics that it names.
+            names.retain(|_| !request.topics.is_empty());
+            let topics = names.into_iter().map(|name| nothing(ErrorCode::InvalidRequest, Some(name), TopicId::default()));
+            return DescribeTopicPartitionsResponse { topics: topics.collect(), next: None };
+        }
         names.retain(|name| request.cursor.as_ref().is_none_or(|cursor| *name >= cursor.topic));
         let mut room = usize::try_from(request.partitions_max).unwrap_or(0).clamp(1, self.listed_partitions_max());
         let mut topics = Vec::new();
         for name in names {
             let from = request.cursor.as_ref().filter(|cursor| cursor.topic == name).map_or(PartitionIndex(0), |cursor| cursor.partition);
             if room == 0 {
-                return DescribeTopicPartitionsResponse { topics, next: Some(TopicCursor { topic: name, partition: from }), error: None };
+                return DescribeTopicPartitionsResponse { topics, next: Some(TopicCursor { topic: name, partition: from }) };
             }
             let mut listed = self.named_topic_metadata(&TopicRef::Name(name.clone()));
             listed.partitions.retain(|partition| partition.partition >= from);
@@ -145,10 +149,10 @@ impl Broker {
             room -= listed.partitions.len();
             topics.push(listed);
             if let Some(partition) = next {
-                return DescribeTopicPartitionsResponse { topics, next: Some(TopicCursor { topic: name, partition }), error: None };
+                return DescribeTopicPartitionsResponse { topics, next: Some(TopicCursor { topic: name, partition }) };
             }
         }
-        DescribeTopicPartitionsResponse { topics, next: None, error: None }
+        DescribeTopicPartitionsResponse { topics, next: None }
     }
 
     fn listed_partitions_max(&self) -> usize {
@@ -188,6 +192,11 @@ impl Broker {
         };
         FindCoordinatorResponse { coordinators: request.keys.into_iter().map(|key| (key, Err(answer.clone()))).collect() }
     }
+}
+
+/// What there is to say of a topic that can't be described.
+fn nothing(error: ErrorCode, name: Option<TopicName>, id: TopicId) -> TopicMetadata {
+    TopicMetadata { error: Some(error), name, id, is_internal: false, partitions: Vec::new() }
 }
 
 pub(super) fn first_of(topic: TopicId) -> TopicPartition {

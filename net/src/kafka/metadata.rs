@@ -135,7 +135,7 @@ pub(super) fn decode_describe(decoder: Decoder, version: i16) -> Result<Request,
 pub(super) fn encode_describe(response: &DescribeTopicPartitionsResponse, throttle_ms: i32) -> kafka_wire::DescribeTopicPartitionsResponse {
     let mut answer = kafka_wire::DescribeTopicPartitionsResponse::default();
     answer.throttle_time_ms = throttle_ms;
-    answer.topics = response.topics.iter().map(|topic| described_topic(topic, response.error)).collect();
+    answer.topics = response.topics.iter().map(described_topic).collect();
     answer.next_cursor = response.next.as_ref().map(|next| {
         let mut cursor = Cursor::default();
         cursor.topic_name = wire::topic_text(&next.topic);
@@ -145,10 +145,9 @@ pub(super) fn encode_describe(response: &DescribeTopicPartitionsResponse, thrott
     answer
 }
 
-/// A topic, with its error or that of the whole request, which has no other place.
-fn described_topic(metadata: &TopicMetadata, request_error: Option<ErrorCode>) -> DescribeTopicPartitionsResponseTopic {
+fn described_topic(metadata: &TopicMetadata) -> DescribeTopicPartitionsResponseTopic {
     let mut topic = DescribeTopicPartitionsResponseTopic::default();
-    topic.error_code = number_or_none(metadata.error.or(request_error));
+    topic.error_code = number_or_none(metadata.error);
     topic.name = metadata.name.as_ref().map(wire::topic_text);
     topic.topic_id = wire::uuid(metadata.id);
     topic.is_internal = metadata.is_internal;

@@ -89,7 +89,6 @@ pub(super) fn describe_topic_partitions(version: i16, draw: &mut Draw<'_>) {
     let response = gracchus_core::boundary::DescribeTopicPartitionsResponse {
         topics: draw.list(|draw| topic(true, draw)),
         next: draw.option(|draw| TopicCursor { topic: name(draw), partition: index(draw) }),
-        error: None,
     };
     let mut message = wire::DescribeTopicPartitionsResponse::default().with_throttle_time_ms(THROTTLE_MS);
     for topic in &response.topics {

@@ -21,9 +21,7 @@ pub(super) fn each(response: &Response, found: impl FnMut(ErrorCode)) {
             partitions.filter_map(|partition| partition.result.err()).for_each(found);
         }
         Response::Metadata(metadata) => metadata.topics.iter().flat_map(in_topic).for_each(found),
-        Response::DescribeTopicPartitions(described) => {
-            described.error.into_iter().chain(described.topics.iter().flat_map(in_topic)).for_each(found);
-        }
+        Response::DescribeTopicPartitions(described) => described.topics.iter().flat_map(in_topic).for_each(found),
         Response::DescribeCluster(described) => described.result.as_ref().err().map(code).into_iter().for_each(found),
         Response::CreateTopics(created) => created.topics.iter().filter_map(|(_, result)| result.as_ref().err()).map(code).for_each(found),
         Response::DeleteTopics(deleted) => deleted.topics.iter().filter_map(|topic| topic.error.as_ref()).map(code).for_each(found),
