@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::payload::Payload;
+use super::response::DeletedTopic;
 use crate::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, PartitionIndex, ProducerId, TopicId, TopicName};
@@ -300,6 +301,8 @@ pub struct NewTopic {
 pub struct DeleteTopicsRequest {
     /// The topics.
     pub topics: Vec<TopicRef>,
+    /// Those of which it can't be said what is meant, as they are to be answered.
+    pub misnamed: Vec<DeletedTopic>,
     /// How long it may take in milliseconds.
     pub timeout_ms: i32,
 }

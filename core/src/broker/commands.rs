@@ -55,14 +55,16 @@ impl Broker {
 
     pub(super) fn delete_topics(&mut self, id: RequestId, request: &DeleteTopicsRequest, effects: &mut Effects) {
         let is_enabled = self.configs.boolean("delete.topic.enable");
+        let with_misnamed = |topics: Vec<_>| [request.misnamed.as_slice(), &topics].concat();
         let Some(controller) = &self.controller else {
             let none = Controller::default();
             let (_, mut topics) = none.delete_topics(&request.topics, true);
             topics.iter_mut().for_each(|topic| topic.error = not_controller());
-            return effects.replies.push(Reply { id, response: Response::DeleteTopics(DeleteTopicsResponse { topics }) });
+            let response = Response::DeleteTopics(DeleteTopicsResponse { topics: with_misnamed(topics) });
+            return effects.replies.push(Reply { id, response });
         };
         let (records, topics) = controller.delete_topics(&request.topics, is_enabled);
-        let response = Response::DeleteTopics(DeleteTopicsResponse { topics });
+        let response = Response::DeleteTopics(DeleteTopicsResponse { topics: with_misnamed(topics) });
         self.commit(&records, Outcome::Reply(Reply { id, response }), effects);
     }
 

@@ -117,6 +117,19 @@ fn with_a_string_of(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
+fn a_topic_that_is_named_in_two_ways_is_not_deleted() {
+    let by_both = [&b"\x02t"[..], &[9; 16], b"\x00"].concat();
+    let by_neither = [&b"\x00"[..], &[0; 16], b"\x00"].concat();
+    let by_name = [&b"\x02u"[..], &[0; 16], b"\x00"].concat();
+    let asked = [&b"\x00\x14\x00\x06\x00\x00\x00\x01\xff\xff\x00\x04"[..], &by_both, &by_neither, &by_name, b"\x00\x00\x75\x30\x00"].concat();
+    let Decoded::Request { request, .. } = decode(&asked).unwrap() else { panic!("it is for the core") };
+    let Request::DeleteTopics(deletion) = *request else { panic!("it deletes topics") };
+    assert_eq!(deletion.topics, [TopicRef::Name("u".into())]);
+    let misnamed: Vec<_> = deletion.misnamed.iter().map(|topic| (topic.name.clone(), topic.error.as_ref().unwrap().code)).collect();
+    assert_eq!(misnamed, [(Some("t".into()), ErrorCode::InvalidRequest), (None, ErrorCode::InvalidRequest)]);
+}
+
+#[test]
 fn no_string_is_longer_than_two_bytes_can_say() {
     assert!(decode(&with_a_string_of(0x7fff)).is_ok());
     assert!(matches!(decode(&with_a_string_of(0x8000)), Err(DecodeError::Malformed(_))));

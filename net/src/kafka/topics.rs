@@ -2,7 +2,7 @@
 
 use gracchus_core::boundary::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, DeleteRecordsRequest,
-    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, MorePartitions, NewTopic, Request, TopicRef,
+    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, MorePartitions, NewTopic, Request, TopicRef,
 };
 use gracchus_core::error::{ApiError, ErrorCode};
 use gracchus_core::ids::{PartitionIndex, TopicName};
@@ -85,19 +85,32 @@ fn created_config(entry: &gracchus_core::config::ConfigEntry) -> CreatableTopicC
 
 pub(super) fn decode_delete(decoder: Decoder, version: i16) -> Result<Request, DecodeError> {
     let asked: kafka_wire::DeleteTopicsRequest = wire::decode(decoder, version)?;
-    let topics = if version >= DELETE_BY_ID_FROM {
-        asked.topics.iter().map(topic_ref).collect()
+    let (mut topics, mut misnamed) = (Vec::new(), Vec::new());
+    if version >= DELETE_BY_ID_FROM {
+        for topic in &asked.topics {
+            match topic_ref(topic) {
+                Ok(topic) => topics.push(topic),
+                Err(topic) => misnamed.push(topic),
+            }
+        }
     } else {
-        asked.topic_names.iter().map(|name| TopicRef::Name(wire::topic_name(name))).collect()
-    };
-    Ok(Request::DeleteTopics(DeleteTopicsRequest { topics, timeout_ms: asked.timeout_ms }))
+        topics = asked.topic_names.iter().map(|name| TopicRef::Name(wire::topic_name(name))).collect();
+    }
+    Ok(Request::DeleteTopics(DeleteTopicsRequest { topics, misnamed, timeout_ms: asked.timeout_ms }))
 }
 
-fn topic_ref(topic: &DeleteTopicState) -> TopicRef {
-    match &topic.name {
-        Some(name) => TopicRef::Name(wire::topic_name(name)),
-        None => TopicRef::Id(wire::topic_id(topic.topic_id)),
-    }
+/// The topic, or the answer to one that is named in both ways or in neither.
+fn topic_ref(topic: &DeleteTopicState) -> Result<TopicRef, DeletedTopic> {
+    let name = topic.name.as_ref().map(wire::topic_name);
+    let id = wire::topic_id(topic.topic_id);
+    let fault = match (name, topic.topic_id.is_zero()) {
+        (Some(name), true) => return Ok(TopicRef::Name(name)),
+        (None, false) => return Ok(TopicRef::Id(id)),
+        (Some(name), false) => (Some(name), "You may not specify both topic name and topic id."),
+        (None, true) => (None, "Neither topic name nor id were specified."),
+    };
+    let (name, message) = fault;
+    Err(DeletedTopic { name, id, error: Some(ApiError::new(ErrorCode::InvalidRequest, message)) })
 }
 
 pub(super) fn encode_delete(response: &DeleteTopicsResponse, version: i16, throttle_ms: i32) -> kafka_wire::DeleteTopicsResponse {

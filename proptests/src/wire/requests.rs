@@ -359,6 +359,7 @@ fn delete_topics(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
             let by_id = by_state && draw.flag();
             topic_ref(by_id, draw)
         }),
+        misnamed: Vec::new(),
         timeout_ms: draw.i32(),
     };
     let mut message = wire::DeleteTopicsRequest::default();

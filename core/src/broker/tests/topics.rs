@@ -41,8 +41,9 @@ fn what_can_not_be_created_says_why() {
     let mut node = Node::serving();
     let by_three = NewTopic { replication_factor: 3, ..topic("three") };
     let none = NewTopic { partition_count: 0, ..topic("none") };
+    let neither = NewTopic { partition_count: 0, replication_factor: 0, ..topic("neither") };
     let long = "x".repeat(300);
-    let asked = vec![topic("a.b"), topic("a_b"), topic("twice"), topic("twice"), topic(&long), topic("sp ace"), by_three, none];
+    let asked = vec![topic("a.b"), topic("a_b"), topic("twice"), topic("twice"), topic(&long), topic("sp ace"), by_three, none, neither];
     assert!(created(&mut node, vec![topic("a.b")])[0].is_ok());
     assert_eq!(
         created(&mut node, asked),
@@ -54,6 +55,7 @@ fn what_can_not_be_created_says_why() {
             ErrorCode::InvalidTopicException,
             ErrorCode::InvalidReplicationFactor,
             ErrorCode::InvalidPartitions,
+            ErrorCode::InvalidReplicationFactor,
         ]
         .map(Err)
     );
@@ -65,7 +67,7 @@ fn a_topic_created_anew_has_another_id_and_none_of_the_old_records() {
     let first = node.create("t", &[]);
     node.produce("t", plain(1), Acks::All);
     node.settle();
-    let deletion = DeleteTopicsRequest { topics: vec![TopicRef::Name("t".into())], timeout_ms: 1000 };
+    let deletion = DeleteTopicsRequest { topics: vec![TopicRef::Name("t".into())], misnamed: Vec::new(), timeout_ms: 1000 };
     node.ask(Request::DeleteTopics(deletion));
     node.settle();
     assert_eq!(metadata(&mut node, "t", false).error, Some(ErrorCode::UnknownTopicOrPartition));
@@ -80,7 +82,8 @@ fn a_deletion_ends_what_waits_on_the_topic() {
     let mut node = Node::serving();
     node.create("t", &[]);
     let fetch = node.fetch("t", 0, 1, 60_000);
-    node.ask(Request::DeleteTopics(DeleteTopicsRequest { topics: vec![TopicRef::Name("t".into())], timeout_ms: 1000 }));
+    let deletion = DeleteTopicsRequest { topics: vec![TopicRef::Name("t".into())], misnamed: Vec::new(), timeout_ms: 1000 };
+    node.ask(Request::DeleteTopics(deletion));
     node.settle();
     assert_eq!(node.fetched(fetch).unwrap().error, Some(ErrorCode::UnknownTopicOrPartition));
 }
@@ -158,11 +161,21 @@ fn a_topic_named_twice_is_not_deleted() {
     let mut node = Node::serving();
     let id = node.create("t", &[]);
     let topics = vec![TopicRef::Name("t".into()), TopicRef::Id(id)];
-    let asked = node.ask(Request::DeleteTopics(DeleteTopicsRequest { topics, timeout_ms: 1000 }));
+    let asked = node.ask(Request::DeleteTopics(DeleteTopicsRequest { topics, misnamed: Vec::new(), timeout_ms: 1000 }));
     node.settle();
     let Some(Response::DeleteTopics(answer)) = node.answer(asked) else { panic!("it is answered") };
     assert_eq!(answer.topics.iter().map(|topic| topic.error.as_ref().unwrap().code).collect::<Vec<_>>(), [ErrorCode::InvalidRequest]);
     assert_eq!(metadata(&mut node, "t", false).error, None);
+}
+
+#[test]
+fn one_request_creates_topics_up_to_a_bound_or_none() {
+    let mut node = Node::serving();
+    let large = |name: &str, partition_count| NewTopic { partition_count, ..topic(name) };
+    let too_many = vec![large("a", 5_000), large("b", 5_000), large("c", -1), topic("sp ace")];
+    assert_eq!(created(&mut node, too_many), [Err(ErrorCode::PolicyViolation); 4]);
+    assert!(metadata(&mut node, "a", false).error.is_some());
+    assert!(created(&mut node, vec![large("a", 5_000), large("b", 5_000)]).iter().all(Result::is_ok));
 }
 
 #[test]
@@ -178,4 +191,25 @@ fn one_request_creates_partitions_up_to_a_bound() {
     let Some(Response::CreatePartitions(answer)) = node.answer(id) else { panic!("it is answered") };
     let errors: Vec<_> = answer.topics.iter().map(|(_, error)| error.as_ref().map(|error| error.code)).collect();
     assert_eq!(errors, [None, Some(ErrorCode::PolicyViolation)]);
+}
+
+fn described(node: &mut Node, topics: &[&str], cursor: Option<(&str, i32)>) -> Vec<(String, Option<ErrorCode>)> {
+    let cursor = cursor.map(|(topic, partition)| TopicCursor { topic: topic.into(), partition: PartitionIndex(partition) });
+    let topics = topics.iter().map(|name| (*name).into()).collect();
+    let id = node.ask(Request::DescribeTopicPartitions(DescribeTopicPartitionsRequest { topics, partitions_max: 10, cursor }));
+    let Some(Response::DescribeTopicPartitions(answer)) = node.answer(id) else { panic!("it is answered at once") };
+    answer.topics.into_iter().map(|topic| (topic.name.unwrap().to_string(), topic.error)).collect()
+}
+
+#[test]
+fn a_cursor_that_makes_no_sense_is_told_on_every_topic_that_is_named() {
+    let mut node = Node::serving();
+    node.create("a", &[]);
+    node.create("b", &[]);
+    let refused = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), Some(ErrorCode::InvalidRequest))).collect::<Vec<_>>();
+    assert_eq!(described(&mut node, &["b", "a"], Some(("a", -1))), refused(&["a", "b"]));
+    assert_eq!(described(&mut node, &["b"], Some(("a", 0))), refused(&["b"]));
+    assert_eq!(described(&mut node, &[], Some(("a", -1))), []);
+    assert_eq!(described(&mut node, &[], Some(("a0", 0))), [("b".to_owned(), None)]);
+    assert_eq!(described(&mut node, &["b", "a"], Some(("b", 0))), [("b".to_owned(), None)]);
 }
