@@ -50,8 +50,10 @@ impl Broker {
             ConfigResource::Broker(Some(node)) => {
                 refuse(format!("Unexpected broker id, expected {} or empty string, but received {node}", self.settings.node))
             }
-            ConfigResource::BrokerLogger(_) => refuse("Log levels can't be altered while this broker runs.".into()),
-            ConfigResource::ClientMetrics(_) => refuse("This broker takes no metrics from clients.".into()),
+            ConfigResource::BrokerLogger(_) => refuse("This broker does not tell its log levels.".into()),
+            ConfigResource::ClientMetrics(name) if name.is_empty() => refuse("Client metrics subscription name must not be empty".into()),
+            // None is kept, so that each is as Kafka describes one that was never made.
+            ConfigResource::ClientMetrics(_) => Ok(Vec::new()),
             ConfigResource::Group(_) => refuse("This broker has no groups yet.".into()),
             ConfigResource::Unknown { kind, .. } => refuse(format!("Unsupported resource type: {kind}")),
         }
@@ -64,9 +66,6 @@ impl Broker {
         }
         let is_wanted = |kind| request.kinds.is_empty() || request.kinds.contains(&kind);
         let mut resources = Vec::new();
-        if is_wanted(BROKER_LOGGER) {
-            resources.extend(self.nodes().map(|node| ConfigResource::BrokerLogger(node.to_string())));
-        }
         if is_wanted(BROKER) {
             resources.extend(self.nodes().map(|node| ConfigResource::Broker(Some(node))));
         }

@@ -213,3 +213,19 @@ fn a_cursor_that_makes_no_sense_is_told_on_every_topic_that_is_named() {
     assert_eq!(described(&mut node, &[], Some(("a0", 0))), [("b".to_owned(), None)]);
     assert_eq!(described(&mut node, &["b", "a"], Some(("b", 0))), [("b".to_owned(), None)]);
 }
+
+#[test]
+fn what_is_listed_can_be_described() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let id = node.ask(Request::ListConfigResources(ListConfigResourcesRequest { kinds: Vec::new() }));
+    let Some(Response::ListConfigResources(answer)) = node.answer(id) else { panic!("it is answered at once") };
+    let mut resources: Vec<_> = answer.result.unwrap().into_iter().map(|resource| (resource, None)).collect();
+    assert_eq!(resources.len(), 2);
+    resources.push((ConfigResource::ClientMetrics("never made".into()), None));
+    let request = DescribeConfigsRequest { resources, include_synonyms: false, include_documentation: false };
+    let id = node.ask(Request::DescribeConfigs(request));
+    let Some(Response::DescribeConfigs(answer)) = node.answer(id) else { panic!("it is answered at once") };
+    let entries: Vec<_> = answer.resources.into_iter().map(|(_, entries)| entries.unwrap().len()).collect();
+    assert_eq!((entries[0] > 300, entries[1], entries[2]), (true, 34, 0));
+}
