@@ -29,7 +29,7 @@ const FORM: &str = "NAME://HOST:PORT, with commas between them";
 impl ListenerTexts<'_> {
     /// The listeners, in the order given.
     pub(super) fn resolve(self) -> Result<Vec<ListenerSettings>, Refusal> {
-        let controllers: BTreeSet<&str> = words(self.controller_names.unwrap_or_default()).collect();
+        let controllers: BTreeSet<String> = words(self.controller_names.unwrap_or_default()).map(str::to_ascii_uppercase).collect();
         let refuse = |reason| Refusal { name: "listeners", reason, allowed: FORM };
         let mut bound: Vec<ListenerSettings> = Vec::new();
         for text in words(self.listeners) {
@@ -42,7 +42,7 @@ impl ListenerTexts<'_> {
             if port != 0 && bound.iter().any(|other| other.bind == bind) {
                 return Err(refuse(format!("two listeners want {bind}")));
             }
-            bound.push(ListenerSettings { is_controller: controllers.contains(name.as_str()), name, bind, advertised: None });
+            bound.push(ListenerSettings { is_controller: controllers.contains(&name), name, bind, advertised: None });
         }
         if bound.iter().all(|listener| listener.is_controller) {
             return Err(refuse("no listener is left for clients".to_owned()));
@@ -79,13 +79,13 @@ impl ListenerTexts<'_> {
     /// Every listener must speak plain text, the only protocol that is kept.
     fn check_protocols(self, bound: &[ListenerSettings]) -> Result<(), Refusal> {
         let refuse = |reason| Refusal { name: "listener.security.protocol.map", reason, allowed: "NAME:PLAINTEXT, with commas between them" };
-        let mut protocols: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut protocols: BTreeMap<String, &str> = BTreeMap::new();
         for text in words(self.protocols.unwrap_or(DEFAULT_PROTOCOLS)) {
             let (name, protocol) = text.split_once(':').ok_or_else(|| refuse(format!("{text} names no protocol")))?;
-            protocols.insert(name.trim(), protocol.trim());
+            protocols.insert(name.trim().to_ascii_uppercase(), protocol.trim());
         }
         for listener in bound {
-            match protocols.get(listener.name.as_str()) {
+            match protocols.get(&listener.name) {
                 Some(protocol) if protocol.eq_ignore_ascii_case("PLAINTEXT") => {}
                 Some(protocol) => {
                     let reason = format!("the listener {} would be protected by {protocol}, which is not kept yet", listener.name);
@@ -101,7 +101,7 @@ impl ListenerTexts<'_> {
 
     fn check_inter_broker(self, bound: &[ListenerSettings]) -> Result<(), Refusal> {
         let Some(name) = self.inter_broker_name else { return Ok(()) };
-        if bound.iter().any(|listener| listener.name == name && !listener.is_controller) {
+        if bound.iter().any(|listener| listener.name == name.trim().to_ascii_uppercase() && !listener.is_controller) {
             return Ok(());
         }
         let reason = format!("{name} is not one of the listeners that brokers serve");
@@ -168,6 +168,22 @@ mod tests {
         };
         let controller = ListenerSettings { name: "CONTROLLER".into(), bind: "localhost:9093".into(), advertised: None, is_controller: true };
         assert_eq!(texts.resolve(), Ok(vec![external, controller]));
+    }
+
+    #[test]
+    fn a_listener_is_the_same_in_small_letters_wherever_it_is_named() {
+        let texts = ListenerTexts {
+            listeners: "internal://localhost:9092,Controller://localhost:9093",
+            advertised: Some("internal://example.org:19092"),
+            protocols: Some("internal:plaintext,controller:PLAINTEXT"),
+            controller_names: Some("controller"),
+            inter_broker_name: Some("internal"),
+            advertise: None,
+        };
+        let bound = texts.resolve().unwrap();
+        let names: Vec<_> = bound.iter().map(|listener| (listener.name.as_str(), listener.is_controller)).collect();
+        assert_eq!(names, [("INTERNAL", false), ("CONTROLLER", true)]);
+        assert_eq!(bound[0].advertised, Some(("example.org".into(), 19092)));
     }
 
     #[test]
