@@ -40,7 +40,8 @@ impl Broker {
         if join.is_complete() {
             reply(id, join, effects);
         } else {
-            if acks == Acks::All {
+            // Without any patience a client waits for no other replica, but still for the leader, which has no time of its own.
+            if acks == Acks::All && request.timeout_ms > 0 {
                 self.timers.set(Timer::Produce(id), self.now.monotonic.after(Wait::from_ms(i64::from(request.timeout_ms))));
             }
             self.produces.insert(id, join);

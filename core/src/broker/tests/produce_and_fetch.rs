@@ -123,6 +123,20 @@ fn a_produce_that_is_not_committed_in_time_says_so_and_no_more() {
 }
 
 #[test]
+fn a_produce_without_patience_still_waits_for_the_disk() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    for timeout_ms in [0, -1] {
+        let partitions = vec![ProducePartition { partition: PartitionIndex(0), batch: Ok(plain(1)) }];
+        let topics = vec![ProduceTopic { topic: TopicRef::Name("t".into()), partitions }];
+        let id = node.ask(Request::Produce(ProduceRequest { transactional_id: None, acks: Ok(Acks::All), timeout_ms, topics }));
+        node.pass(1);
+        node.settle();
+        assert!(node.produced(id).unwrap().is_ok());
+    }
+}
+
+#[test]
 fn a_failed_disk_is_told_to_all_who_wait() {
     let mut node = Node::serving();
     let topic = node.create("t", &[]);
