@@ -230,7 +230,7 @@ fn fetched(wanted: &FetchPartition, found: Result<Readable, Unreadable>, read_co
             match error {
                 ReadError::BelowLogStart => effects.mark(Mark::FetchBelowLogStart),
                 ReadError::AboveLogEnd => effects.mark(Mark::FetchAboveLogEnd),
-                ReadError::FencedLeaderEpoch | ReadError::UnknownLeaderEpoch => {}
+                ReadError::FencedLeaderEpoch | ReadError::UnknownLeaderEpoch | ReadError::LastFetchedEpochUnknown => {}
             }
         }
     }

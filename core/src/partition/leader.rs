@@ -131,6 +131,8 @@ pub enum ReadError {
     BelowLogStart,
     /// Past the log's end.
     AboveLogEnd,
+    /// The reader has read an epoch of which this log knows no end.
+    LastFetchedEpochUnknown,
 }
 
 impl From<ReadError> for ErrorCode {
@@ -138,7 +140,7 @@ impl From<ReadError> for ErrorCode {
         match error {
             ReadError::FencedLeaderEpoch => Self::FencedLeaderEpoch,
             ReadError::UnknownLeaderEpoch => Self::UnknownLeaderEpoch,
-            ReadError::BelowLogStart | ReadError::AboveLogEnd => Self::OffsetOutOfRange,
+            ReadError::BelowLogStart | ReadError::AboveLogEnd | ReadError::LastFetchedEpochUnknown => Self::OffsetOutOfRange,
         }
     }
 }
@@ -264,8 +266,8 @@ impl Leader {
     pub fn read(&self, log: LogId, wanted: &FetchPartition, read_committed: bool) -> Result<Readable, ReadError> {
         self.check_epoch(wanted.current_leader_epoch)?;
         let from = wanted.fetch_offset;
-        let diverging = wanted.last_fetched_epoch.and_then(|epoch| self.divergence(epoch, from));
-        if diverging.is_none() && from < self.log.start() {
+        let diverging = wanted.last_fetched_epoch.map_or(Ok(None), |epoch| self.divergence(epoch, from))?;
+        if from < self.log.start() {
             return Err(ReadError::BelowLogStart);
         }
         if diverging.is_none() && from > self.log.end() {
@@ -284,10 +286,10 @@ impl Leader {
         })
     }
 
-    /// Where a reader that read `epoch` up to `from` parts from this log (KIP-595).
-    fn divergence(&self, epoch: LeaderEpoch, from: Offset) -> Option<(LeaderEpoch, Offset)> {
-        let (found, end) = self.end_of_epoch(epoch)?;
-        (found < epoch || end < from).then_some((found, end))
+    /// Where a reader that read `epoch` up to `from` parts from this log, if it does (KIP-595).
+    fn divergence(&self, epoch: LeaderEpoch, from: Offset) -> Result<Option<(LeaderEpoch, Offset)>, ReadError> {
+        let (found, end) = self.end_of_epoch(epoch).ok_or(ReadError::LastFetchedEpochUnknown)?;
+        Ok((found < epoch || end < from).then_some((found, end)))
     }
 
     /// The largest epoch that is not above `epoch`, with its end.

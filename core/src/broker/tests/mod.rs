@@ -143,6 +143,22 @@ impl Node {
             last_fetched_epoch: None,
             partition_bytes_max: 1 << 20,
         };
+        self.fetch_as_wanted(topic, wanted, bytes_min, wait_ms_max, bytes_max)
+    }
+
+    /// A fetch by a reader that has read the epoch up to there.
+    fn fetch_after(&mut self, topic: &str, from: i64, last_fetched_epoch: i32) -> RequestId {
+        let wanted = FetchPartition {
+            partition: PartitionIndex(0),
+            current_leader_epoch: None,
+            fetch_offset: Offset(from),
+            last_fetched_epoch: Some(LeaderEpoch(last_fetched_epoch)),
+            partition_bytes_max: 1 << 20,
+        };
+        self.fetch_as_wanted(topic, wanted, 0, 0, 1 << 20)
+    }
+
+    fn fetch_as_wanted(&mut self, topic: &str, wanted: FetchPartition, bytes_min: i32, wait_ms_max: i32, bytes_max: i32) -> RequestId {
         self.ask(Request::Fetch(FetchRequest {
             wait_ms_max,
             bytes_min,

@@ -239,3 +239,23 @@ fn a_minimum_above_the_maximum_counts_as_the_maximum() {
     let id = node.fetch_within("t", 0, 10_000, 500, 1);
     assert!(node.fetched(id).unwrap().slice.is_some());
 }
+
+#[test]
+fn a_reader_of_an_unknown_epoch_or_of_what_is_gone_is_out_of_range() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    for _ in 0..3 {
+        node.produce("t", plain(1), Acks::All);
+    }
+    node.settle();
+    let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(2))])];
+    node.ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms: 1000 }));
+    node.settle();
+    for (fetch_offset, last_fetched_epoch, expected) in
+        [(3, 0, None), (3, 9, Some(ErrorCode::OffsetOutOfRange)), (1, 0, Some(ErrorCode::OffsetOutOfRange)), (4, 0, None)]
+    {
+        let id = node.fetch_after("t", fetch_offset, last_fetched_epoch);
+        let answer = node.fetched(id).unwrap();
+        assert_eq!((answer.error, answer.diverging.is_some()), (expected, fetch_offset == 4), "{fetch_offset} after {last_fetched_epoch}");
+    }
+}
