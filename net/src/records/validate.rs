@@ -63,12 +63,17 @@ fn check_batch(bytes: &[u8], settings: Option<&TopicSettings>) -> Result<BatchHe
     Ok(header)
 }
 
-/// Checks a batch's length against `max.message.bytes`.
+/// Checks a batch's length against `max.message.bytes` and `segment.bytes`.
 pub(super) fn check_length(batch_bytes: u32, settings: &TopicSettings) -> Result<(), RejectedBatch> {
     let bytes_max = settings.message_bytes_max;
     if batch_bytes > bytes_max {
         let message = format!("the record batch has {batch_bytes} bytes, which exceeds the maximum configured value of {bytes_max}");
         return Err(rejected(ErrorCode::MessageTooLarge, message));
+    }
+    let bytes_max = settings.segment_bytes;
+    if batch_bytes > bytes_max {
+        let message = format!("the record batch has {batch_bytes} bytes, which exceeds the maximum configured segment size of {bytes_max}");
+        return Err(rejected(ErrorCode::RecordListTooLarge, message));
     }
     Ok(())
 }
@@ -265,6 +270,13 @@ mod tests {
         let length = batch().len();
         assert_eq!(refusal(batch(), &[("max.message.bytes", &(length - 1).to_string())]), ErrorCode::MessageTooLarge);
         validate_batch(batch(), Some(&settings(&[("max.message.bytes", &length.to_string())])), NOW).unwrap();
+    }
+
+    #[test]
+    fn a_batch_longer_than_a_segment_is_a_list_too_large() {
+        let length = batch().len();
+        assert_eq!(refusal(batch(), &[("internal.segment.bytes", &(length - 1).to_string())]), ErrorCode::RecordListTooLarge);
+        validate_batch(batch(), Some(&settings(&[("internal.segment.bytes", &length.to_string())])), NOW).unwrap();
     }
 
     #[test]
