@@ -10,7 +10,7 @@ use kafka_wire::find_coordinator_response::Coordinator;
 use kafka_wire_core::{Decoder, StrBytes};
 
 use super::errors::Newcomer;
-use super::{DecodeError, wire};
+use super::{Asked, DecodeError, RequestHeader, wire};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -64,14 +64,20 @@ fn coordinator(key: &str, result: &Result<BrokerEndpoint, ApiError>) -> Coordina
     coordinator
 }
 
-pub(super) fn decode_init(decoder: Decoder, version: i16) -> Result<Request, DecodeError> {
-    let asked: kafka_wire::InitProducerIdRequest = wire::decode(decoder, version)?;
+pub(super) fn decode_init(decoder: Decoder, header: &RequestHeader) -> Result<Asked, DecodeError> {
+    let asked: kafka_wire::InitProducerIdRequest = wire::decode(decoder, header.version)?;
+    if (asked.producer_id == -1) != (asked.producer_epoch == -1) {
+        let refusal = InitProducerIdResponse { result: Err(ErrorCode::InvalidRequest) };
+        let frame = wire::frame(header, &encode_init(&refusal, header.version, 0)).expect("it is a short answer");
+        return Ok(Asked::Answered(frame));
+    }
     let producer = (asked.producer_id >= 0).then_some((ProducerId(asked.producer_id), ProducerEpoch(asked.producer_epoch)));
     Ok(Request::InitProducerId(InitProducerIdRequest {
         transactional_id: asked.transactional_id.as_ref().map(wire::string),
         transaction_timeout_ms: asked.transaction_timeout_ms,
         producer,
-    }))
+    })
+    .into())
 }
 
 pub(super) fn encode_init(response: &InitProducerIdResponse, version: i16, throttle_ms: i32) -> kafka_wire::InitProducerIdResponse {

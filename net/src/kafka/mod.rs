@@ -142,6 +142,7 @@ fn decode_body(header: &mut RequestHeader, body: Decoder, topics: &TopicDirector
     Ok(Asked::Core(match header.api {
         Api::Metadata => return metadata::decode(body, header),
         Api::ApiVersions => return api_versions::decode(body, header),
+        Api::InitProducerId => return coordinators::decode_init(body, header),
         Api::Produce => hot::decode_produce(body, header, topics, now)?,
         Api::Fetch => hot::decode_fetch(body, header)?,
         Api::ListOffsets => offsets::decode_list(body, version)?,
@@ -149,7 +150,6 @@ fn decode_body(header: &mut RequestHeader, body: Decoder, topics: &TopicDirector
         Api::CreateTopics => topics::decode_create(body, version)?,
         Api::DeleteTopics => topics::decode_delete(body, version)?,
         Api::DeleteRecords => topics::decode_delete_records(body, version)?,
-        Api::InitProducerId => coordinators::decode_init(body, version)?,
         Api::OffsetForLeaderEpoch => offsets::decode_epochs(body, version)?,
         Api::DescribeConfigs => configs::decode_describe(body, version)?,
         Api::AlterConfigs => configs::decode_alter(body, version)?,

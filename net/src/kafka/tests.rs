@@ -130,6 +130,22 @@ fn a_topic_that_is_named_in_two_ways_is_not_deleted() {
 }
 
 #[test]
+fn a_producer_is_asked_for_by_both_its_id_and_its_epoch_or_neither() {
+    let asked = |id: i64, epoch: i16| {
+        let start = &b"\x00\x16\x00\x03\x00\x00\x00\x01\xff\xff\x00\x00\x00\x00\x00\x00"[..];
+        [start, &id.to_be_bytes(), &epoch.to_be_bytes(), b"\x00"].concat()
+    };
+    for (id, epoch) in [(5, -1), (-1, 5)] {
+        let mut answer = answer(&asked(id, epoch));
+        answer.advance(4 + 4 + 1 + 4);
+        assert_eq!(answer.get_i16(), 42);
+    }
+    for (id, epoch) in [(5, 0), (-1, -1)] {
+        assert!(matches!(decode(&asked(id, epoch)), Ok(Decoded::Request { .. })));
+    }
+}
+
+#[test]
 fn no_string_is_longer_than_two_bytes_can_say() {
     assert!(decode(&with_a_string_of(0x7fff)).is_ok());
     assert!(matches!(decode(&with_a_string_of(0x8000)), Err(DecodeError::Malformed(_))));

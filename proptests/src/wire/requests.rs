@@ -394,7 +394,7 @@ fn delete_records(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
 }
 
 fn init_producer_id(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
-    let producer = |draw: &mut Draw<'_>| (ProducerId(draw.i64() & i64::MAX), ProducerEpoch(draw.i16()));
+    let producer = |draw: &mut Draw<'_>| (ProducerId(draw.i64() & i64::MAX), ProducerEpoch(draw.i16() & i16::MAX));
     let request = InitProducerIdRequest {
         transactional_id: draw.option(Draw::text),
         transaction_timeout_ms: draw.i32(),
