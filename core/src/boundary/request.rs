@@ -1,6 +1,6 @@
 //! What clients ask, one struct an API. Versions stay in `net`: what differs between them is a field here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -429,7 +429,7 @@ pub struct ListConfigResourcesRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DescribeLogDirsRequest {
     /// The partitions wanted, or none for all.
-    pub topics: Option<BTreeMap<TopicName, Vec<PartitionIndex>>>,
+    pub topics: Option<BTreeMap<TopicName, BTreeSet<PartitionIndex>>>,
 }
 
 /// InitProducerId (KIP-98, KIP-360).

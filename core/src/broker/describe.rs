@@ -162,7 +162,7 @@ impl Broker {
     pub(super) fn describe_log_dirs(&self, request: &DescribeLogDirsRequest) -> DescribeLogDirsResponse {
         let bytes_of = |id: TopicPartition| self.partitions.get(&id).and_then(|held| held.leader().ok()).map(|leader| leader.log().bytes());
         let is_wanted = |name: &TopicName, index: PartitionIndex| {
-            request.topics.as_ref().is_none_or(|topics| topics.get(name).is_some_and(|wanted| wanted.is_empty() || wanted.contains(&index)))
+            request.topics.as_ref().is_none_or(|topics| topics.get(name).is_some_and(|wanted| wanted.contains(&index)))
         };
         let topics = self.image.topic_ids.iter().filter_map(|(name, topic)| {
             let held = self.partitions.range((Bound::Included(first_of(*topic)), Bound::Included(last_of(*topic))));

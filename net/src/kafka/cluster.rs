@@ -1,5 +1,7 @@
 //! DescribeCluster and DescribeLogDirs: the nodes, and what is on this one's disk.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use gracchus_core::boundary::{
     BrokerEndpoint, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest, DescribeLogDirsResponse, EndpointType, Request,
 };
@@ -60,8 +62,13 @@ fn broker(endpoint: &BrokerEndpoint, version: i16) -> DescribeClusterBroker {
 
 pub(super) fn decode_log_dirs(decoder: Decoder, version: i16) -> Result<Request, DecodeError> {
     let asked: kafka_wire::DescribeLogDirsRequest = wire::decode(decoder, version)?;
-    let topics =
-        asked.topics.map(|topics| topics.iter().map(|topic| (wire::topic_name(&topic.topic), wire::partitions(&topic.partitions))).collect());
+    let topics = asked.topics.map(|topics| {
+        let mut wanted: BTreeMap<TopicName, BTreeSet<PartitionIndex>> = BTreeMap::new();
+        for topic in &topics {
+            wanted.entry(wire::topic_name(&topic.topic)).or_default().extend(wire::partitions(&topic.partitions));
+        }
+        wanted
+    });
     Ok(Request::DescribeLogDirs(DescribeLogDirsRequest { topics }))
 }
 

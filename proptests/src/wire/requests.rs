@@ -1,6 +1,6 @@
 //! One function a request: the same values, as the other codec's message and as the core's request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use gracchus_core::boundary::*;
@@ -531,7 +531,7 @@ fn incremental_alter_configs(version: i16, draw: &mut Draw<'_>) -> (Bytes, Reque
 }
 
 fn describe_log_dirs(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
-    let topics = draw.option(|draw| BTreeMap::from_iter(draw.list(|draw| (name(draw), draw.list(index)))));
+    let topics = draw.option(|draw| BTreeMap::from_iter(draw.list(|draw| (name(draw), BTreeSet::from_iter(draw.list(index))))));
     let mut message = wire::DescribeLogDirsRequest::default();
     message.topics = topics.as_ref().map(|topics| {
         let topic = wire::describe_log_dirs_request::DescribableLogDirTopic::default;

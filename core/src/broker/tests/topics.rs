@@ -229,3 +229,17 @@ fn what_is_listed_can_be_described() {
     let entries: Vec<_> = answer.resources.into_iter().map(|(_, entries)| entries.unwrap().len()).collect();
     assert_eq!((entries[0] > 300, entries[1], entries[2]), (true, 34, 0));
 }
+
+#[test]
+fn a_topic_without_partitions_is_nowhere_on_the_disk() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let mut listed = |topics| {
+        let id = node.ask(Request::DescribeLogDirs(DescribeLogDirsRequest { topics }));
+        let Some(Response::DescribeLogDirs(answer)) = node.answer(id) else { panic!("it is answered at once") };
+        answer.topics.len()
+    };
+    assert_eq!(listed(None), 1);
+    assert_eq!(listed(Some(BTreeMap::from([("t".into(), [PartitionIndex(0)].into())]))), 1);
+    assert_eq!(listed(Some(BTreeMap::from([("t".into(), [].into())]))), 0);
+}
