@@ -1,4 +1,4 @@
-//! What an operator does to a cluster of several nodes, and metrics that clients would push (KIP-714).
+//! What an operator does to a cluster of several nodes.
 
 use kafka_wire::{
     AddRaftVoterRequest, AddRaftVoterResponse, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
