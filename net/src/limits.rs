@@ -17,5 +17,8 @@ pub const PRODUCE_PARTITIONS_MAX: usize = 50_000;
 /// counted than fit into as many.
 pub const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 
+/// Bytes that the records of all batches of one request may decompress to: above, what is left of its batches is refused.
+pub const DECOMPRESSED_REQUEST_BYTES_MAX: usize = 1 << 30;
+
 /// Records of one batch that an answer names as being at fault.
 pub const RECORD_ERRORS_MAX: usize = 1_000;

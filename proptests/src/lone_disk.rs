@@ -74,6 +74,10 @@ impl Platform for LoneDisk {
         tokio::task::spawn_local(task(self.disk.clone()));
     }
 
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        work()
+    }
+
     async fn bind(&self, _address: &str) -> io::Result<(Infallible, SocketAddr)> {
         Err(io::ErrorKind::Unsupported.into())
     }

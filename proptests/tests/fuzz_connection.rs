@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use gracchus_net::records::Effort;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io;
@@ -86,7 +87,7 @@ fn connection(bytes: Bytes, sizes: Vec<usize>, topics: &TopicDirectory) -> usize
         let mut understood = 0;
         while let Ok(Some(length)) = reader.length().await {
             let Ok(frame) = reader.body(length).await else { break };
-            match decode_request(frame, topics, Timestamp(1_700_000_000_000)) {
+            match decode_request(frame, topics, Timestamp(1_700_000_000_000), Effort::FULL) {
                 Ok(Decoded::Request { .. } | Decoded::Answer(_)) => understood += 1,
                 Err(_) => break,
             }

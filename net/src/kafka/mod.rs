@@ -31,6 +31,8 @@ use thiserror::Error;
 
 pub use errors::{code_of, number_of};
 use header::Preamble;
+
+use crate::records::Effort;
 pub use header::{ListedOperations, RequestHeader};
 pub use versions::{Api, RefusedApi};
 
@@ -72,6 +74,9 @@ pub enum DecodeError {
         /// The limit.
         bytes_max: usize,
     },
+    /// A batch takes more than [`Effort::Light`] to look into: with all effort the request is decoded.
+    #[error("a batch has to be decompressed or compressed")]
+    Laborious,
     /// More partitions than one Produce may name.
     #[error("a Produce names more than {0} partitions")]
     TooManyPartitions(usize),
@@ -114,11 +119,13 @@ impl From<Request> for Asked {
     }
 }
 
-/// Decodes a frame's body. A Produce's batches are validated on the way, each against its topic's settings in `topics`.
+/// Decodes a frame's body. A Produce's batches are validated on the way, each against its topic's settings in `topics`, with as much effort
+/// as is allowed.
 ///
 /// # Errors
-/// [`DecodeError`]: the connection is to be closed, and the error is the line to log.
-pub fn decode_request(frame: Bytes, topics: &TopicDirectory, now: Timestamp) -> Result<Decoded, DecodeError> {
+/// [`DecodeError`]: the connection is to be closed, and the error is the line to log; but for [`DecodeError::Laborious`], which asks for
+/// more effort.
+pub fn decode_request(frame: Bytes, topics: &TopicDirectory, now: Timestamp, effort: Effort) -> Result<Decoded, DecodeError> {
     let mut decoder = wire::decoder(frame)?;
     let preamble = Preamble::read(&mut decoder)?;
     let api = Api::from_key(preamble.key).ok_or(DecodeError::UnknownApi(preamble.key))?;
@@ -130,20 +137,26 @@ pub fn decode_request(frame: Bytes, topics: &TopicDirectory, now: Timestamp) -> 
         return Err(DecodeError::UnsupportedVersion { api, version });
     }
     let mut header = RequestHeader::read(api, preamble, &mut decoder)?;
-    let asked = decode_body(&mut header, decoder, topics, now)?;
+    let asked = decode_body(&mut header, decoder, topics, now, effort)?;
     Ok(match asked {
         Asked::Core(request) => Decoded::Request { header, is_answered: is_answered(&request), request: Box::new(request) },
         Asked::Answered(frame) => Decoded::Answer(frame),
     })
 }
 
-fn decode_body(header: &mut RequestHeader, body: Decoder, topics: &TopicDirectory, now: Timestamp) -> Result<Asked, DecodeError> {
+fn decode_body(
+    header: &mut RequestHeader,
+    body: Decoder,
+    topics: &TopicDirectory,
+    now: Timestamp,
+    effort: Effort,
+) -> Result<Asked, DecodeError> {
     let version = header.version;
     Ok(Asked::Core(match header.api {
         Api::Metadata => return metadata::decode(body, header),
         Api::ApiVersions => return api_versions::decode(body, header),
         Api::InitProducerId => return coordinators::decode_init(body, header),
-        Api::Produce => hot::decode_produce(body, header, topics, now)?,
+        Api::Produce => hot::decode_produce(body, header, topics, now, effort)?,
         Api::Fetch => hot::decode_fetch(body, header)?,
         Api::ListOffsets => offsets::decode_list(body, version)?,
         Api::FindCoordinator => coordinators::decode_find(body, version)?,

@@ -1,5 +1,6 @@
 //! The traps that others have met, in bytes.
 
+use crate::records::Effort;
 use bytes::Buf;
 use gracchus_core::boundary::{
     Acks, ApiVersionsResponse, FetchResponse, FetchedPartition, Generation, LogSlice, MetadataResponse, Request, TopicRef,
@@ -10,7 +11,7 @@ use gracchus_core::offset::Offset;
 use super::*;
 
 fn decode(frame: &[u8]) -> Result<Decoded, DecodeError> {
-    decode_request(Bytes::copy_from_slice(frame), &TopicDirectory::default(), Timestamp(0))
+    decode_request(Bytes::copy_from_slice(frame), &TopicDirectory::default(), Timestamp(0), Effort::FULL)
 }
 
 fn answer(frame: &[u8]) -> Bytes {

@@ -11,36 +11,47 @@ use gracchus_core::record::{
 };
 use gracchus_core::time::Timestamp;
 
-use super::codec::{compress, decompress};
+use super::codec::compress;
+use super::effort::Effort;
 use super::validate::{check_length, invalid, rejected};
-use crate::limits::{DECOMPRESSED_BYTES_MAX, RECORD_ERRORS_MAX};
+use crate::limits::RECORD_ERRORS_MAX;
 
-/// The batch as the topic wants it, or what is wrong with its records.
+/// The batch as the topic wants it, or what is wrong with its records; `None` if finding out is too much effort here.
 pub(super) fn apply(
     header: BatchHeader,
     bytes: Bytes,
     settings: &TopicSettings,
     now: Timestamp,
-) -> Result<(BatchHeader, Bytes), RejectedBatch> {
+    effort: &mut Effort,
+) -> Result<Option<(BatchHeader, Bytes)>, RejectedBatch> {
     let bounds = Bounds::of(settings, now);
     let codec = settings.compression.unwrap_or(header.codec);
     let must_look = header.codec == Codec::None || settings.cleanup_compact || codec != header.codec || bounds.must_look(&header);
-    let looked_at = if must_look { Some(look(&header, &bytes, settings, &bounds)?) } else { None };
-    match looked_at {
+    if codec != header.codec && *effort == Effort::Light {
+        return Ok(None);
+    }
+    let looked_at = if must_look {
+        let Some(records) = look(&header, &bytes, settings, &bounds, effort)? else { return Ok(None) };
+        Some(records)
+    } else {
+        None
+    };
+    let wanted = match looked_at {
         Some(records) if codec != header.codec => {
             let section = compress(codec, settings.compression_level, &records.section);
             let header = BatchHeader { codec, ..stamped(header, records.max_timestamp, settings, now) };
             let batch = assemble(&header, &section);
             let header = parse_own(&batch);
             check_length(header.batch_bytes, settings)?;
-            Ok((header, batch))
+            (header, batch)
         }
-        _ if settings.timestamp_type == TimestampType::LogAppendTime => Ok(rewritten(bytes, |batch| rewrite_append_time(batch, now))),
+        _ if settings.timestamp_type == TimestampType::LogAppendTime => rewritten(bytes, |batch| rewrite_append_time(batch, now)),
         Some(records) if records.max_timestamp != header.max_timestamp => {
-            Ok(rewritten(bytes, |batch| rewrite_max_timestamp(batch, records.max_timestamp)))
+            rewritten(bytes, |batch| rewrite_max_timestamp(batch, records.max_timestamp))
         }
-        Some(_) | None => Ok((header, bytes)),
-    }
+        Some(_) | None => (header, bytes),
+    };
+    Ok(Some(wanted))
 }
 
 /// Timestamps that records may have (KIP-937).
@@ -80,12 +91,19 @@ struct LookedAt {
     max_timestamp: Timestamp,
 }
 
-fn look(header: &BatchHeader, bytes: &Bytes, settings: &TopicSettings, bounds: &Bounds) -> Result<LookedAt, RejectedBatch> {
+fn look(
+    header: &BatchHeader,
+    bytes: &Bytes,
+    settings: &TopicSettings,
+    bounds: &Bounds,
+    effort: &mut Effort,
+) -> Result<Option<LookedAt>, RejectedBatch> {
     let section = match header.codec {
         Codec::None => bytes.slice(HEADER_BYTES..),
         Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => {
             let compressed = bytes.get(HEADER_BYTES..).expect("a parsed batch has a header");
-            decompress(header.codec, compressed, DECOMPRESSED_BYTES_MAX).map_err(|error| invalid(error.to_string()))?
+            let Some(decompressed) = effort.decompress(header.codec, compressed) else { return Ok(None) };
+            decompressed.map_err(|error| invalid(error.to_string()))?
         }
     };
     let summary = validate_records(&section, header).map_err(|error| invalid(malformed(error)))?;
@@ -93,7 +111,7 @@ fn look(header: &BatchHeader, bytes: &Bytes, settings: &TopicSettings, bounds: &
     if lacks_keys || bounds.may_forbid(&summary) {
         refuse(header, &section, settings, bounds)?;
     }
-    Ok(LookedAt { section, max_timestamp: summary.max_timestamp })
+    Ok(Some(LookedAt { section, max_timestamp: summary.max_timestamp }))
 }
 
 fn malformed(error: CorruptBatch) -> &'static str {

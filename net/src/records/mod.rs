@@ -2,8 +2,10 @@
 
 mod codec;
 mod demands;
+mod effort;
 mod snappy;
 mod validate;
 
 pub use codec::{DecompressError, compress, decompress};
-pub use validate::validate_batch;
+pub use effort::Effort;
+pub use validate::{Validated, validate_batch};

@@ -14,6 +14,7 @@ use gracchus_core::time::Timestamp;
 
 use super::codec::decompressed_bytes_max;
 use super::demands;
+use super::effort::Effort;
 use crate::limits::DECOMPRESSED_BYTES_MAX;
 
 /// Where the format's number stands in a batch of any format.
@@ -23,18 +24,30 @@ const MAGIC_AT: usize = 16;
 /// value, and the number of headers.
 const RECORD_BYTES_MIN: usize = 7;
 
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Validated {
+    /// The batch, as its topic wants it.
+    Done(Batch),
+    /// To say, takes more than the effort that was allowed.
+    Laborious,
+}
+
 /// Checks that `bytes` are one batch that a producer may send, and makes of it what the topic's settings ask for. Of a topic that is not
 /// known here the core will say so: its batch is checked in itself only.
 ///
 /// # Errors
 /// What the producer is told.
-pub fn validate_batch(bytes: Bytes, settings: Option<&TopicSettings>, now: Timestamp) -> Result<Batch, RejectedBatch> {
+pub fn validate_batch(bytes: Bytes, settings: Option<&TopicSettings>, now: Timestamp, effort: &mut Effort) -> Result<Validated, RejectedBatch> {
     let header = check_batch(&bytes, settings)?;
-    let (header, bytes) = match settings {
-        Some(settings) => demands::apply(header, bytes, settings, now)?,
-        None => (header, bytes),
+    let wanted = match settings {
+        Some(settings) => demands::apply(header, bytes, settings, now, effort)?,
+        None => Some((header, bytes)),
     };
-    Ok(Batch { header, payload: Payload::new(bytes) })
+    Ok(match wanted {
+        Some((header, bytes)) => Validated::Done(Batch { header, payload: Payload::new(bytes) }),
+        None => Validated::Laborious,
+    })
 }
 
 fn check_batch(bytes: &[u8], settings: Option<&TopicSettings>) -> Result<BatchHeader, RejectedBatch> {
@@ -176,6 +189,13 @@ mod tests {
         let mut header = BatchHeader::parse(&batch).unwrap();
         change(&mut header);
         assemble(&header, &batch[HEADER_BYTES..])
+    }
+
+    fn validate_batch(bytes: Bytes, settings: Option<&TopicSettings>, now: Timestamp) -> Result<Batch, RejectedBatch> {
+        match super::validate_batch(bytes, settings, now, &mut Effort::FULL.clone())? {
+            Validated::Done(batch) => Ok(batch),
+            Validated::Laborious => panic!("every effort was allowed"),
+        }
     }
 
     fn refusal(bytes: Bytes, names_and_values: &[(&str, &str)]) -> ErrorCode {
@@ -340,6 +360,18 @@ mod tests {
         let same = compressed(Codec::Zstd);
         let kept = validate_batch(same.clone(), Some(&settings(&[("compression.type", "zstd")])), NOW).unwrap();
         assert_eq!(kept.payload.bytes(), &same);
+    }
+
+    #[test]
+    fn what_has_to_be_decompressed_or_compressed_is_too_much_for_light_effort() {
+        let light = |bytes: Bytes, names_and_values: &[(&str, &str)]| {
+            super::validate_batch(bytes, Some(&settings(names_and_values)), NOW, &mut Effort::Light).unwrap()
+        };
+        assert!(matches!(light(compressed(Codec::Gzip), &[]), Validated::Done(_)));
+        assert!(matches!(light(batch(), &[]), Validated::Done(_)));
+        assert!(matches!(light(compressed(Codec::Gzip), &[("compression.type", "zstd")]), Validated::Laborious));
+        assert!(matches!(light(batch(), &[("compression.type", "zstd")]), Validated::Laborious));
+        assert!(matches!(light(compressed(Codec::Zstd), &[("cleanup.policy", "compact")]), Validated::Laborious));
     }
 
     #[test]

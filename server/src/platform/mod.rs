@@ -48,6 +48,9 @@ pub trait Platform: Clone + Send + Sync + 'static {
         F: FnOnce(Self::Disk) -> T + Send + 'static,
         T: Future<Output = ()> + 'static;
 
+    /// Does work that takes long where it keeps nobody else waiting. Little of it is done at once; the rest waits.
+    fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T> + Send;
+
     /// Listens on `address` (`host:port`, port 0 for any) and says what was bound.
     fn bind(&self, address: &str) -> impl Future<Output = io::Result<(Self::Listener, SocketAddr)>> + Send;
 

@@ -6,7 +6,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use gracchus_core::boundary::Request;
-use gracchus_core::boundary::{Acks, Batch, ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic, ProducedPartition, RejectedBatch};
+use gracchus_core::boundary::{Acks, ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic, ProducedPartition, RejectedBatch};
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::config::TopicSettings;
 use gracchus_core::error::ErrorCode;
@@ -21,7 +21,7 @@ use super::super::{DecodeError, EncodeError, RequestHeader, wire};
 use super::read::Reader;
 use super::write::Writer;
 use crate::limits::PRODUCE_PARTITIONS_MAX;
-use crate::records::validate_batch;
+use crate::records::{Effort, Validated, validate_batch};
 
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
@@ -39,6 +39,7 @@ pub(in super::super) fn decode_produce(
     header: &RequestHeader,
     topics: &TopicDirectory,
     now: Timestamp,
+    mut effort: Effort,
 ) -> Result<Request, DecodeError> {
     let version = header.version;
     let mut reader = Reader::new(decoder, header.is_flexible());
@@ -54,7 +55,12 @@ pub(in super::super) fn decode_produce(
             let partition = PartitionIndex(reader.decoder.read_i32()?);
             let records = reader.nullable_bytes()?;
             reader.end()?;
-            Ok(ProducePartition { partition, batch: batch(records, version, settings, now) })
+            let batch = match batch(records, version, settings, now, &mut effort) {
+                Ok(Validated::Done(batch)) => Ok(batch),
+                Ok(Validated::Laborious) => return Err(DecodeError::Laborious),
+                Err(rejected) => Err(rejected),
+            };
+            Ok(ProducePartition { partition, batch })
         })?;
         reader.end()?;
         Ok(ProduceTopic { topic, partitions })
@@ -71,13 +77,19 @@ fn acks(number: i16) -> Result<Acks, i16> {
     }
 }
 
-fn batch(records: Option<Bytes>, version: i16, settings: Option<&TopicSettings>, now: Timestamp) -> Result<Batch, RejectedBatch> {
+fn batch(
+    records: Option<Bytes>,
+    version: i16,
+    settings: Option<&TopicSettings>,
+    now: Timestamp,
+    effort: &mut Effort,
+) -> Result<Validated, RejectedBatch> {
     let records = records.unwrap_or_default();
     if version < ZSTD_FROM && BatchHeader::parse_prefix(&records).is_ok_and(|header| header.codec == Codec::Zstd) {
         let message = format!("a Produce of version {version} is not allowed to use ZStandard compression");
         return Err(RejectedBatch { error: ErrorCode::UnsupportedCompressionType, message, records: Vec::new() });
     }
-    validate_batch(records, settings, now)
+    validate_batch(records, settings, now, effort)
 }
 
 pub(in super::super) fn encode_produce(header: &RequestHeader, response: &ProduceResponse, throttle_ms: i32) -> Result<Bytes, EncodeError> {

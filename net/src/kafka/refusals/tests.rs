@@ -1,5 +1,6 @@
 //! Every refused request, at every version, empty and with something in it.
 
+use crate::records::Effort;
 use bytes::{Buf, BytesMut};
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::time::Timestamp;
@@ -35,7 +36,7 @@ fn request<Q: KafkaEncode>(api: RefusedApi, version: i16, asked: &Q) -> Bytes {
 
 /// What is answered, read as a client reads it.
 fn answered<Q: KafkaEncode, A: KafkaDecode>(api: RefusedApi, version: i16, asked: &Q) -> A {
-    let decoded = decode_request(request(api, version, asked), &TopicDirectory::default(), Timestamp(0));
+    let decoded = decode_request(request(api, version, asked), &TopicDirectory::default(), Timestamp(0), Effort::FULL);
     let Ok(Decoded::Answer(mut frame)) = decoded else { panic!("{api:?} {version}: {decoded:?}") };
     assert_eq!(usize::try_from(frame.get_i32()), Ok(frame.len()), "{api:?} {version}");
     assert_eq!(frame.get_i32(), CORRELATION_ID, "{api:?} {version}");
@@ -256,5 +257,5 @@ fn a_version_that_kafka_does_not_know_is_not_answered() {
     let unknown = request(RefusedApi::Heartbeat, 4, &HeartbeatRequest::default());
     let mut unknown = BytesMut::from(&unknown[..]);
     unknown[3] = 5;
-    assert!(decode_request(unknown.freeze(), &TopicDirectory::default(), Timestamp(0)).is_err());
+    assert!(decode_request(unknown.freeze(), &TopicDirectory::default(), Timestamp(0), Effort::FULL).is_err());
 }

@@ -22,11 +22,15 @@ use rustix::rand::GetRandomFlags;
 use tokio::net::TcpListener;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 pub use self::disk::{RealDisk, RealFile};
 use self::send::FileSending;
 pub use self::send::Writer;
 use super::{Part, Platform};
+
+/// Computations that run at one time.
+const COMPUTATIONS_MAX: usize = 2;
 
 /// The platform of production. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ struct Shared {
     started: Instant,
     data_dir: PathBuf,
     files: FileSending,
+    /// A permit for each computation that may run: the connections and the disk need the processors too.
+    computing: Semaphore,
     locks: disk::Locks,
 }
 
@@ -51,6 +57,7 @@ impl Real {
                 started: Instant::now(),
                 data_dir,
                 files: FileSending::new(send_by_copy),
+                computing: Semaphore::new(COMPUTATIONS_MAX),
                 locks: disk::Locks::default(),
             }),
         }
@@ -107,6 +114,14 @@ impl Platform for Real {
             executor::block_on(task(RealDisk::new(shared)));
         };
         std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("a thread for the disk");
+    }
+
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let _turn = self.shared.computing.acquire().await.expect("this semaphore is never closed");
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
     }
 
     async fn bind(&self, address: &str) -> io::Result<(TcpListener, SocketAddr)> {
