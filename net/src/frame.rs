@@ -13,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// Room for a frame's first read, and for a whole small frame.
 const READ_AHEAD_BYTES: usize = 16 << 10;
 
+/// Bodies up to this long are copied out of the buffer, which can then be used again: a slice would keep all of it.
+const COPIED_BYTES_MAX: usize = 4 << 10;
+
 /// Room that a growing frame gets at least.
 const GROWTH_BYTES_MIN: usize = 64 << 10;
 
@@ -51,6 +54,14 @@ pub enum FrameError {
     /// The connection failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// How many bytes of memory the body of a frame of this length keeps at most.
+#[must_use]
+pub fn kept_bytes(length: u32) -> u32 {
+    let is_copied = usize::try_from(length).is_ok_and(|length| length <= COPIED_BYTES_MAX);
+    let read_ahead_bytes = u32::try_from(READ_AHEAD_BYTES).expect("it is small");
+    if is_copied { length } else { length.max(read_ahead_bytes) }
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
@@ -99,7 +110,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         self.last_body_bytes = body_bytes;
         let mut frame = self.buffer.split_to(whole);
         let _ = frame.split_to(LENGTH_BYTES);
-        Ok(frame.freeze())
+        Ok(if body_bytes <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&frame) } else { frame.freeze() })
     }
 
     /// Makes room for what is missing of `whole` bytes, but no more than `bytes_max` at once.
@@ -202,6 +213,17 @@ mod tests {
         assert_eq!(length, 0x0600_0000);
         assert!(matches!(run(reader.body(length)), Err(FrameError::Truncated)));
         assert!(reader.buffer.capacity() <= READ_AHEAD_BYTES + GROWTH_BYTES_MIN, "{}", reader.buffer.capacity());
+    }
+
+    #[test]
+    fn small_bodies_that_are_kept_keep_no_buffer() {
+        let bodies = vec![vec![7; 100]; 1000];
+        let mut reader = FrameReader::new(Pieces::new(framed(&bodies), &[104]), 1 << 20);
+        let kept = run(read_all(&mut reader));
+        assert_eq!(kept, bodies);
+        assert!(reader.buffer.capacity() <= READ_AHEAD_BYTES);
+        // Its buffer belongs to nobody else, so that the same memory was read into each time.
+        assert!(reader.buffer.try_reclaim(READ_AHEAD_BYTES));
     }
 
     #[test]

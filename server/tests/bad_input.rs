@@ -120,3 +120,38 @@ fn large_frames_that_are_announced_and_never_come_keep_nobody_waiting() {
     }
     assert!(broker.connect().is_served());
 }
+
+#[test]
+fn a_large_request_that_drips_leaves_its_room_to_those_that_hurry() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&folder);
+    let mut dripping = broker.connect();
+    dripping.send(&(30_i32 << 20).to_be_bytes());
+    let drip = std::thread::spawn(move || {
+        while dripping.try_send(&[0]).is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+    // An unknown request, large enough to need room: its connection is closed once it has been read.
+    let mut hurrying = broker.connect();
+    hurrying.send(&frame(&[header(999, 0, 1), vec![0; 200 << 10]].concat()));
+    assert!(hurrying.is_closed());
+    drip.join().unwrap();
+    let (code, log) = broker.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("stopped coming"), "{log}");
+}
+
+#[test]
+fn a_client_that_asks_much_and_reads_nothing_is_answered_one_request_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&folder);
+    let mut client = broker.connect();
+    for correlation_id in 0..50 {
+        client.ask(18, 0, correlation_id, &[]);
+    }
+    for correlation_id in 0..50_i32 {
+        assert_eq!(client.answer().get(..4), Some(&correlation_id.to_be_bytes()[..]));
+    }
+    assert_eq!(broker.stop().0, Some(0));
+}

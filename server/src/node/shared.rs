@@ -1,6 +1,6 @@
 //! What all connections of a node have in common.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use gracchus_core::broker::TopicDirectory;
@@ -22,8 +22,10 @@ pub(super) struct Shared<P: Platform> {
     pub(super) complaints: Complaints,
     /// Given when the node stops: nothing more is accepted or read.
     pub(super) closing: Closing,
-    /// A permit for every connection that may yet come.
+    /// A permit for every connection that there could be.
     connections: Arc<Semaphore>,
+    /// How many there may be (`max.connections`), which can be altered.
+    connections_max: AtomicU32,
     next_connection: AtomicU64,
     small_requests: Room,
     large_requests: Room,
@@ -39,7 +41,8 @@ impl<P: Platform> Shared<P> {
             counters: Arc::new(Counters::default()),
             complaints: Complaints::default(),
             closing: Closing::new(),
-            connections: Arc::new(Semaphore::new(permits(limits.connections_max.into()))),
+            connections: Arc::new(Semaphore::new(permits(u32::MAX.into()))),
+            connections_max: AtomicU32::new(limits.connections_max),
             next_connection: AtomicU64::new(0),
             small_requests: Room::new(limits.queued_bytes_max / 4),
             large_requests: Room::new(limits.queued_bytes_max - limits.queued_bytes_max / 4),
@@ -49,13 +52,17 @@ impl<P: Platform> Shared<P> {
 
     /// Room for one more connection, given back when the permit is dropped; `None` when there are enough.
     pub(super) fn admit(&self) -> Option<(ConnectionId, OwnedSemaphorePermit)> {
+        let open = permits(u32::MAX.into()).saturating_sub(self.connections.available_permits());
+        if u32::try_from(open).unwrap_or(u32::MAX) >= self.connections_max() {
+            return None;
+        }
         let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
         Some((ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed)), permit))
     }
 
     /// Waits until no connection is left. None may be admitted meanwhile.
     pub(super) async fn all_closed(&self) {
-        let all = u32::try_from(permits(self.limits.connections_max.into())).unwrap_or(u32::MAX);
+        let all = u32::try_from(permits(u32::MAX.into())).unwrap_or(u32::MAX);
         let _all = self.connections.acquire_many(all).await.expect("this semaphore is never closed");
     }
 
@@ -69,9 +76,24 @@ impl<P: Platform> Shared<P> {
         self.large_requests.take(request_bytes).await
     }
 
+    /// Whether somebody waits for room for a large request.
+    pub(super) fn is_large_room_wanted(&self) -> bool {
+        self.large_requests.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// The topics as last published.
     pub(super) fn topics(&self) -> Arc<TopicDirectory> {
         Arc::clone(&self.topics.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many connections there may be.
+    pub(super) fn connections_max(&self) -> u32 {
+        self.connections_max.load(Ordering::Relaxed)
+    }
+
+    /// Lets so many connections in from here on; those that are there stay.
+    pub(super) fn admit_up_to(&self, connections_max: u32) {
+        self.connections_max.store(connections_max.min(self.limits.connections_max), Ordering::Relaxed);
     }
 
     pub(super) fn publish(&self, topics: TopicDirectory) {
@@ -83,18 +105,30 @@ impl<P: Platform> Shared<P> {
 struct Room {
     free: Arc<Semaphore>,
     bytes: u32,
+    waiting: AtomicUsize,
 }
 
 impl Room {
     fn new(bytes: u64) -> Self {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
-        Self { free: Arc::new(Semaphore::new(permits(bytes.into()))), bytes }
+        Self { free: Arc::new(Semaphore::new(permits(bytes.into()))), bytes, waiting: AtomicUsize::new(0) }
     }
 
     /// Waits for room; what is larger than all the room there is waits until it is alone.
     async fn take(&self, bytes: u32) -> OwnedSemaphorePermit {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _no_longer = Leaving(&self.waiting);
         let taken = Arc::clone(&self.free).acquire_many_owned(bytes.min(self.bytes)).await;
         taken.expect("this semaphore is never closed")
+    }
+}
+
+/// Counts one less when it is dropped: whoever waits may give up.
+struct Leaving<'a>(&'a AtomicUsize);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

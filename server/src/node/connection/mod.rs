@@ -2,7 +2,8 @@
 //!
 //! Requests are read, decoded and handed to the turn loop as they come, a bounded number of them; answers leave in the order of the requests,
 //! whatever order they were decided in. The [`reader`] puts a [`Slot`] in the connection's queue for each request, the [`writer`] waits for
-//! the slots in turn.
+//! the slots in turn. Only Produce and Fetch, whose answers are small or are files, are read ahead of their answers: behind any other request
+//! the next one waits until that one's answer has left, so that a client that does not read makes nothing pile up.
 //!
 //! A connection ends when the client leaves or is silent for too long, when it sends what can't be understood, when an answer can't be sent,
 //! and when the node stops; in that last case what was asked is still answered.
@@ -26,7 +27,7 @@ use gracchus_net::frame::FrameError;
 use gracchus_net::kafka::{DecodeError, EncodeError, RequestHeader};
 use thiserror::Error;
 use tokio::select;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use self::reader::RequestReader;
 use self::writer::AnswerWriter;
@@ -59,6 +60,10 @@ enum Slot {
         /// Whether the client waits for an answer: not with acks=0, where an error ends the connection instead.
         is_answered: bool,
         answer: oneshot::Receiver<Response>,
+        /// The request's share of the node's memory, unless its records have it.
+        room: Option<OwnedSemaphorePermit>,
+        /// Dropped when the answer has left, if the reader waits for that.
+        alone: Option<oneshot::Sender<()>>,
     },
     /// The decoder has answered: a whole frame.
     Answered(Bytes),
@@ -89,16 +94,34 @@ enum End {
     Refused,
 }
 
-/// When something last came or left.
-struct Activity(AtomicU64);
+/// What has been going on.
+struct Activity {
+    last: AtomicU64,
+    received_bytes: AtomicU64,
+}
 
 impl Activity {
-    fn note(&self, now: Monotonic) {
-        self.0.fetch_max(now.0, Ordering::Relaxed);
+    fn new(now: Monotonic) -> Self {
+        Self { last: AtomicU64::new(now.0), received_bytes: AtomicU64::new(0) }
     }
 
+    fn note(&self, now: Monotonic) {
+        self.last.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    fn note_received(&self, now: Monotonic, bytes: usize) {
+        self.note(now);
+        self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// When something last came or left.
     fn last(&self) -> Monotonic {
-        Monotonic(self.0.load(Ordering::Relaxed))
+        Monotonic(self.last.load(Ordering::Relaxed))
+    }
+
+    /// How much has come.
+    fn received_bytes(&self) -> u64 {
+        self.received_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -111,7 +134,7 @@ pub(super) async fn serve<P: Platform>(
     turn: mpsc::Sender<FromConnection>,
 ) {
     shared.counters.connections_opened.increment();
-    let activity = Activity(AtomicU64::new(shared.platform.now().monotonic.0));
+    let activity = Activity::new(shared.platform.now().monotonic);
     // The slot that the writer has in hand counts too.
     let queued_max = usize::try_from(shared.limits.in_flight_requests_max).unwrap_or(usize::MAX).saturating_sub(1);
     let (slots, queue) = mpsc::channel(queued_max.clamp(1, tokio::sync::Semaphore::MAX_PERMITS));

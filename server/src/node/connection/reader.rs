@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use gracchus_core::boundary::{Request, RequestContext, Response};
 use gracchus_core::ids::RequestId;
-use gracchus_core::time::Wait;
-use gracchus_net::frame::FrameReader;
-use gracchus_net::kafka::{Decoded, decode_request};
+use gracchus_core::time::{Timestamp, Wait};
+use gracchus_net::frame::{FrameReader, kept_bytes};
+use gracchus_net::kafka::{Api, DecodeError, Decoded, decode_request};
+use gracchus_net::records::Effort;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -27,6 +28,13 @@ const SMALL_REQUEST_BYTES_MAX: u32 = 64 << 10;
 /// How long a large request, which has taken its share already, may keep its next bytes back.
 const STALL_MS_MAX: i64 = 10_000;
 
+/// While others wait for the share of a large request, it has to bring this many bytes within [`HURRY_MS`].
+const HURRY_BYTES_MIN: u64 = 128 << 10;
+const HURRY_MS: i64 = 2_000;
+
+/// Bytes that say which request a frame is.
+const API_KEY_BYTES: usize = 2;
+
 pub(super) struct RequestReader<'a, P: Platform> {
     shared: &'a Shared<P>,
     origin: &'a Origin,
@@ -36,8 +44,9 @@ pub(super) struct RequestReader<'a, P: Platform> {
     next_sequence: u64,
 }
 
-/// A request's bytes with their share of the node's memory, which is given back when the last slice of them is dropped: a batch is held
-/// until the store has written it, long after its request was decoded.
+/// The bytes of a Produce with their share of the node's memory, which is given back when the last slice of them is dropped: a batch is held
+/// until the store has written it, long after its request was decoded. Of other requests no bytes outlast their decoding, but what was decoded
+/// stays until they are answered, and their share with it.
 struct Counted {
     bytes: Bytes,
     _room: OwnedSemaphorePermit,
@@ -88,16 +97,22 @@ impl<'a, P: Platform> RequestReader<'a, P> {
         // Only a writer that has ended drops the other half, and then the whole connection ends with its reason.
         let Ok(slot) = slots.reserve().await else { return future::pending().await };
         let length = self.frames.length().await?.ok_or(End::Left)?;
-        let frame = self.read_body(length).await?;
+        let (frame, room) = self.read_body(length).await?;
         let now = self.shared.platform.now();
         self.shared.counters.bytes_in.add(u64::from(length));
 
-        match decode_request(frame, &self.shared.topics(), now.wall)? {
+        match decode(self.shared, frame, now.wall).await? {
             Decoded::Request { header, request, is_answered } => {
                 let context = RequestContext { listener: Arc::clone(&self.origin.listener), client_id: header.client_id.clone() };
                 let (sender, answer) = oneshot::channel();
-                slot.send(Slot::Asked { header, received: now.monotonic, is_answered, answer });
+                let is_read_ahead_of = matches!(header.api, Api::Produce | Api::Fetch);
+                let (alone, answered) = (!is_read_ahead_of).then(oneshot::channel).unzip();
+                slot.send(Slot::Asked { header, received: now.monotonic, is_answered, answer, room, alone });
                 self.submit(context, *request, sender).await;
+                if let Some(answered) = answered {
+                    // Nothing is sent: the other end is dropped.
+                    let _ = answered.await;
+                }
             }
             Decoded::Answer(frame) => slot.send(Slot::Answered(frame)),
         }
@@ -106,10 +121,10 @@ impl<'a, P: Platform> RequestReader<'a, P> {
 
     /// A small request takes its share of the node's memory once it is there: until then the connection's own buffer has room for it, and
     /// one that is held back half sent keeps nobody waiting. A large one takes its share first, and gives it back when it does not come.
-    async fn read_body(&mut self, length: u32) -> Result<Bytes, End> {
+    async fn read_body(&mut self, length: u32) -> Result<(Bytes, Option<OwnedSemaphorePermit>), End> {
         let (bytes, room) = if length <= SMALL_REQUEST_BYTES_MAX {
             let bytes = self.frames.body(length).await?;
-            (bytes, self.shared.room_for_small(length).await)
+            (bytes, self.shared.room_for_small(kept_bytes(length)).await)
         } else {
             let room = self.shared.room_for_large(length).await;
             // What came while there was no room is no sign of life, and its absence no sign of death.
@@ -117,11 +132,12 @@ impl<'a, P: Platform> RequestReader<'a, P> {
             let bytes = select! {
                 biased;
                 bytes = self.frames.body(length) => bytes?,
-                () = silent_for(self.shared, self.activity, Wait::from_ms(STALL_MS_MAX)) => return Err(End::Stalled(length)),
+                () = stalled(self.shared, self.activity) => return Err(End::Stalled(length)),
             };
             (bytes, room)
         };
-        Ok(Bytes::from_owner(Counted { bytes, _room: room }))
+        let is_produce = bytes.first_chunk::<API_KEY_BYTES>().map(|key| i16::from_be_bytes(*key)) == Some(Api::Produce.key());
+        Ok(if is_produce { (Bytes::from_owner(Counted { bytes, _room: room }), None) } else { (bytes, Some(room)) })
     }
 
     async fn submit(&mut self, context: RequestContext, request: Request, answer: oneshot::Sender<Response>) {
@@ -132,11 +148,34 @@ impl<'a, P: Platform> RequestReader<'a, P> {
     }
 }
 
+/// Decodes a request; where batches have to be decompressed for it, beside all others.
+async fn decode<P: Platform>(shared: &Shared<P>, frame: Bytes, wall: Timestamp) -> Result<Decoded, DecodeError> {
+    let topics = shared.topics();
+    match decode_request(frame.clone(), &topics, wall, Effort::Light) {
+        Err(DecodeError::Laborious) => shared.platform.compute(move || decode_request(frame, &topics, wall, Effort::FULL)).await,
+        decoded => decoded,
+    }
+}
+
 /// Waits until nothing has come or left for too long.
 async fn idle<P: Platform>(shared: &Shared<P>, activity: &Activity) {
     match shared.limits.idle_ms_max {
         ..0 => future::pending().await,
         idle_ms_max => silent_for(shared, activity, Wait::from_ms(idle_ms_max)).await,
+    }
+}
+
+/// Waits until a large request has kept its bytes back for too long: any, or a few while others wait for its share of the node's memory.
+async fn stalled<P: Platform>(shared: &Shared<P>, activity: &Activity) {
+    loop {
+        let before = activity.received_bytes();
+        let now = shared.platform.now().monotonic;
+        shared.platform.sleep_until(now.after(Wait::from_ms(HURRY_MS))).await;
+        let has_hurried = activity.received_bytes() - before >= HURRY_BYTES_MIN;
+        let is_silent = activity.last().after(Wait::from_ms(STALL_MS_MAX)) <= shared.platform.now().monotonic;
+        if is_silent || (!has_hurried && shared.is_large_room_wanted()) {
+            return;
+        }
     }
 }
 
@@ -159,9 +198,10 @@ struct Watched<'a, P: Platform> {
 
 impl<P: Platform> AsyncRead for Watched<'_, P> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
         let read = Pin::new(&mut self.reader).poll_read(context, into);
         if read.is_ready() {
-            self.activity.note(self.shared.platform.now().monotonic);
+            self.activity.note_received(self.shared.platform.now().monotonic, into.filled().len() - before);
         }
         read
     }

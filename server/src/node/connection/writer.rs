@@ -3,6 +3,7 @@
 //! Answers that are ready one behind the other leave together; whenever the writer would have to wait for the next one, what it has leaves
 //! first.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -21,6 +22,9 @@ use crate::platform::{FileOf, Part, Platform};
 
 /// Bytes of answers that are gathered before they leave, though more are ready.
 const GATHERED_BYTES_MAX: u64 = 256 << 10;
+
+/// Bytes that are sent before it is noted that the client takes them: a slow one is not a silent one.
+const SENT_BYTES_MAX: u64 = 4 << 20;
 
 pub(super) struct AnswerWriter<'a, P: Platform> {
     shared: &'a Shared<P>,
@@ -62,7 +66,7 @@ impl<'a, P: Platform> AnswerWriter<'a, P> {
         };
         match slot {
             Slot::Answered(frame) => self.gathered.push_bytes(frame),
-            Slot::Asked { header, received, is_answered, answer } => {
+            Slot::Asked { header, received, is_answered, answer, room: _room, alone } => {
                 let response = self.decided(answer).await?;
                 let mut has_failed = false;
                 errors::each(&response, |error| {
@@ -72,6 +76,9 @@ impl<'a, P: Platform> AnswerWriter<'a, P> {
                 if is_answered {
                     self.gather(&header, response).await?;
                     self.gathered.requests.push((header.api, received));
+                    if alone.is_some() {
+                        self.flush().await?;
+                    }
                 } else if has_failed {
                     self.flush().await?;
                     return Err(End::Refused);
@@ -112,10 +119,13 @@ impl<'a, P: Platform> AnswerWriter<'a, P> {
         if self.gathered.parts.is_empty() {
             return Ok(());
         }
-        let parts = std::mem::take(&mut self.gathered.parts);
-        self.shared.platform.send(&mut self.writer, parts).await.map_err(End::Send)?;
+        let mut parts = VecDeque::from(std::mem::take(&mut self.gathered.parts));
+        while !parts.is_empty() {
+            let next = split_front(&mut parts, SENT_BYTES_MAX);
+            self.shared.platform.send(&mut self.writer, next).await.map_err(End::Send)?;
+            self.activity.note(self.shared.platform.now().monotonic);
+        }
         let now = self.shared.platform.now().monotonic;
-        self.activity.note(now);
         self.shared.counters.bytes_out.add(std::mem::take(&mut self.gathered.bytes));
         for (api, received) in self.gathered.requests.drain(..) {
             self.shared.counters.answered(api, now.since(received));
@@ -148,6 +158,33 @@ fn bytes<File>(ranges: &[(File, Range<u64>)]) -> u64 {
     ranges.iter().map(|(_, range)| range.end - range.start).sum()
 }
 
+/// Takes parts off the front: as many bytes as allowed, or one part in memory that is longer.
+fn split_front<File: Clone>(parts: &mut VecDeque<Part<File>>, bytes_max: u64) -> Vec<Part<File>> {
+    let (mut front, mut bytes_left) = (Vec::with_capacity(parts.len()), bytes_max);
+    while let Some(part) = parts.pop_front() {
+        match part {
+            Part::File(file, range) if range.end - range.start > bytes_left => {
+                let cut = range.start + bytes_left;
+                parts.push_front(Part::File(file.clone(), cut..range.end));
+                front.push(Part::File(file, range.start..cut));
+                return front;
+            }
+            Part::File(file, range) => {
+                bytes_left -= range.end - range.start;
+                front.push(Part::File(file, range));
+            }
+            Part::Bytes(bytes) => {
+                bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
+                front.push(Part::Bytes(bytes));
+            }
+        }
+        if bytes_left == 0 {
+            break;
+        }
+    }
+    front
+}
+
 impl<P: Platform> Gathered<P> {
     fn push_bytes(&mut self, bytes: Bytes) {
         self.bytes += u64::try_from(bytes.len()).expect("a length fits 64 bits");
@@ -157,5 +194,25 @@ impl<P: Platform> Gathered<P> {
     fn push_files(&mut self, ranges: &[(FileOf<P>, Range<u64>)]) {
         self.bytes += bytes(ranges);
         self.parts.extend(ranges.iter().map(|(file, range)| Part::File(file.clone(), range.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_answer_leaves_in_pieces_that_are_the_whole() {
+        let head = || Part::Bytes(Bytes::from_static(b"head"));
+        let mut parts = VecDeque::from([head(), Part::File("a", 10..25), Part::File("b", 0..3), head()]);
+        let mut sent = Vec::new();
+        while !parts.is_empty() {
+            let front = split_front(&mut parts, 8);
+            assert!(!front.is_empty());
+            sent.extend(front);
+        }
+        let shown: Vec<String> = sent.iter().map(|part| format!("{part:?}")).collect();
+        let expected = [head(), Part::File("a", 10..14), Part::File("a", 14..22), Part::File("a", 22..25), Part::File("b", 0..3), head()];
+        assert_eq!(shown, expected.map(|part| format!("{part:?}")));
     }
 }
