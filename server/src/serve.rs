@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use gracchus_core::ids::{IncarnationId, Uuid};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -54,7 +55,8 @@ pub fn failure(error: &str) -> ExitCode {
 
 async fn serve(args: &ServeArgs) -> Result<(), String> {
     let signals = signals().map_err(|error| format!("can't wait for signals: {error}"))?;
-    let operator = read_settings(args).map_err(|error| error.to_string())?;
+    let mut operator = read_settings(args).map_err(|error| error.to_string())?;
+    operator.fit(raise_open_files_max());
     let (folder, formatted) = format::open_or_format(&operator).map_err(|error| error.to_string())?;
     if let Formatted::New { .. } = formatted {
         tracing::info!("{formatted}");
@@ -77,6 +79,15 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
         let _ = stopped.await;
     };
     node::run(platform, settings, stop, ready).await.map_err(|error| error.to_string())
+}
+
+/// Lets the process have as many open files as the operating system allows it, and says how many.
+fn raise_open_files_max() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum || setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+        return current.unwrap_or(u64::MAX);
+    }
+    maximum.unwrap_or(u64::MAX)
 }
 
 fn read_settings(args: &ServeArgs) -> Result<OperatorSettings, ConfigError> {

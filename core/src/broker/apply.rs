@@ -90,6 +90,7 @@ impl Broker {
                 self.configs.cluster_wide = self.image.configs_of(&ConfigTarget::DefaultBroker);
                 self.configs.per_broker = self.image.configs_of(&ConfigTarget::Broker(self.settings.node));
                 self.bounds = Bounds::of(&self.configs);
+                effects.metadata_changed = true;
                 let topics: Vec<TopicId> = self.image.topics.keys().copied().collect();
                 for topic in topics {
                     self.resettle_topic(topic, effects);

@@ -193,6 +193,13 @@ impl Broker {
         &self.settings
     }
 
+    /// The broker's own settings as they are in force, altered ones too. Whoever keeps one looks again after a step that says
+    /// [`metadata_changed`](Effects::metadata_changed).
+    #[must_use]
+    pub fn configs(&self) -> &BrokerConfigs {
+        &self.configs
+    }
+
     /// A look at everything, for checkers and metrics.
     #[must_use]
     pub fn view(&self) -> View<'_> {

@@ -230,7 +230,7 @@ fn host_name() -> String {
 
 fn connection_limits(values: &BrokerConfigs) -> ConnectionLimits {
     ConnectionLimits {
-        connections_max: unsigned(values, "max.connections"),
+        connections_max: u32::MAX,
         request_bytes_max: unsigned(values, "socket.request.max.bytes"),
         in_flight_requests_max: unsigned(values, "socket.in.flight.requests.max"),
         // As in Kafka, a negative number is no bound.

@@ -10,6 +10,9 @@ use super::Voters;
 use crate::format::DataFolder;
 use crate::store::StoreSettings;
 
+/// Open files beside those of the store's cache and of connections: what a task has in hand, listeners, the log, the HTTP port.
+const OTHER_DESCRIPTORS: u32 = 64;
+
 /// What the operator says, complete and checked. A node needs to know its data folder besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorSettings {
@@ -38,6 +41,14 @@ pub struct OperatorSettings {
 }
 
 impl OperatorSettings {
+    /// Makes do with as many open files as the process may have: half of them at most for the store, the rest for connections.
+    pub fn fit(&mut self, descriptors_max: u64) {
+        let descriptors_max = u32::try_from(descriptors_max).unwrap_or(u32::MAX);
+        self.store.open_files_max = self.store.open_files_max.min(descriptors_max / 2).max(1);
+        let left = descriptors_max.saturating_sub(self.store.open_files_max).saturating_sub(OTHER_DESCRIPTORS);
+        self.limits.connections_max = left.max(1);
+    }
+
     /// The settings of a node on its formatted folder.
     #[must_use]
     pub fn on(self, folder: DataFolder, incarnation: IncarnationId, seed: [u8; 32]) -> NodeSettings {
@@ -110,7 +121,7 @@ impl ListenerSettings {
 /// Bounds on what connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Connections at one time: one more is closed at once (`max.connections`).
+    /// Connections that the node has room for at one time: one more is closed at once. The broker's `max.connections` may allow fewer.
     pub connections_max: u32,
     /// Bytes of one request: a frame that says more ends its connection (`socket.request.max.bytes`).
     pub request_bytes_max: u32,

@@ -37,7 +37,7 @@ pub(super) async fn accept<P: Platform>(shared: Arc<Shared<P>>, mut listener: P:
                 None => {
                     shared.counters.connections_refused.increment();
                     shared.complaints.write(now, || {
-                        format!("closed the connection from {peer}: there are {} already (max.connections)", shared.limits.connections_max)
+                        format!("closed the connection from {peer}: there are {} already (max.connections)", shared.connections_max())
                     });
                 }
             },

@@ -196,6 +196,8 @@ impl<P: Platform> Turn<P> {
         }
         if *metadata_changed {
             self.shared.publish(self.broker.topic_directory());
+            let connections_max = self.broker.configs().whole("max.connections");
+            self.shared.admit_up_to(u32::try_from(connections_max).unwrap_or(u32::MAX));
         }
         self.has_stopped |= *stopped;
     }
