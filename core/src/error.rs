@@ -25,6 +25,7 @@ pub enum ErrorCode {
     NotEnoughReplicas,
     NotEnoughReplicasAfterAppend,
     InvalidRequiredAcks,
+    TopicAuthorizationFailed,
     InvalidTimestamp,
     IllegalSaslState,
     UnsupportedVersion,

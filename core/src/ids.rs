@@ -153,6 +153,9 @@ impl fmt::Display for TopicPartition {
     }
 }
 
+/// The name that the cluster metadata log has among the topics.
+pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
+
 /// A log kept by the store: a replicated log's copy on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LogId {
@@ -165,7 +168,7 @@ pub enum LogId {
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Metadata => f.write_str("__cluster_metadata-0"),
+            Self::Metadata => write!(f, "{CLUSTER_METADATA_TOPIC}-0"),
             Self::Partition(partition) => partition.fmt(f),
         }
     }

@@ -7,7 +7,7 @@ use super::partitions::{Placement, check_assignment, place};
 use crate::boundary::{CreatedTopic, DeletedTopic, MorePartitions, NewTopic, TopicRef};
 use crate::config::{self, BrokerConfigs, Listing};
 use crate::error::{ApiError, ErrorCode};
-use crate::ids::{NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
+use crate::ids::{CLUSTER_METADATA_TOPIC, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use crate::limits::{NEW_PARTITIONS_MAX, TOPIC_NAME_BYTES_MAX};
 use crate::metadata::{ConfigTarget, MetadataRecord, Topic};
 use crate::rng::Random;
@@ -49,6 +49,10 @@ impl Controller {
         defaults: &BrokerConfigs,
         random: &mut Random,
     ) -> Result<(CreatedTopic, Vec<MetadataRecord>), ApiError> {
+        if topic.name.as_str() == CLUSTER_METADATA_TOPIC {
+            // Kafka's own answer: no principal, however mighty, may create it.
+            return Err(ApiError::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed."));
+        }
         check_name(topic.name.as_str())?;
         self.check_name_is_free(&topic.name)?;
         let configs = config::check_new_topic(&topic.configs, defaults)?;

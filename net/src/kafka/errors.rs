@@ -43,6 +43,7 @@ numbers! {
     NotEnoughReplicas = 19,
     NotEnoughReplicasAfterAppend = 20,
     InvalidRequiredAcks = 21,
+    TopicAuthorizationFailed = 29,
     InvalidTimestamp = 32,
     IllegalSaslState = 34,
     UnsupportedVersion = 35,

@@ -243,3 +243,11 @@ fn a_topic_without_partitions_is_nowhere_on_the_disk() {
     assert_eq!(listed(Some(BTreeMap::from([("t".into(), [PartitionIndex(0)].into())]))), 1);
     assert_eq!(listed(Some(BTreeMap::from([("t".into(), [].into())]))), 0);
 }
+
+#[test]
+fn nobody_creates_a_topic_by_the_name_of_the_metadata_log() {
+    let mut node = Node::serving();
+    assert_eq!(created(&mut node, vec![topic("__cluster_metadata")]), [Err(ErrorCode::TopicAuthorizationFailed)]);
+    assert_eq!(metadata(&mut node, "__cluster_metadata", true).error, Some(ErrorCode::UnknownTopicOrPartition));
+    assert_eq!(node.broker.view().image().topics.len(), 0);
+}
