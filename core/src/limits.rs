@@ -19,6 +19,10 @@ pub const METADATA_READ_BYTES: u32 = 1 << 20;
 /// Bytes of records in one batch of the metadata log at most; a decision that needs more is split over several.
 pub const METADATA_BATCH_BYTES: usize = 512 << 10;
 
+/// Bytes that the metadata log grows by until what recovery may trust of it is kept anew: what a bad disk does to the log below is found, not
+/// taken for a crash's trace.
+pub const METADATA_SNAPSHOT_BYTES: u64 = 64 << 10;
+
 /// Producer ids that a broker is given at once (Kafka's block).
 pub const PRODUCER_ID_BLOCK: i64 = 1000;
 

@@ -5,7 +5,7 @@
 //! | loading | the vote and the metadata log are read | electing: stands for election |
 //! | electing | an entry of its own epoch is committed | registering: finalises features, registers this run |
 //! | registering | the registration is committed | opening: opens the logs of its partitions |
-//! | opening | every log is open or has failed, and what topics left behind is gone | unfencing |
+//! | opening | every log is open or has failed, and what topics left behind is gone, if it may go | unfencing |
 //! | unfencing | that is committed | serving |
 //! | any | it is asked to stop | stopping: answers what waits, keeps every log's producers |
 //! | stopping | every log is at rest, and every answer has left | stopped |
@@ -21,7 +21,7 @@ use super::timers::Timer;
 use crate::boundary::{Effects, ElectionState, LogSettings, Recovered, StorageOp};
 use crate::controller::Controller;
 use crate::epoch::QuorumEpoch;
-use crate::ids::{LogId, RequestId, TopicPartition};
+use crate::ids::{CLUSTER_METADATA_TOPIC, LogId, RequestId, TopicPartition};
 use crate::limits::METADATA_READ_BYTES;
 use crate::metadata::MetadataLog;
 use crate::offset::Offset;
@@ -59,7 +59,7 @@ pub enum Stage {
 impl Broker {
     pub(super) fn start(&mut self, effects: &mut Effects) {
         effects.storage.push(StorageOp::LoadElection);
-        effects.storage.push(StorageOp::Open { log: LogId::Metadata, topic: "__cluster_metadata".into(), settings: metadata_settings() });
+        effects.storage.push(StorageOp::Open { log: LogId::Metadata, topic: CLUSTER_METADATA_TOPIC.into(), settings: metadata_settings() });
         let retention = Wait::from_ms(self.configs.whole("log.retention.check.interval.ms"));
         let expiry = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
         self.timers.set(Timer::Retention, self.now.monotonic.after(retention));
@@ -130,16 +130,14 @@ impl Broker {
                 Stage::Loading { election: Some(last) } if self.is_metadata_read() => {
                     let vote = self.quorum.stand(last.as_ref(), self.last_metadata_epoch());
                     effects.storage.push(StorageOp::KeepElection(vote));
+                    effects.storage.extend(self.metadata.as_mut().and_then(MetadataLog::keep).map(|(_, keep)| keep));
                     Stage::Electing
                 }
                 Stage::Electing if self.quorum.role() == Role::Leader && self.is_epoch_committed() => {
                     self.register(effects);
                     Stage::Registering
                 }
-                Stage::Registering if self.is_registered() => {
-                    self.open_partitions(effects);
-                    Stage::Opening { are_others_removed: false }
-                }
+                Stage::Registering if self.is_registered() => Stage::Opening { are_others_removed: !self.open_partitions(effects) },
                 Stage::Opening { are_others_removed: true } if self.opening.is_empty() => {
                     self.unfence(effects);
                     Stage::Unfencing
@@ -194,17 +192,26 @@ impl Broker {
         self.commit(&records, Outcome::Nothing, effects);
     }
 
-    fn open_partitions(&mut self, effects: &mut Effects) {
+    /// Opens the logs that this node has a replica of, and has others removed. Says whether that one is under way.
+    fn open_partitions(&mut self, effects: &mut Effects) -> bool {
         let node = self.settings.node;
         let held = self.image.topics.iter().flat_map(|(topic, registered)| {
             let partitions = registered.partitions.iter().filter(|(_, partition)| partition.replicas.contains(&node));
             partitions.map(|(index, _)| TopicPartition { topic: *topic, partition: *index })
         });
         let held: Vec<TopicPartition> = held.collect();
-        effects.storage.push(StorageOp::RemoveOthers { known: held.iter().copied().map(LogId::Partition).collect() });
+        let was_cut = self.metadata.as_ref().is_some_and(MetadataLog::was_cut);
+        if was_cut {
+            // A crash's trace, as a rule. If a topic was forgotten, whoever runs the node can still save its files.
+            effects
+                .info("the metadata log was cut: logs of topics that it does not name are left where they are until the next start".to_owned());
+        } else {
+            effects.storage.push(StorageOp::RemoveOthers { known: held.iter().copied().map(LogId::Partition).collect() });
+        }
         for id in held {
             self.open_partition(id, effects);
         }
+        !was_cut
     }
 
     /// Answers what waits, and has every log kept so that the next start reads nothing twice.
@@ -217,6 +224,10 @@ impl Broker {
             self.fetch_part_failed(request, effects);
         }
         let mut restless = BTreeMap::new();
+        if let Some((upto, keep)) = self.metadata.as_mut().and_then(MetadataLog::keep) {
+            effects.storage.push(keep);
+            restless.insert(LogId::Metadata, upto);
+        }
         for (id, partition) in &mut self.partitions {
             let Ok(leader) = partition.leader_mut() else { continue };
             if let Some((upto, producers)) = leader.keep_producers() {

@@ -186,6 +186,7 @@ impl Broker {
         if metadata.synced_to(leader_epoch, end_offset).is_err() {
             return effects.mark(Mark::StaleCompletionIgnored);
         }
+        effects.storage.extend(metadata.keep_now_and_then());
         self.apply_committed(effects);
         self.finish_committed(effects);
     }

@@ -10,7 +10,7 @@ use super::record::{MetadataRecord, decode, encode};
 use crate::boundary::{Payload, Recovered, StorageOp};
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
 use crate::ids::LogId;
-use crate::limits::METADATA_BATCH_BYTES;
+use crate::limits::{METADATA_BATCH_BYTES, METADATA_SNAPSHOT_BYTES};
 use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
 use crate::record::{BatchBuilder, BatchHeader, ControlRecord, HEADER_BYTES, LeaderChange, Records, Voter, check_crc};
@@ -25,6 +25,8 @@ pub struct MetadataLog {
     high_watermark: Offset,
     /// Where this node's leadership starts: nothing is committed before an entry of the leader's own epoch is (Raft §5.4.2).
     epoch_start: Option<Offset>,
+    /// Whether recovery has cut bytes from its end.
+    was_cut: bool,
     unapplied: VecDeque<(Offset, MetadataRecord)>,
 }
 
@@ -33,7 +35,33 @@ impl MetadataLog {
     #[must_use]
     pub fn recovered(recovered: &Recovered, now: Timestamp) -> Self {
         let log = Log::recovered(recovered, now);
-        Self { loaded: log.start(), high_watermark: log.start(), log, epoch_start: None, unapplied: VecDeque::new() }
+        let was_cut = recovered.torn_bytes > 0;
+        Self { loaded: log.start(), high_watermark: log.start(), log, epoch_start: None, was_cut, unapplied: VecDeque::new() }
+    }
+
+    /// Whether recovery has cut bytes from its end. A crash leaves such bytes, and nobody was promised them; a disk that rots does too.
+    #[must_use]
+    pub fn was_cut(&self) -> bool {
+        self.was_cut
+    }
+
+    /// Asks that recovery trust all of the log, once it is read and unless that was asked for before; returns the log's end with the work for
+    /// the store.
+    pub fn keep(&mut self) -> Option<(Offset, StorageOp)> {
+        if self.unread().is_some() || !self.log.has_unkept() {
+            return None;
+        }
+        self.log.keeping();
+        let upto = self.log.end();
+        Some((upto, StorageOp::KeepSnapshot { log: LogId::Metadata, upto, producers: Bytes::new() }))
+    }
+
+    /// The same, if the log has grown by enough since it was last asked.
+    pub fn keep_now_and_then(&mut self) -> Option<StorageOp> {
+        if self.log.unkept_bytes() < METADATA_SNAPSHOT_BYTES {
+            return None;
+        }
+        self.keep().map(|(_, keep)| keep)
     }
 
     /// What is still to be read: from and up to.

@@ -185,3 +185,58 @@ fn a_lost_vote_leads_to_no_epoch_that_the_log_has() {
     let node = node.restarted(4, true);
     assert!(node.broker.view().is_serving() && node.broker.view().quorum().1 > before);
 }
+
+#[test]
+fn recovery_may_trust_the_metadata_log_up_to_where_it_was_read_and_up_to_a_stop() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    let end = |node: &Node| node.broker.metadata.as_ref().unwrap().log().end();
+    node.shelf.restart(false);
+    let mut node = Node::on(node.shelf, 2);
+    let found = loop {
+        let done = node.shelf.finish_one().unwrap();
+        node.step(Input::Storage(done));
+        if node.broker.view().quorum().0 == Role::Candidate {
+            break end(&node);
+        }
+    };
+    node.settle();
+    assert_eq!(node.shelf.kept_upto(LogId::Metadata), Some(found));
+    node.step(Input::Stop);
+    node.settle();
+    assert!(end(&node) > found);
+    assert_eq!(node.shelf.kept_upto(LogId::Metadata), Some(end(&node)));
+}
+
+#[test]
+fn a_metadata_log_that_grows_is_kept_now_and_then() {
+    let mut node = Node::serving();
+    let before = node.shelf.kept_upto(LogId::Metadata);
+    let topics = |from: usize| (from..from + 500).map(|number| format!("{number}-{}", "x".repeat(200)));
+    for from in [0, 500] {
+        for name in topics(from) {
+            node.create(&name, &[]);
+        }
+    }
+    assert!(node.shelf.kept_upto(LogId::Metadata) > before);
+}
+
+#[test]
+fn logs_of_unknown_topics_are_left_alone_by_a_start_that_had_to_cut_the_metadata_log() {
+    for is_torn in [false, true] {
+        let mut node = Node::serving();
+        node.create("t", &[]);
+        if is_torn {
+            node.shelf.tear(LogId::Metadata);
+        }
+        node.shelf.restart(true);
+        let mut node = Node::on(node.shelf, 2);
+        let mut removed = false;
+        while !node.broker.view().is_serving() {
+            let done = node.shelf.finish_one().unwrap();
+            node.step(Input::Storage(done));
+            removed |= node.shelf.removes_others();
+        }
+        assert_eq!(removed, !is_torn);
+    }
+}

@@ -24,6 +24,7 @@ struct Kept {
     batches: Vec<(BatchHeader, Bytes)>,
     synced: usize,
     snapshot: Option<(Offset, Bytes)>,
+    torn_bytes: u64,
 }
 
 impl Shelf {
@@ -52,6 +53,21 @@ impl Shelf {
 
     pub(super) fn lose_vote(&mut self) {
         self.election = None;
+    }
+
+    /// Has the next recovery of a log find bytes to cut.
+    pub(super) fn tear(&mut self, log: LogId) {
+        self.logs.get_mut(&log).unwrap().torn_bytes = 7;
+    }
+
+    /// Up to where a log was kept.
+    pub(super) fn kept_upto(&self, log: LogId) -> Option<Offset> {
+        self.logs[&log].snapshot.as_ref().map(|(upto, _)| *upto)
+    }
+
+    /// Whether leftovers of topics that are gone are to be removed.
+    pub(super) fn removes_others(&self) -> bool {
+        self.jobs.iter().any(|op| matches!(op, StorageOp::RemoveOthers { .. }))
     }
 
     /// How many appends wait.
@@ -151,7 +167,7 @@ impl Kept {
             active_max_timestamp: self.batches.iter().map(|(header, _)| header.max_timestamp).max(),
             snapshot: self.snapshot.clone(),
             tail: self.batches.iter().map(|(header, _)| *header).filter(|header| header.base_offset >= covered).collect(),
-            torn_bytes: 0,
+            torn_bytes: self.torn_bytes,
             damaged: false,
             generation: Generation(0),
         }
