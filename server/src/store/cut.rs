@@ -90,8 +90,9 @@ pub(super) async fn trim<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, log_
     Ok(())
 }
 
-/// Takes a log's folder away: nothing is found under its name once this returns.
+/// Takes a partition's folder away: nothing is found under its name once this returns.
 pub(super) async fn remove<P: Platform>(task: &DiskTask<P>, folder: &Path, file_delete_delay_ms: i64) -> Result<(), StorageError> {
+    assert!(folder != paths::metadata_folder(), "the metadata log is never taken away");
     let mut unique = [0; 16];
     for (unique, random) in unique.iter_mut().zip(task.shared.platform.entropy()) {
         *unique = random;

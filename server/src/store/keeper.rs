@@ -75,8 +75,8 @@ pub(super) enum Outcome<P: Platform> {
     Returned(Box<Log<P>>, StorageDone),
     /// A log was recovered.
     Opened(Box<Log<P>>, Box<Recovered>),
-    /// A folder is gone.
-    Removed,
+    /// A folder is gone, or could not be taken away.
+    Removed(Result<(), StorageError>),
     /// All up to here is on disk.
     Synced(Covered),
     /// A snapshot is on disk, and perhaps batches that were not.
@@ -140,12 +140,22 @@ async fn carry_out<P: Platform>(task: &DiskTask<P>, id: LogId, work: Work<P>) ->
             let log_start = log.view.lock().log_start;
             Ok(Outcome::Returned(log, StorageDone::Trimmed { log: id, log_start }))
         }
-        Work::Remove(folder, delay_ms) => {
-            cut::remove(task, &folder, delay_ms).await?;
-            Ok(Outcome::Removed)
-        }
+        Work::Remove(folder, delay_ms) => Ok(Outcome::Removed(remove(task, id, &folder, delay_ms).await)),
         Work::Sync(set) => set.carry_out(task).await.map(Outcome::Synced),
         Work::Snapshot(work) => keep_snapshot(task, *work).await,
+    }
+}
+
+/// Takes a log's folder away, unless it is another's.
+async fn remove<P: Platform>(task: &DiskTask<P>, id: LogId, folder: &Path, delay_ms: i64) -> Result<(), StorageError> {
+    let _alone = task.shared.folders.lock().await;
+    let metadata = folder.join(checkpoint::PARTITION_METADATA);
+    let is_its = |topic| matches!(id, LogId::Partition(partition) if partition.topic == topic);
+    let expected = |content: &[u8]| checkpoint::decode_partition_metadata(content).is_some_and(is_its);
+    let content = checkpoint::read_until(&task.disk, &metadata, expected).await.map_err(|error| failure::from_io(&error))?;
+    match content.as_deref().and_then(checkpoint::decode_partition_metadata) {
+        Some(topic) if !is_its(topic) => Ok(()),
+        Some(_) | None => cut::remove(task, folder, delay_ms).await,
     }
 }
 
@@ -153,7 +163,7 @@ async fn carry_out<P: Platform>(task: &DiskTask<P>, id: LogId, work: Work<P>) ->
 async fn remove_others<P: Platform>(task: &DiskTask<P>, known: &BTreeSet<LogId>) -> Result<(), StorageError> {
     let names = task.disk.list(paths::root()).await.map_err(|error| failure::from_io(&error))?;
     for folder in names {
-        let Some(partition) = paths::parse_log_folder(&folder) else { continue };
+        let Some(partition) = paths::parse_partition_folder(&folder) else { continue };
         let _alone = task.shared.folders.lock().await;
         let metadata = folder.join(checkpoint::PARTITION_METADATA);
         let log_in = |content: &[u8]| {

@@ -25,6 +25,7 @@ mod janitor;
 mod keeper;
 mod log;
 mod lookup;
+mod owners;
 mod paths;
 mod reader;
 mod recovery;

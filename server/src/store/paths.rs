@@ -56,8 +56,11 @@ pub(super) fn metadata_folder() -> PathBuf {
     PathBuf::from(LogId::Metadata.to_string())
 }
 
-/// The partition in the name of a log's folder, if it is one.
-pub(super) fn parse_log_folder(name: &Path) -> Option<PartitionIndex> {
+/// The partition in the name of a folder, if it is that of a data partition's log.
+pub(super) fn parse_partition_folder(name: &Path) -> Option<PartitionIndex> {
+    if name == metadata_folder() {
+        return None;
+    }
     let (_, partition) = name.to_str()?.rsplit_once('-')?;
     partition.parse().ok().map(PartitionIndex)
 }
@@ -129,7 +132,8 @@ mod tests {
         assert!(is_deleted_folder(&deleted));
         assert!(deleted.as_os_str().len() < 255);
         assert!(!is_deleted_folder(Path::new("a.b-delete-0")));
-        assert_eq!(parse_log_folder(Path::new("a.b-delete-12")), Some(PartitionIndex(12)));
-        assert_eq!(parse_log_folder(&deleted), None);
+        assert_eq!(parse_partition_folder(Path::new("a.b-delete-12")), Some(PartitionIndex(12)));
+        assert_eq!(parse_partition_folder(&deleted), None);
+        assert_eq!(parse_partition_folder(&metadata_folder()), None);
     }
 }

@@ -133,6 +133,9 @@ impl Folder {
             return Ok(None);
         }
         if let LogId::Partition(partition) = id {
+            if path == paths::metadata_folder() {
+                return Err(failure::corrupt(format!("{} is the metadata log's own folder", path.display())));
+            }
             let _alone = task.shared.folders.lock().await;
             let expected = |content: &[u8]| checkpoint::decode_partition_metadata(content) == Some(partition.topic);
             let content = checkpoint::read_until(&task.disk, &path.join(checkpoint::PARTITION_METADATA), expected).await;

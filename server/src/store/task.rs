@@ -12,9 +12,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::failure;
 use super::files::{OpenFiles, SegmentNumber};
 use super::janitor::Chore;
+use super::owners::Owners;
 use super::paths::{self, FileKind};
 use super::settings::StoreSettings;
 use super::view::{Segment, View};
+use super::writer::WriterJob;
 use crate::platform::{Disk, FileOf, Platform, Space};
 
 /// What all tasks of a store share.
@@ -29,6 +31,8 @@ pub(super) struct Shared<P: Platform> {
     pub(super) chores: UnboundedSender<Chore>,
     /// Bytes appended since free space was last told.
     pub(super) appended_since_space: AtomicU64,
+    /// Which log has which folder.
+    pub(super) owners: Owners<UnboundedSender<WriterJob<P>>>,
     /// Held while a folder is looked at and taken away for what was found: nobody else does either meanwhile.
     pub(super) folders: tokio::sync::Mutex<()>,
     done: UnboundedSender<StorageDone>,
@@ -46,6 +50,7 @@ impl<P: Platform> Shared<P> {
             settings,
             chores,
             appended_since_space: AtomicU64::new(0),
+            owners: Owners::new(),
             folders: tokio::sync::Mutex::new(()),
             done,
             views: Mutex::new(BTreeMap::new()),

@@ -15,7 +15,7 @@ use gracchus_core::record::{BatchBuilder, BatchHeader, check_crc};
 use gracchus_core::time::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Store, StoreSettings};
+use super::{Store, StoreSettings, spread};
 use crate::platform::real::Real;
 use crate::platform::{Disk, FileOf, Platform};
 
@@ -27,6 +27,7 @@ struct Rig {
     platform: Real,
     store: Store<Real>,
     done: UnboundedReceiver<StorageDone>,
+    log: LogId,
     generation: Generation,
     end: Offset,
 }
@@ -47,7 +48,7 @@ impl Rig {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let (platform, store, done) = start(&folder).await;
-        Self { folder, platform, store, done, generation: Generation(0), end: Offset(0) }
+        Self { folder, platform, store, done, log: LOG, generation: Generation(0), end: Offset(0) }
     }
 
     async fn restart(&mut self) {
@@ -61,7 +62,7 @@ impl Rig {
     }
 
     async fn open(&mut self, durability: Durability) -> Recovered {
-        self.store.submit(StorageOp::Open { log: LOG, topic: TopicName::from("t"), settings: settings(durability) });
+        self.store.submit(StorageOp::Open { log: self.log, topic: TopicName::from("t"), settings: settings(durability) });
         let opened = self.until(|done| if let StorageDone::Opened { recovered, .. } = done { Some(recovered.clone()) } else { None });
         let recovered = opened.await;
         self.generation = recovered.generation;
@@ -79,6 +80,16 @@ impl Rig {
         }
     }
 
+    /// Why the next log fails that does.
+    async fn failed(&mut self) -> StorageError {
+        loop {
+            match self.done.recv().await.expect("the store is there") {
+                StorageDone::Failed { error, .. } => return error,
+                done => assert!(!matches!(done, StorageDone::Opened { .. }), "{done:?}"),
+            }
+        }
+    }
+
     /// Appends a batch of `records` records, with timestamps ten times their offsets.
     fn append(&mut self, records: i64) {
         let mut builder = BatchBuilder::new(self.end, LeaderEpoch(3));
@@ -88,7 +99,7 @@ impl Rig {
         let batch = builder.build();
         let header = BatchHeader::parse(&batch).unwrap();
         self.end = header.next_offset();
-        self.store.submit(StorageOp::Append { log: LOG, header, payload: Payload::new(batch) });
+        self.store.submit(StorageOp::Append { log: self.log, header, payload: Payload::new(batch) });
     }
 
     async fn synced(&mut self) {
@@ -98,7 +109,7 @@ impl Rig {
 
     /// Base offsets of the batches that a read of `from` gets.
     async fn read(&self, from: i64, bytes_max: u32) -> Result<Vec<i64>, StorageError> {
-        let slice = LogSlice { log: LOG, generation: self.generation, from: Offset(from), upto: self.end, bytes_max };
+        let slice = LogSlice { log: self.log, generation: self.generation, from: Offset(from), upto: self.end, bytes_max };
         let mut resolved = self.store.resolve(&[slice], u32::MAX).await;
         let mut bases = Vec::new();
         for (file, range) in resolved.remove(0)? {
@@ -315,6 +326,7 @@ async fn a_folder_of_an_earlier_topic_of_that_name_is_taken_away() {
     rig.open(Durability::Flushed).await;
     rig.append(5);
     rig.synced().await;
+    rig.restart().await;
     let newer = LogId::Partition(TopicPartition { topic: TopicId(Uuid([8; 16])), partition: PartitionIndex(0) });
     rig.store.submit(StorageOp::Open { log: newer, topic: TopicName::from("t"), settings: settings(Durability::Flushed) });
     let end =
@@ -358,4 +370,69 @@ async fn a_torn_batch_at_the_end_is_cut_off() {
     // Zeros at the end count as set aside, and the last byte of a record without headers is one.
     assert_eq!(recovered.torn_bytes, bytes.len() as u64 / 2 - 1);
     assert_eq!(std::fs::metadata(&log).unwrap().len(), bytes.len() as u64 / 2);
+}
+
+/// Another topic by the name of the first, whose work other tasks do.
+fn newer() -> LogId {
+    let named = |number: u8| TopicId(Uuid([7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, number]));
+    let mut ids = (8..=255).map(|number| LogId::Partition(TopicPartition { topic: named(number), partition: PartitionIndex(0) }));
+    let (writers, keepers) = (4, 2);
+    let is_apart = |id: &LogId| spread(*id, writers) != spread(LOG, writers) && spread(*id, keepers) != spread(LOG, keepers);
+    ids.find(is_apart).unwrap()
+}
+
+#[tokio::test]
+async fn a_topic_created_anew_gets_the_folder_only_when_the_old_one_is_removed() {
+    let mut rig = Rig::start("anew").await;
+    rig.open(Durability::Flushed).await;
+    rig.append(5);
+    let upto = rig.end;
+    rig.store.submit(StorageOp::KeepSnapshot { log: LOG, upto, producers: Bytes::from_static(b"old") });
+    rig.store.submit(StorageOp::Remove { log: LOG });
+    rig.log = newer();
+    rig.store.submit(StorageOp::Open { log: rig.log, topic: TopicName::from("t"), settings: settings(Durability::Flushed) });
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        told.push(
+            rig.until(|done| match done {
+                StorageDone::Removed { .. } => Some("removed"),
+                StorageDone::Opened { .. } => Some("opened"),
+                _ => None,
+            })
+            .await,
+        );
+    }
+    assert_eq!(told, ["removed", "opened"]);
+    rig.end = Offset(0);
+    rig.append(5);
+    rig.synced().await;
+    rig.restart().await;
+    let recovered = rig.open(Durability::Flushed).await;
+    assert_eq!((recovered.log_end, recovered.snapshot), (Offset(5), None));
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_folder_that_is_not_given_up() {
+    let mut rig = Rig::start("barred").await;
+    rig.open(Durability::Flushed).await;
+    rig.append(5);
+    rig.synced().await;
+    rig.store.submit(StorageOp::Open { log: newer(), topic: TopicName::from("t"), settings: settings(Durability::Flushed) });
+    rig.restart().await;
+    assert_eq!(rig.open(Durability::Flushed).await.log_end, Offset(5));
+}
+
+#[tokio::test]
+async fn no_partition_is_opened_in_the_metadata_logs_folder() {
+    let mut rig = Rig::start("reserved").await;
+    rig.store.submit(StorageOp::Open { log: LogId::Metadata, topic: "__cluster_metadata".into(), settings: settings(Durability::Flushed) });
+    rig.until(|done| matches!(done, StorageDone::Opened { .. }).then_some(())).await;
+    rig.store.submit(StorageOp::KeepElection(ElectionState { quorum_epoch: QuorumEpoch(1), voted_for: None, leader: None }));
+    rig.until(|done| matches!(done, StorageDone::ElectionKept(_)).then_some(())).await;
+    rig.store.submit(StorageOp::Open { log: LOG, topic: "__cluster_metadata".into(), settings: settings(Durability::Flushed) });
+    // The folder is the metadata log's as long as that is open, and after it too.
+    rig.restart().await;
+    rig.store.submit(StorageOp::Open { log: LOG, topic: "__cluster_metadata".into(), settings: settings(Durability::Flushed) });
+    assert!(matches!(rig.failed().await, StorageError::Corrupt(_)));
+    assert!(rig.folder.join("__cluster_metadata-0/quorum-state").exists());
 }

@@ -5,7 +5,7 @@
 //! flush. While a keeper has a log, or has to have it next, what is asked of that log waits in order.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -33,6 +33,8 @@ pub(super) enum WriterJob<P: Platform> {
     Op(StorageOp),
     /// A keeper is done with a log.
     FromKeeper(LogId, Result<Outcome<P>, StorageError>),
+    /// A log that waited for its folder has it.
+    HasFolder(LogId),
     /// Everything before is to be carried out and synced.
     Stop(oneshot::Sender<Stopped>),
 }
@@ -69,6 +71,8 @@ enum State<P: Platform> {
     Open(Box<Log<P>>),
     /// A keeper has it.
     Away,
+    /// Another log, of a topic that had the name before, has its folder. It is not opened yet.
+    Barred,
     /// Something failed: out of service until it is opened again.
     Failed,
 }
@@ -127,6 +131,7 @@ impl<P: Platform> Writer<P> {
                 match job {
                     WriterJob::Op(op) => self.admit(op).await,
                     WriterJob::FromKeeper(id, outcome) => self.take_back(id, outcome).await,
+                    WriterJob::HasFolder(id) => self.start_anew(id).await,
                     WriterJob::Stop(stopped) => self.stopping = Some(stopped),
                 }
             }
@@ -204,7 +209,7 @@ impl<P: Platform> Writer<P> {
         let is_saturated = slot.is_saturated(settings.unsynced_bytes_max);
         let log = match &mut slot.state {
             State::Open(log) => log,
-            State::Away => return Carried::MustWait(op),
+            State::Away | State::Barred => return Carried::MustWait(op),
             State::Failed => return Carried::Done,
         };
         match op {
@@ -301,8 +306,12 @@ impl<P: Platform> Writer<P> {
         if self.slots.get(&id).is_some_and(|slot| !slot.is_at_rest()) {
             return Carried::MustWait(op);
         }
-        let StorageOp::Open { log: _, topic, settings } = op else { unreachable!("told apart by the caller") };
+        let StorageOp::Open { log, topic, settings } = op else { unreachable!("told apart by the caller") };
         let folder = paths::log_folder(id, &topic);
+        if !self.task.shared.owners.claim(&folder, id, self.itself.clone()) {
+            self.slots.insert(id, Slot { state: State::Barred, ..Slot::new(folder, settings.file_delete_delay_ms) });
+            return Carried::MustWait(StorageOp::Open { log, topic, settings });
+        }
         let left = if self.slots.contains_key(&id) {
             Left::Failed
         } else if self.clean.contains(&folder) {
@@ -340,14 +349,20 @@ impl<P: Platform> Writer<P> {
                 self.touched.insert(id);
                 shared.tell(done);
             }
-            Ok(Outcome::Removed) => {
-                let waiting = std::mem::take(&mut slot.waiting);
-                self.slots.remove(&id);
-                shared.tell(StorageDone::Removed { log: id });
-                for op in waiting {
-                    self.admit(op).await;
+            Ok(Outcome::Removed(removed)) => {
+                let folder = slot.folder.clone();
+                match removed {
+                    Ok(()) => {
+                        shared.tell(StorageDone::Removed { log: id });
+                        self.pass_on(id, &folder);
+                        return self.start_anew(id).await;
+                    }
+                    Err(error) => {
+                        self.fail(id, error).await;
+                        // The next log takes the old one's files away before it uses the name.
+                        self.pass_on(id, &folder);
+                    }
                 }
-                return;
             }
             Ok(Outcome::Synced(covered)) if slot.is_open() => shared.tell(covered.synced(id)),
             Ok(Outcome::SnapshotKept(upto, covered)) if slot.is_open() => {
@@ -365,6 +380,22 @@ impl<P: Platform> Writer<P> {
             self.begin_sync(id).await;
         }
         self.drain(id).await;
+    }
+
+    /// Gives up a log's folder to the next that waits for it.
+    fn pass_on(&self, id: LogId, folder: &Path) {
+        if let Some((next, writer)) = self.task.shared.owners.release(folder, id) {
+            // Without its task the node is stopping.
+            let _ = writer.send(WriterJob::HasFolder(next));
+        }
+    }
+
+    /// Forgets what a log was and takes what waits for it as if it had just come.
+    async fn start_anew(&mut self, id: LogId) {
+        let Some(slot) = self.slots.remove(&id) else { return };
+        for op in slot.waiting {
+            self.admit(op).await;
+        }
     }
 
     /// Writes what has gathered, tells it, and syncs what has to be synced before more is taken.
@@ -505,9 +536,14 @@ impl<P: Platform> Writer<P> {
     async fn finish(&mut self) -> Stopped {
         let mut stopped = Stopped::default();
         for (&id, slot) in &mut self.slots {
-            let State::Open(log) = &mut slot.state else {
-                stopped.unclean.insert(slot.folder.clone());
-                continue;
+            let log = match &mut slot.state {
+                State::Open(log) => log,
+                State::Away | State::Failed => {
+                    stopped.unclean.insert(slot.folder.clone());
+                    continue;
+                }
+                // The folder is another's to speak of.
+                State::Barred => continue,
             };
             let synced = match log.sync(&self.task).await {
                 Ok(covered) => log.give_back(&self.task).await.map(|()| covered),
@@ -547,21 +583,25 @@ impl<P: Platform> Slot<P> {
         matches!(self.state, State::Open(_))
     }
 
-    /// Whether no keeper has the log, or is to have it before anything else.
-    fn is_at_rest(&self) -> bool {
-        !matches!(self.state, State::Away) && self.syncing.is_none() && self.snapshots.is_empty()
+    fn is_barred(&self) -> bool {
+        matches!(self.state, State::Barred)
     }
 
-    /// Whether nothing is under way or waits.
+    /// Whether no keeper has the log, or is to have it before anything else.
+    fn is_at_rest(&self) -> bool {
+        !matches!(self.state, State::Away | State::Barred) && self.syncing.is_none() && self.snapshots.is_empty()
+    }
+
+    /// Whether nothing is under way or waits. What waits for another log's folder promised nothing yet.
     fn is_idle(&self) -> bool {
-        self.is_at_rest() && self.waiting.is_empty() && !self.sync_wanted
+        self.is_barred() || (self.is_at_rest() && self.waiting.is_empty() && !self.sync_wanted)
     }
 
     /// Whether so much is not on disk that more has to wait until a keeper is done.
     fn is_saturated(&self, unsynced_bytes_max: u64) -> bool {
         match (&self.state, self.syncing) {
             (State::Open(log), Some(syncing)) => log.unsynced.bytes() + syncing >= unsynced_bytes_max.saturating_mul(2),
-            (State::Open(_) | State::Away | State::Failed, _) => false,
+            (State::Open(_) | State::Away | State::Barred | State::Failed, _) => false,
         }
     }
 }
