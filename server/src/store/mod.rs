@@ -32,6 +32,7 @@ mod recovery;
 mod remains;
 mod segment;
 mod settings;
+mod slot;
 mod snapshot;
 mod sync;
 mod task;

@@ -4,12 +4,11 @@
 //! the next group gathers. `replicated` logs are synced by keepers, lazily and within bounds, so that no log's append waits for another's
 //! flush. While a keeper has a log, or has to have it next, what is asked of that log waits in order.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use gracchus_core::boundary::{StorageDone, StorageError, StorageOp};
 use gracchus_core::ids::LogId;
 use gracchus_core::offset::Offset;
@@ -18,8 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use super::keeper::{KeeperJob, Outcome, Work};
-use super::log::Log;
 use super::recovery::Left;
+use super::slot::{Slot, State};
 use super::task::DiskTask;
 use super::{election, paths, reader};
 use crate::platform::Platform;
@@ -46,35 +45,6 @@ pub(super) struct Stopped {
     pub(super) clean: BTreeSet<PathBuf>,
     /// In these something failed.
     pub(super) unclean: BTreeSet<PathBuf>,
-}
-
-/// A log as its writer knows it.
-struct Slot<P: Platform> {
-    state: State<P>,
-    /// Where its files are.
-    folder: PathBuf,
-    /// How long its files linger when it is deleted, in milliseconds.
-    file_delete_delay_ms: i64,
-    /// What waits until a keeper is done with the log.
-    waiting: VecDeque<StorageOp>,
-    /// Bytes that a keeper is putting on disk, while one is.
-    syncing: Option<u64>,
-    /// Whether another sync was asked for meanwhile.
-    sync_wanted: bool,
-    /// Snapshots that are to be kept, one after the other.
-    snapshots: VecDeque<(Offset, Bytes)>,
-    /// Whether the log has an entry among those that are due.
-    is_due: bool,
-}
-
-enum State<P: Platform> {
-    Open(Box<Log<P>>),
-    /// A keeper has it.
-    Away,
-    /// Another log, of a topic that had the name before, has its folder. It is not opened yet.
-    Barred,
-    /// Something failed: out of service until it is opened again.
-    Failed,
 }
 
 /// Whether an operation was carried out, or has to wait for a keeper.
@@ -561,48 +531,6 @@ impl<P: Platform> Writer<P> {
             }
         }
         stopped
-    }
-}
-
-impl<P: Platform> Slot<P> {
-    /// A log that a keeper has.
-    fn new(folder: PathBuf, file_delete_delay_ms: i64) -> Self {
-        Self {
-            state: State::Away,
-            folder,
-            file_delete_delay_ms,
-            waiting: VecDeque::new(),
-            syncing: None,
-            sync_wanted: false,
-            snapshots: VecDeque::new(),
-            is_due: false,
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
-    }
-
-    fn is_barred(&self) -> bool {
-        matches!(self.state, State::Barred)
-    }
-
-    /// Whether no keeper has the log, or is to have it before anything else.
-    fn is_at_rest(&self) -> bool {
-        !matches!(self.state, State::Away | State::Barred) && self.syncing.is_none() && self.snapshots.is_empty()
-    }
-
-    /// Whether nothing is under way or waits. What waits for another log's folder promised nothing yet.
-    fn is_idle(&self) -> bool {
-        self.is_barred() || (self.is_at_rest() && self.waiting.is_empty() && !self.sync_wanted)
-    }
-
-    /// Whether so much is not on disk that more has to wait until a keeper is done.
-    fn is_saturated(&self, unsynced_bytes_max: u64) -> bool {
-        match (&self.state, self.syncing) {
-            (State::Open(log), Some(syncing)) => log.unsynced.bytes() + syncing >= unsynced_bytes_max.saturating_mul(2),
-            (State::Open(_) | State::Away | State::Barred | State::Failed, _) => false,
-        }
     }
 }
 
