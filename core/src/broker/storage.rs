@@ -140,7 +140,10 @@ impl Broker {
         let name = self.log_name(log);
         effects.error(format!("{name}: out of service until the next start: {error}"));
         match log {
-            LogId::Metadata => self.metadata_failed(effects),
+            LogId::Metadata => {
+                effects.error("nothing can be decided without the metadata log: the node stops".to_owned());
+                self.metadata_failed(effects);
+            }
             LogId::Partition(id) => {
                 let stranded = self.strand(id);
                 if let Some(partition) = self.partitions.get_mut(&id) {

@@ -5,7 +5,8 @@
 //! - Nothing is told to be on disk before the disk has said so, of the bytes and of the names; and once a sync has failed nothing of that log
 //!   is, until recovery has written it again.
 //! - Bytes that were shown to a reader are never overwritten, and nothing is shown that is not written.
-//! - Recovery reads what lies behind a log's last snapshot, so opening does not take longer as a log grows.
+//! - Recovery reads what lies behind a log's last snapshot, so opening does not take longer as a log grows. What the core then reads of an
+//!   internal log is its own affair.
 //!
 //! Four kinds of disk tasks share the work: [`writer`]s append and sync, [`keeper`]s do what takes long, [`reader`]s look up old data, and a
 //! [`janitor`] removes what is no longer wanted. A log's files are Kafka's: segments of batches ([`segment`]), an offset and a time index for

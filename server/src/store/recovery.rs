@@ -3,6 +3,16 @@
 //! Below the last snapshot everything is trusted: it was on disk before the snapshot was. What lies behind is read batch by batch and kept
 //! up to the first that is not whole, has the wrong CRC, or does not follow on the one before. What is kept there may have been in the page
 //! cache only, or behind a failed sync, so it is written again, byte for byte from what was checked, and synced before it is called durable.
+//!
+//! What ends a log early is a crash's trace or damage, and only some of it can be told apart. It is damage
+//! - whatever it is, if a stop had put the log on disk;
+//! - in a `flushed` log, if a valid batch stands further on than one write reaches, for it was written when all before was on disk;
+//! - in the metadata log, if any valid batch stands further on, for there a write is one batch.
+//!
+//! Rot in what the last write before a crash wrote looks like the write torn, and so does rot in what a `replicated` log had not synced: those
+//! bytes may have been promised or not, and nothing on this disk knows. Snapshots and stops keep that part small. A damaged partition goes on
+//! without what it lost, and says so. Of a damaged metadata log nothing is cut and nothing opened: a node that forgot topics would delete their
+//! records, and whoever starts it once more must find the damage again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,13 +27,14 @@ use gracchus_core::time::Timestamp;
 
 use super::batches::{CheckedBatches, Found};
 use super::epochs::Epochs;
-use super::log::Log;
+use super::log::{self, Log};
 use super::paths::{self, DELETED_FILE, FileKind, UNFINISHED_FILE};
+use super::remains::{self, Remains};
 use super::segment::ActiveSegment;
 use super::snapshot::Snapshot;
 use super::task::DiskTask;
 use super::view::{Segment, View};
-use super::{checkpoint, cut, failure, remains, sync};
+use super::{checkpoint, cut, failure, sync};
 use crate::platform::{Disk, Platform};
 
 /// Checked bytes that are written again at once.
@@ -52,6 +63,7 @@ struct Folder {
 /// A log being put together.
 struct Recovery<'a, P: Platform> {
     task: &'a DiskTask<P>,
+    id: LogId,
     folder: &'a Path,
     settings: &'a LogSettings,
     left: Left,
@@ -75,14 +87,18 @@ pub(super) async fn open<P: Platform>(
     left: Left,
 ) -> Result<(Log<P>, Recovered), StorageError> {
     let path = paths::log_folder(id, topic);
-    let Some(mut folder) = Folder::look(task, id, &path, &settings).await? else { return Ok(absent(task, id, path, settings)) };
+    let Some(mut folder) = Folder::look(task, id, &path, &settings).await? else {
+        check_nothing_is_orphaned(task, id).await?;
+        return Ok(absent(task, id, path, settings));
+    };
     folder.remove_leftovers(task, &path).await?;
     folder.drop_trimmed(task, &path).await?;
-    let (snapshot, snapshot_is_bad) = folder.snapshot(task, &path).await?;
+    let (snapshot, snapshot_is_bad) = folder.snapshot(task, id, &path).await?;
     let first = folder.bases.first().copied();
     let expected_start = folder.log_start.unwrap_or_default();
     let mut recovery = Recovery {
         task,
+        id,
         folder: &path,
         settings: &settings,
         left,
@@ -93,8 +109,11 @@ pub(super) async fn open<P: Platform>(
         end: expected_start,
         tail: Vec::new(),
         torn_bytes: 0,
-        damaged: snapshot_is_bad || folder.log_start_is_bad || first.is_some_and(|first| first > expected_start),
+        damaged: false,
     };
+    if snapshot_is_bad || folder.log_start_is_bad || first.is_some_and(|first| first > expected_start) {
+        recovery.note_damage("its start")?;
+    }
     let log_start = first.map_or(expected_start, |first| first.max(expected_start));
     recovery.scan(&folder.bases, snapshot.as_ref(), log_start).await?;
     recovery.drop_below(log_start).await?;
@@ -102,7 +121,25 @@ pub(super) async fn open<P: Platform>(
     if left != Left::Clean {
         cut::sync_folder(task, paths::root()).await?;
     }
-    Ok(recovery.finish(id, settings.clone(), log_start, snapshot))
+    if recovery.end == Offset::ZERO {
+        check_nothing_is_orphaned(task, id).await?;
+    }
+    Ok(recovery.finish(settings.clone(), log_start, snapshot))
+}
+
+/// Partitions are opened only once the metadata log says so, on disk: if there are any and it says nothing, it is lost.
+async fn check_nothing_is_orphaned<P: Platform>(task: &DiskTask<P>, id: LogId) -> Result<(), StorageError> {
+    if id != LogId::Metadata {
+        return Ok(());
+    }
+    let names = task.disk.list(paths::root()).await.map_err(|error| failure::from_io(&error))?;
+    for folder in names.iter().filter(|name| paths::parse_partition_folder(name).is_some()) {
+        let held = task.disk.list(folder).await.map_err(|error| failure::from_io(&error))?;
+        if held.iter().any(|name| paths::parse_segment_file(name, FileKind::Log).is_some()) {
+            return Err(failure::corrupt(format!("{} holds records, and the metadata log that should name it is empty", folder.display())));
+        }
+    }
+    Ok(())
 }
 
 /// A log that has no folder.
@@ -182,8 +219,9 @@ impl Folder {
         Ok(())
     }
 
-    /// The newest snapshot that can be used. Others are removed, and whether one of those speaks of bytes that are not there is told.
-    async fn snapshot<P: Platform>(&self, task: &DiskTask<P>, path: &Path) -> Result<(Option<Snapshot>, bool), StorageError> {
+    /// The newest snapshot that can be used. Others are removed, and whether one of those speaks of bytes that are not there is told; it stays
+    /// if it is one of the metadata log's.
+    async fn snapshot<P: Platform>(&self, task: &DiskTask<P>, id: LogId, path: &Path) -> Result<(Option<Snapshot>, bool), StorageError> {
         let mut kept: Vec<Offset> = self.names.iter().filter_map(|name| paths::parse_snapshot_file(name)).collect();
         kept.sort_unstable();
         let mut bytes_are_missing = false;
@@ -195,6 +233,9 @@ impl Folder {
                     return Ok((Some(snapshot), bytes_are_missing));
                 }
                 bytes_are_missing = true;
+                if id == LogId::Metadata {
+                    break;
+                }
             }
             checkpoint::remove_if_there(&task.disk, &file).await.map_err(|error| failure::from_io(&error))?;
         }
@@ -256,7 +297,10 @@ impl<P: Platform> Recovery<'_, P> {
             let resumed = from.filter(|snapshot| snapshot.base_offset == base);
             if !is_whole || (resumed.is_none() && base != self.end) {
                 // A successor was begun only when this one was on disk: then its end is missing.
-                self.damaged |= is_whole && base > self.end && self.settings.durability == Durability::Flushed;
+                let is_missing = base > self.end && self.settings.durability == Durability::Flushed;
+                if is_whole && (is_missing || self.left == Left::Clean) {
+                    self.note_damage("a segment's end")?;
+                }
                 is_whole = false;
                 cut::retire_files(self.task, self.folder, base, 0).await?;
                 continue;
@@ -315,11 +359,8 @@ impl<P: Platform> Recovery<'_, P> {
         segment = active.segment();
         let remains = remains::look(self.task, &file, segment.bytes..length, self.end).await?;
         self.torn_bytes += remains.torn_bytes;
-        if self.settings.durability == Durability::Flushed {
-            let one_write = self.task.shared.settings.group_bytes_max;
-            // Unsynced bytes are those of one write at most: a batch further on was written when all before was on disk.
-            let is_further = remains.last_batch_at.is_some_and(|at| at - segment.bytes >= one_write);
-            self.damaged |= is_further || (!is_last && !is_whole);
+        if self.is_damage(&remains, is_whole, is_last, segment.bytes) {
+            self.note_damage(&format!("offset {}", self.end))?;
         }
         match self.left {
             Left::Clean | Left::Crashed if length > segment.bytes => {
@@ -335,6 +376,28 @@ impl<P: Platform> Recovery<'_, P> {
         }
         self.active = Some(active);
         Ok(is_whole)
+    }
+
+    /// Whether what ends a segment at byte `kept` is more than a crash can do.
+    fn is_damage(&self, remains: &Remains, is_whole: bool, is_last: bool, kept: u64) -> bool {
+        if self.left == Left::Clean {
+            return !is_whole || remains.torn_bytes > 0;
+        }
+        if self.settings.durability != Durability::Flushed {
+            return false;
+        }
+        let one_write = if log::is_written_one_by_one(self.id) { 0 } else { self.task.shared.settings.group_bytes_max };
+        let is_further = remains.last_batch_at.is_some_and(|at| at - kept >= one_write);
+        is_further || (!is_last && !is_whole)
+    }
+
+    /// Takes that what was promised is not there.
+    fn note_damage(&mut self, at: &str) -> Result<(), StorageError> {
+        self.damaged = true;
+        match self.id {
+            LogId::Metadata => Err(failure::corrupt(format!("the disk has lost records of {}, from {at} on", self.folder.display()))),
+            LogId::Partition(_) => Ok(()),
+        }
     }
 
     fn follows(&self, header: &BatchHeader) -> bool {
@@ -355,7 +418,7 @@ impl<P: Platform> Recovery<'_, P> {
         Ok(())
     }
 
-    fn finish(self, id: LogId, settings: LogSettings, log_start: Offset, snapshot: Option<Snapshot>) -> (Log<P>, Recovered) {
+    fn finish(self, settings: LogSettings, log_start: Offset, snapshot: Option<Snapshot>) -> (Log<P>, Recovered) {
         let generation = self.task.shared.next_generation();
         let sealed = self.segments.iter().map(Segment::sealed).collect();
         let active = self.active.as_ref().map(ActiveSegment::segment);
@@ -375,7 +438,7 @@ impl<P: Platform> Recovery<'_, P> {
             damaged: self.damaged,
             generation,
         };
-        let mut log = Log::new(id, settings, view, true, self.epochs, self.end);
+        let mut log = Log::new(self.id, settings, view, true, self.epochs, self.end);
         log.active = self.active;
         log.unsynced.note_sealed(self.indexes);
         (log, recovered)

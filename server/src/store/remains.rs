@@ -37,7 +37,8 @@ pub(super) async fn look<P: Platform>(task: &DiskTask<P>, file: &FileOf<P>, rang
         return Ok(Remains { torn_bytes: length.saturating_sub(LOOK_BYTES), last_batch_at: None });
     };
     let torn_bytes = if length > LOOK_BYTES { length } else { last as u64 + 1 };
-    let last_batch_at = last_batch(bytes.get(..=last).unwrap_or_default(), end).map(|at| range.start + at as u64);
+    // All of the bytes: a batch may end in zeros.
+    let last_batch_at = last_batch(&bytes, end).map(|at| range.start + at as u64);
     Ok(Remains { torn_bytes, last_batch_at })
 }
 
@@ -49,7 +50,8 @@ fn last_batch(bytes: &[u8], end: Offset) -> Option<usize> {
                 found = Some(at);
                 at += batch_bytes;
             }
-            None => at += 1,
+            // Most of what is looked through is zeros that were set aside.
+            None => at += 1 + rest.iter().skip(1 + MAGIC_AT).position(|&byte| byte == MAGIC).unwrap_or(rest.len()),
         }
     }
     found
