@@ -104,6 +104,7 @@ enum End {
 struct Process<'a> {
     disk: &'a SimDisk,
     faults: &'a DiskFaults,
+    log: LogId,
     durability: Durability,
     store: Store<LoneDisk>,
     done: UnboundedReceiver<StorageDone>,
@@ -116,12 +117,12 @@ impl<'a> Process<'a> {
         platform: LoneDisk,
         disk: &'a SimDisk,
         faults: &'a DiskFaults,
-        durability: Durability,
+        (log, durability): (LogId, Durability),
         model: &'a mut StoredLog,
         end: End,
     ) -> Option<Self> {
         let (store, done) = Store::start(platform, store_settings()).await.ok()?;
-        let mut process = Self { disk, faults, durability, store, done, generation: Generation(0), model };
+        let mut process = Self { disk, faults, log, durability, store, done, generation: Generation(0), model };
         process.open(end != End::LostPower).await;
         Some(process)
     }
@@ -129,7 +130,7 @@ impl<'a> Process<'a> {
     async fn open(&mut self, cache_was_kept: bool) {
         for _ in 0..ATTEMPTS_MAX {
             let topic = TopicName::from("t");
-            self.store.submit(StorageOp::Open { log: LOG, topic, settings: log_settings(self.durability) });
+            self.store.submit(StorageOp::Open { log: self.log, topic, settings: log_settings(self.durability) });
             if let Some(recovered) = self.opened().await {
                 self.generation = recovered.generation;
                 self.model.recover(&recovered, cache_was_kept);
@@ -168,20 +169,20 @@ impl<'a> Process<'a> {
             match step {
                 Step::Append { records, value_bytes } => {
                     let batch = self.model.append(records, value_bytes);
-                    self.store.submit(StorageOp::Append { log: LOG, header: batch.header, payload: Payload::new(batch.bytes) });
+                    self.store.submit(StorageOp::Append { log: self.log, header: batch.header, payload: Payload::new(batch.bytes) });
                 }
                 Step::NewEpoch => self.model.leader_epoch += 1,
-                Step::Sync => self.store.submit(StorageOp::Sync { log: LOG }),
+                Step::Sync => self.store.submit(StorageOp::Sync { log: self.log }),
                 Step::Snapshot => {
                     let upto = self.model.end();
                     let producers = self.model.producers(upto);
                     self.model.snapshots.push((upto, producers.clone(), false));
-                    self.store.submit(StorageOp::KeepSnapshot { log: LOG, upto, producers });
+                    self.store.submit(StorageOp::KeepSnapshot { log: self.log, upto, producers });
                 }
                 Step::Truncate(numerator) => {
                     let to = self.model.boundary(numerator);
                     self.model.truncate(to);
-                    self.store.submit(StorageOp::Truncate { log: LOG, to });
+                    self.store.submit(StorageOp::Truncate { log: self.log, to });
                     // Nothing is appended before the log's end is known again.
                     if numerator % 2 == 0 {
                         self.run(numerator).await;
@@ -194,7 +195,7 @@ impl<'a> Process<'a> {
                 }
                 Step::Trim(numerator) => {
                     self.model.start_asked = self.model.boundary(numerator);
-                    self.store.submit(StorageOp::Trim { log: LOG, log_start: self.model.start_asked });
+                    self.store.submit(StorageOp::Trim { log: self.log, log_start: self.model.start_asked });
                 }
                 Step::Settle => {
                     self.settle().await;
@@ -259,7 +260,7 @@ impl<'a> Process<'a> {
     async fn read(&mut self, mut from: Offset, bytes_max: u32) {
         let upto = self.model.end();
         while from < upto {
-            let slice = LogSlice { log: LOG, generation: self.generation, from, upto, bytes_max };
+            let slice = LogSlice { log: self.log, generation: self.generation, from, upto, bytes_max };
             let ranges = self.store.resolve(&[slice], u32::MAX).await.remove(0).expect("nothing fails here");
             let mut bytes = Vec::new();
             for (file, range) in ranges {
@@ -282,7 +283,7 @@ impl<'a> Process<'a> {
 }
 
 /// Runs a log through its steps, a process after the other.
-fn run(seed: u64, faults: &DiskFaults, durability: Durability, steps: Vec<Step>) {
+fn run(seed: u64, faults: &DiskFaults, log: (LogId, Durability), steps: Vec<Step>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     let mut disk = SimDisk::new(seed, faults.clone());
     let mut model = StoredLog::default();
@@ -294,7 +295,7 @@ fn run(seed: u64, faults: &DiskFaults, durability: Durability, steps: Vec<Step>)
         let ended = tasks.block_on(&runtime, async {
             // A process that does not start for the disk's faults is started again.
             let platform = LoneDisk::new(disk.clone(), Arc::clone(&drawn));
-            let Some(mut process) = Process::start(platform, &disk, faults, durability, &mut model, last).await else { return Some(last) };
+            let Some(mut process) = Process::start(platform, &disk, faults, log, &mut model, last).await else { return Some(last) };
             // Whatever recovery has found is on disk, so that the next one finds the same.
             process.check().await;
             let ended = process.live(&mut steps).await;
@@ -324,6 +325,15 @@ proptest! {
         is_flushed: bool,
         steps in vec(step(), 0..80),
     ) {
-        run(seed, &faults, if is_flushed { Durability::Flushed } else { Durability::Replicated }, steps);
+        run(seed, &faults, (LOG, if is_flushed { Durability::Flushed } else { Durability::Replicated }), steps);
+    }
+
+    #[test]
+    fn the_metadata_log_keeps_what_was_promised_and_opens_whatever_a_crash_left(
+        seed: u64,
+        faults in faults(),
+        steps in vec(step(), 0..80),
+    ) {
+        run(seed, &faults, (LogId::Metadata, Durability::Flushed), steps);
     }
 }
