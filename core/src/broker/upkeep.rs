@@ -53,5 +53,6 @@ pub(super) fn trim(id: TopicPartition, leader: &mut Leader, log_start: Offset, e
     if let Some((upto, producers)) = leader.keep_producers() {
         effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
     }
+    leader.log_mut().trimming_to(log_start);
     effects.storage.push(StorageOp::Trim { log, log_start });
 }

@@ -27,6 +27,8 @@ pub struct Log {
     active_bytes: u64,
     active_max_timestamp: Option<Timestamp>,
     unkept_bytes: u64,
+    /// A trim under way that takes the segment that is written to: where to, and what was appended behind it since.
+    whole_trim: Option<(Offset, u64)>,
 }
 
 /// A completion speaks of something that the log has since contradicted.
@@ -50,6 +52,7 @@ impl Log {
             active_bytes: recovered.active_bytes,
             active_max_timestamp: recovered.active_max_timestamp.map(|timestamp| or_else(timestamp, now)),
             unkept_bytes: tail_bytes,
+            whole_trim: None,
         }
     }
 
@@ -60,6 +63,9 @@ impl Log {
         self.positions.append(placed.next_offset(), placed.batch_bytes);
         self.active_bytes += u64::from(placed.batch_bytes);
         self.unkept_bytes += u64::from(placed.batch_bytes);
+        if let Some((_, appended_bytes)) = &mut self.whole_trim {
+            *appended_bytes += u64::from(placed.batch_bytes);
+        }
         self.active_max_timestamp = self.active_max_timestamp.max(Some(or_else(placed.max_timestamp, now)));
         self.end = placed.next_offset();
         placed
@@ -109,6 +115,14 @@ impl Log {
         self.sealed.push_back(dated(sealed, now));
     }
 
+    /// Takes that the store is asked to move the log's start to `log_start`. If that is the log's end, the segment that is written to goes with
+    /// all before it, and what is appended from here on begins another.
+    pub fn trimming_to(&mut self, log_start: Offset) {
+        if log_start == self.end {
+            self.whole_trim = Some((log_start, 0));
+        }
+    }
+
     /// Moves the log's start up to `log_start`; a lower one changes nothing.
     pub fn trim_to(&mut self, log_start: Offset) {
         self.start = self.start.max(log_start.min(self.end));
@@ -116,6 +130,9 @@ impl Log {
         self.positions.trim(self.start);
         while self.sealed.front().is_some_and(|segment| segment.end_offset <= self.start) {
             self.sealed.pop_front();
+        }
+        if let Some((_, appended_bytes)) = self.whole_trim.take_if(|(to, _)| *to == log_start) {
+            self.active_bytes = appended_bytes;
         }
         if self.start == self.end {
             self.active_bytes = 0;
@@ -230,4 +247,57 @@ fn or_else(timestamp: Timestamp, now: Timestamp) -> Timestamp {
 
 fn dated(segment: SealedSegment, now: Timestamp) -> SealedSegment {
     SealedSegment { max_timestamp: or_else(segment.max_timestamp, now), ..segment }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::BatchBuilder;
+
+    fn empty() -> Log {
+        let recovered = Recovered {
+            log_start: Offset::ZERO,
+            log_end: Offset::ZERO,
+            epochs: Vec::new(),
+            sealed: Vec::new(),
+            active_bytes: 0,
+            active_max_timestamp: None,
+            snapshot: None,
+            tail: Vec::new(),
+            torn_bytes: 0,
+            damaged: false,
+            generation: Generation(0),
+        };
+        Log::recovered(&recovered, Timestamp(0))
+    }
+
+    fn append(log: &mut Log) -> u64 {
+        let mut builder = BatchBuilder::new(Offset::ZERO, LeaderEpoch(0));
+        builder.append(Timestamp(1), None, Some(&[0; 100]), &[]);
+        let header = BatchHeader::parse(&builder.build()).unwrap();
+        log.append(&header, LeaderEpoch(0), Timestamp(1)).batch_bytes.into()
+    }
+
+    #[test]
+    fn what_a_trim_of_the_whole_log_takes_does_not_count_though_more_was_appended_meanwhile() {
+        let mut log = empty();
+        append(&mut log);
+        log.trimming_to(log.end());
+        let bytes = append(&mut log);
+        log.trim_to(Offset(1));
+        assert_eq!(log.bytes(), bytes);
+        append(&mut log);
+        let sealed = SealedSegment { base_offset: Offset(1), end_offset: Offset(2), bytes, max_timestamp: Timestamp(1) };
+        log.rolled(sealed, Timestamp(1));
+        assert_eq!(log.retained_from(Timestamp(1), None, Some(2 * bytes), log.end()), None);
+    }
+
+    #[test]
+    fn a_trim_of_a_part_leaves_the_bytes_of_the_segment_that_is_written_to() {
+        let mut log = empty();
+        let bytes = append(&mut log) + append(&mut log);
+        log.trimming_to(Offset(1));
+        log.trim_to(Offset(1));
+        assert_eq!(log.bytes(), bytes);
+    }
 }
