@@ -16,6 +16,8 @@ pub(super) const LOG_START: &str = "log-start-offset-checkpoint";
 pub(super) const PARTITION_METADATA: &str = "partition.metadata";
 /// Where each leader epoch starts (KIP-101).
 pub(super) const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
+/// There while batches may lie behind others that are not on disk: the log is `replicated`, or was until a moment ago.
+pub(super) const LAX: &str = "written-ahead-of-sync";
 /// The quorum's vote (KIP-595).
 pub(super) const QUORUM_STATE: &str = "quorum-state";
 

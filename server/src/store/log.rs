@@ -29,6 +29,8 @@ pub(super) struct Log<P: Platform> {
     pub(super) folder: PathBuf,
     /// Whether the folder is there: an empty partition has none.
     pub(super) has_folder: bool,
+    /// Whether [`checkpoint::LAX`] is in the folder.
+    pub(super) is_lax: bool,
     /// How it is kept.
     pub(super) settings: LogSettings,
     /// What readers see.
@@ -69,6 +71,7 @@ impl<P: Platform> Log<P> {
             id,
             folder: view.folder.clone(),
             has_folder,
+            is_lax: false,
             settings,
             view,
             epochs_changed: !epochs.starts().is_empty(),
@@ -136,6 +139,9 @@ impl<P: Platform> Log<P> {
             return Ok(());
         }
         let is_flushed = self.is_flushed();
+        if self.is_lax == is_flushed {
+            self.change_laxity(task).await?;
+        }
         if is_flushed && self.unsynced.bytes() > 0 {
             // So that no more than one write can be torn: recovery tells a torn write from damage by its length.
             self.sync(task).await?;
@@ -159,6 +165,21 @@ impl<P: Platform> Log<P> {
         if active.wants_index_write() {
             active.write_indexes(task, &self.folder).await?;
         }
+        Ok(())
+    }
+
+    /// Tells recovery, before the first batch is written so, whether a batch may be on disk and one before it not. If the power goes just after
+    /// the topic's durability has changed, its settings do not say.
+    async fn change_laxity(&mut self, task: &DiskTask<P>) -> Result<(), StorageError> {
+        let changed = if self.is_lax {
+            self.sync(task).await?;
+            self.unsynced.note_created();
+            checkpoint::remove_if_there(&task.disk, &self.folder.join(checkpoint::LAX)).await
+        } else {
+            checkpoint::replace(&task.disk, &self.folder, checkpoint::LAX.as_ref(), Bytes::new()).await
+        };
+        changed.map_err(|error| failure::from_io(&error))?;
+        self.is_lax = !self.is_lax;
         Ok(())
     }
 

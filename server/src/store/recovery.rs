@@ -58,6 +58,8 @@ struct Folder {
     /// The start that was kept, and whether it can't be read.
     log_start: Option<Offset>,
     log_start_is_bad: bool,
+    /// Whether batches may lie behind others that never reached the disk.
+    is_lax: bool,
 }
 
 /// A log being put together.
@@ -67,6 +69,8 @@ struct Recovery<'a, P: Platform> {
     folder: &'a Path,
     settings: &'a LogSettings,
     left: Left,
+    /// Whether what is missing before something that is there had been on disk.
+    is_strict: bool,
     segments: Vec<Segment>,
     active: Option<ActiveSegment>,
     indexes: Vec<crate::platform::FileOf<P>>,
@@ -102,6 +106,7 @@ pub(super) async fn open<P: Platform>(
         folder: &path,
         settings: &settings,
         left,
+        is_strict: settings.durability == Durability::Flushed && !folder.is_lax,
         segments: Vec::new(),
         active: None,
         indexes: Vec::new(),
@@ -124,7 +129,9 @@ pub(super) async fn open<P: Platform>(
     if recovery.end == Offset::ZERO {
         check_nothing_is_orphaned(task, id).await?;
     }
-    Ok(recovery.finish(settings.clone(), log_start, snapshot))
+    let (mut log, recovered) = recovery.finish(settings.clone(), log_start, snapshot);
+    log.is_lax = folder.is_lax;
+    Ok((log, recovered))
 }
 
 /// Partitions are opened only once the metadata log says so, on disk: if there are any and it says nothing, it is lost.
@@ -191,7 +198,8 @@ impl Folder {
         }
         let bases = names.iter().filter_map(|name| paths::parse_segment_file(name, FileKind::Log)).collect();
         let kept = read_checked(task, &path.join(checkpoint::LOG_START), checkpoint::decode_log_start).await?;
-        Ok(Some(Self { names, bases, log_start_is_bad: kept == Some(None), log_start: kept.flatten() }))
+        let is_lax = names.iter().any(|name| name.as_os_str() == checkpoint::LAX);
+        Ok(Some(Self { names, bases, log_start_is_bad: kept == Some(None), log_start: kept.flatten(), is_lax }))
     }
 
     /// Removes files that were on their way in or out, and indexes without a segment.
@@ -297,7 +305,7 @@ impl<P: Platform> Recovery<'_, P> {
             let resumed = from.filter(|snapshot| snapshot.base_offset == base);
             if !is_whole || (resumed.is_none() && base != self.end) {
                 // A successor was begun only when this one was on disk: then its end is missing.
-                let is_missing = base > self.end && self.settings.durability == Durability::Flushed;
+                let is_missing = base > self.end && self.is_strict;
                 if is_whole && (is_missing || self.left == Left::Clean) {
                     self.note_damage("a segment's end")?;
                 }
@@ -383,7 +391,7 @@ impl<P: Platform> Recovery<'_, P> {
         if self.left == Left::Clean {
             return !is_whole || remains.torn_bytes > 0;
         }
-        if self.settings.durability != Durability::Flushed {
+        if !self.is_strict {
             return false;
         }
         let one_write = if log::is_written_one_by_one(self.id) { 0 } else { self.task.shared.settings.group_bytes_max };

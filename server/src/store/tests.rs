@@ -350,6 +350,42 @@ async fn the_vote_outlives_the_process() {
 }
 
 #[tokio::test]
+async fn a_gap_in_what_was_written_before_the_log_was_flushed_is_no_damage() {
+    for (written_as, is_damage) in [(Durability::Replicated, false), (Durability::Flushed, true)] {
+        let mut rig = Rig::start(&format!("gap-{is_damage}")).await;
+        rig.open(written_as).await;
+        (0..60).for_each(|_| rig.append(1));
+        rig.store.submit(StorageOp::Sync { log: LOG });
+        rig.synced().await;
+        let segments: Vec<String> = rig.names().into_iter().filter(|name| name.ends_with(".log")).collect();
+        // As if the power had taken the end of a segment, and not the next one.
+        let second = std::fs::OpenOptions::new().write(true).open(rig.folder.join("t-0").join(&segments[1])).unwrap();
+        second.set_len(second.metadata().unwrap().len() / 2).unwrap();
+        rig.store.stop().await;
+        std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
+        rig.restart().await;
+        let recovered = rig.open(Durability::Flushed).await;
+        assert_eq!(recovered.damaged, is_damage);
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_damage_again_once_a_log_is_flushed_that_was_not() {
+    let mut rig = Rig::start("gap-later").await;
+    rig.open(Durability::Replicated).await;
+    rig.append(1);
+    rig.store.submit(StorageOp::Configure { log: LOG, settings: settings(Durability::Flushed) });
+    (0..60).for_each(|_| rig.append(1));
+    rig.synced().await;
+    let segments: Vec<String> = rig.names().into_iter().filter(|name| name.ends_with(".log")).collect();
+    std::fs::OpenOptions::new().write(true).open(rig.folder.join("t-0").join(&segments[1])).unwrap().set_len(100).unwrap();
+    rig.store.stop().await;
+    std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
+    rig.restart().await;
+    assert!(rig.open(Durability::Flushed).await.damaged);
+}
+
+#[tokio::test]
 async fn a_torn_batch_at_the_end_is_cut_off() {
     let mut rig = Rig::start("torn").await;
     rig.open(Durability::Flushed).await;
