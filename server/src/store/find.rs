@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gracchus_core::boundary::{FoundRecord, Generation, StorageError, TimeTarget};
 use gracchus_core::offset::Offset;
-use gracchus_core::record::{BatchHeader, Codec, HEADER_BYTES, Records, TimestampType, check_crc};
+use gracchus_core::record::{BatchHeader, Codec, HEADER_BYTES, Record, Records, TimestampType, check_crc};
 use gracchus_core::time::Timestamp;
 use gracchus_net::limits::DECOMPRESSED_BYTES_MAX;
 use gracchus_net::records::decompress;
@@ -44,17 +44,17 @@ pub(super) async fn find<P: Platform>(
     if view.lock().generation == Some(searched.generation) { found } else { Err(failure::void()) }
 }
 
-/// The largest timestamp below `upto`; none without batches.
+/// The largest timestamp of records from the log's start up to `upto`; none without any.
 async fn max_timestamp<P: Platform>(
     task: &DiskTask<P>,
     view: &View,
     searched: &Searched,
     upto: Offset,
 ) -> Result<Option<Timestamp>, StorageError> {
-    let mut max = None;
-    for segment in searched.segments.iter().filter(|segment| segment.bytes > 0) {
+    let (mut max, from) = in_first_batch(task, view, searched).await?;
+    for segment in searched.segments.iter().filter(|segment| segment.bytes > 0 && segment.end_offset > from) {
         // A segment's largest timestamp may belong to a batch that is not looked at.
-        let is_looked_at_whole = segment.base_offset >= searched.log_start && segment.end_offset <= upto;
+        let is_looked_at_whole = segment.base_offset >= from && segment.end_offset <= upto;
         if max.is_some_and(|max| segment.max_timestamp <= max) {
             continue;
         }
@@ -62,11 +62,47 @@ async fn max_timestamp<P: Platform>(
             Some(segment.max_timestamp)
         } else {
             let reader = SegmentReader::open(task, &view.folder, *segment).await?;
-            reader.max_timestamp(searched.log_start, upto).await?
+            reader.max_timestamp(from, upto).await?
         };
         max = max.max(of_segment);
     }
     Ok(max)
+}
+
+/// If the log starts inside a batch, the largest timestamp of the rest of that batch, and where the next one starts; otherwise the log's
+/// start.
+async fn in_first_batch<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    searched: &Searched,
+) -> Result<(Option<Timestamp>, Offset), StorageError> {
+    let log_start = searched.log_start;
+    let Some(segment) = searched.segments.iter().find(|segment| segment.end_offset > log_start) else { return Ok((None, log_start)) };
+    if segment.base_offset >= log_start {
+        return Ok((None, log_start));
+    }
+    let reader = SegmentReader::open(task, &view.folder, *segment).await?;
+    let mut headers = reader.headers(reader.position_of(log_start).await?);
+    match headers.next().await? {
+        Some((position, header)) if header.base_offset < log_start => {
+            let batch = read(task, &reader, position, &header).await?;
+            Ok((max_in_batch(&header, &batch, log_start), header.next_offset()))
+        }
+        Some(_) | None => Ok((None, log_start)),
+    }
+}
+
+/// A batch, checked.
+async fn read<P: Platform>(
+    task: &DiskTask<P>,
+    reader: &SegmentReader<'_, P>,
+    position: u64,
+    header: &BatchHeader,
+) -> Result<Bytes, StorageError> {
+    let length = usize::try_from(header.batch_bytes).expect("a batch fits into memory");
+    let batch = task.disk.read_at(reader.file(), position, length).await.map_err(|error| failure::from_io(&error))?;
+    check_crc(&batch).map_err(|error| reader.corrupt(format!("at byte {position}: {error:?}")))?;
+    Ok(batch)
 }
 
 /// The first record whose timestamp is at least `timestamp`.
@@ -87,10 +123,8 @@ async fn at_least<P: Platform>(
             if header.max_timestamp < timestamp || header.last_offset() < searched.log_start {
                 continue;
             }
-            let length = usize::try_from(header.batch_bytes).expect("a batch fits into memory");
-            let batch = task.disk.read_at(reader.file(), position, length).await.map_err(|error| failure::from_io(&error))?;
-            check_crc(&batch).map_err(|error| reader.corrupt(format!("at byte {position}: {error:?}")))?;
-            if let Some(record) = in_batch(&header, &batch, timestamp).filter(|record| (searched.log_start..upto).contains(&record.offset)) {
+            let batch = read(task, &reader, position, &header).await?;
+            if let Some(record) = in_batch(&header, &batch, timestamp, searched.log_start).filter(|record| record.offset < upto) {
                 return Ok(Some(record));
             }
         }
@@ -98,32 +132,55 @@ async fn at_least<P: Platform>(
     Ok(None)
 }
 
-/// The first record of a batch whose timestamp is at least `timestamp`.
+/// The first record of a batch from `log_start` on whose timestamp is at least `timestamp`.
 ///
 /// Records that can't be read, which nobody has looked into before if they are compressed, stand as one: a reader that starts at the first
 /// misses none.
-fn in_batch(header: &BatchHeader, batch: &Bytes, timestamp: Timestamp) -> Option<FoundRecord> {
-    let found = |offset, timestamp| FoundRecord { offset, timestamp, leader_epoch: header.leader_epoch };
-    let whole = found(header.base_offset, header.max_timestamp);
-    if header.timestamp_type == TimestampType::LogAppendTime {
-        return (header.record_count > 0).then_some(whole);
-    }
-    let section = batch.slice(HEADER_BYTES..);
-    let section = match header.codec {
-        Codec::None => section,
-        codec @ (Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd) => match decompress(codec, &section, DECOMPRESSED_BYTES_MAX) {
-            Ok(section) => section,
-            Err(_) => return Some(whole),
-        },
-    };
+fn in_batch(header: &BatchHeader, batch: &Bytes, timestamp: Timestamp, log_start: Offset) -> Option<FoundRecord> {
+    let found = |(offset, timestamp)| FoundRecord { offset, timestamp, leader_epoch: header.leader_epoch };
+    let as_one = || (header.record_count > 0).then_some((header.base_offset.max(log_start), header.max_timestamp));
+    let Some(section) = section(header, batch) else { return as_one().map(found) };
     for record in Records::new(&section) {
-        let Ok(record) = record else { return Some(whole) };
-        let of_record = Timestamp(header.base_timestamp.0.saturating_add(record.timestamp_delta));
-        if of_record >= timestamp {
-            return Some(found(header.base_offset.plus(i64::from(record.offset_delta)), of_record));
+        let Ok(record) = record else { return as_one().map(found) };
+        let (offset, of_record) = stamp(header, &record);
+        if offset >= log_start && of_record >= timestamp {
+            return Some(found((offset, of_record)));
         }
     }
     None
+}
+
+/// The largest timestamp of a batch's records from `log_start` on.
+fn max_in_batch(header: &BatchHeader, batch: &Bytes, log_start: Offset) -> Option<Timestamp> {
+    let as_one = (header.record_count > 0).then_some(header.max_timestamp);
+    let Some(section) = section(header, batch) else { return as_one };
+    let mut max = None;
+    for record in Records::new(&section) {
+        let Ok(record) = record else { return as_one };
+        let (offset, of_record) = stamp(header, &record);
+        if offset >= log_start {
+            max = max.max(Some(of_record));
+        }
+    }
+    max
+}
+
+/// A batch's records; none if they have one timestamp, or can't be read.
+fn section(header: &BatchHeader, batch: &Bytes) -> Option<Bytes> {
+    if header.timestamp_type == TimestampType::LogAppendTime {
+        return None;
+    }
+    let section = batch.slice(HEADER_BYTES..);
+    match header.codec {
+        Codec::None => Some(section),
+        codec @ (Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd) => decompress(codec, &section, DECOMPRESSED_BYTES_MAX).ok(),
+    }
+}
+
+/// A record's offset and timestamp.
+fn stamp(header: &BatchHeader, record: &Record<'_>) -> (Offset, Timestamp) {
+    let offset = header.base_offset.plus(i64::from(record.offset_delta));
+    (offset, Timestamp(header.base_timestamp.0.saturating_add(record.timestamp_delta)))
 }
 
 #[cfg(test)]
@@ -149,7 +206,8 @@ mod tests {
     fn the_first_record_that_is_late_enough_is_found_however_the_batch_is_compressed() {
         for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
             let (header, batch) = batch(codec);
-            let found = |timestamp| in_batch(&header, &batch, Timestamp(timestamp)).map(|record| (record.offset.0, record.timestamp.0));
+            let found =
+                |timestamp| in_batch(&header, &batch, Timestamp(timestamp), Offset(0)).map(|record| (record.offset.0, record.timestamp.0));
             assert_eq!(found(0), Some((10, 100)), "{codec:?}");
             assert_eq!(found(101), Some((11, 300)), "{codec:?}");
             assert_eq!(found(400), Some((14, 400)), "{codec:?}");
@@ -161,6 +219,21 @@ mod tests {
     fn records_that_cannot_be_read_stand_as_one() {
         let (header, batch) = batch(Codec::None);
         let header = BatchHeader { codec: Codec::Gzip, ..header };
-        assert_eq!(in_batch(&header, &batch, Timestamp(101)).map(|record| (record.offset.0, record.timestamp.0)), Some((10, 400)));
+        assert_eq!(in_batch(&header, &batch, Timestamp(101), Offset(0)).map(|record| (record.offset.0, record.timestamp.0)), Some((10, 400)));
+    }
+
+    #[test]
+    fn a_log_that_starts_inside_a_batch_shows_the_rest_of_it() {
+        let (header, readable) = batch(Codec::None);
+        let found = |header: &BatchHeader, timestamp, log_start| {
+            in_batch(header, &readable, Timestamp(timestamp), Offset(log_start)).map(|record| (record.offset.0, record.timestamp.0))
+        };
+        assert_eq!(found(&header, 0, 12), Some((12, 200)));
+        assert_eq!(found(&header, 201, 12), Some((13, 300)));
+        assert_eq!(max_in_batch(&header, &readable, Offset(12)), Some(Timestamp(400)));
+        let stamped = BatchHeader { timestamp_type: TimestampType::LogAppendTime, ..header };
+        assert_eq!(found(&stamped, 0, 12), Some((12, 400)));
+        let unreadable = BatchHeader { codec: Codec::Gzip, ..header };
+        assert_eq!(found(&unreadable, 0, 12), Some((12, 400)));
     }
 }

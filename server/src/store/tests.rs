@@ -97,7 +97,10 @@ impl Rig {
         for record in 0..records {
             builder.append(Timestamp((self.end.0 + record) * 10), None, Some(b"a value of some length"), &[]);
         }
-        let batch = builder.build();
+        self.append_batch(builder.build());
+    }
+
+    fn append_batch(&mut self, batch: Bytes) {
         let header = BatchHeader::parse(&batch).unwrap();
         self.end = header.next_offset();
         self.store.submit(StorageOp::Append { log: self.log, header, payload: Payload::new(batch) });
@@ -292,6 +295,24 @@ async fn records_are_found_by_their_time() {
     assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(1_990))).await, Some((199, 1_990)));
     assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(1_991))).await, None);
     assert_eq!(rig.find(TimeTarget::Max).await, Some((199, 1_990)));
+}
+
+#[tokio::test]
+async fn records_are_found_by_their_time_where_the_log_starts_inside_a_batch() {
+    let mut rig = Rig::start("find-inside").await;
+    rig.open(Durability::Flushed).await;
+    // The largest timestamp of all is that of the first record.
+    let mut builder = BatchBuilder::new(Offset(0), LeaderEpoch(3));
+    for timestamp in [900, 100, 200, 300, 200] {
+        builder.append(Timestamp(timestamp), None, Some(b"value"), &[]);
+    }
+    rig.append_batch(builder.build());
+    rig.store.submit(StorageOp::Trim { log: LOG, log_start: Offset(2) });
+    rig.until(|done| matches!(done, StorageDone::Trimmed { .. }).then_some(())).await;
+    assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(0))).await, Some((2, 200)));
+    assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(201))).await, Some((3, 300)));
+    assert_eq!(rig.find(TimeTarget::AtLeast(Timestamp(301))).await, None);
+    assert_eq!(rig.find(TimeTarget::Max).await, Some((3, 300)));
 }
 
 #[tokio::test]
