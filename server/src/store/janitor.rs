@@ -54,7 +54,7 @@ pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut chores: UnboundedRec
         }
         if removed || now >= next_report {
             next_report = now.after(report_every);
-            if let Ok(space) = task.disk.space().await
+            if let Some(space) = task.look_at_space().await
                 && told.replace(space.free_bytes) != Some(space.free_bytes)
             {
                 task.tell_of(space);

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use gracchus_core::boundary::{Durability, LogSettings, StorageDone, StorageError};
@@ -10,11 +9,13 @@ use gracchus_core::epoch::LeaderEpoch;
 use gracchus_core::ids::LogId;
 use gracchus_core::offset::Offset;
 use gracchus_core::record::BatchHeader;
+use gracchus_core::time::{Monotonic, Wait};
 
 use super::epochs::Epochs;
 use super::keeper::SnapshotWork;
 use super::paths::{self, FileKind};
 use super::segment::ActiveSegment;
+use super::settings::StoreSettings;
 use super::sync::{Covered, SyncSet, Unsynced};
 use super::task::DiskTask;
 use super::view::{Segment, TailBatch, View};
@@ -47,6 +48,8 @@ pub(super) struct Log<P: Platform> {
     pub(super) unsynced: Unsynced<FileOf<P>>,
     appends: Vec<(BatchHeader, Bytes)>,
     append_bytes: u64,
+    /// When it last grew.
+    grew: Monotonic,
 }
 
 /// Whether each write carries one batch of the log, and comes when those before are on disk. Recovery then knows more damage for what it is,
@@ -81,6 +84,7 @@ impl<P: Platform> Log<P> {
             unsynced: Unsynced::default(),
             appends: Vec::new(),
             append_bytes: 0,
+            grew: Monotonic::default(),
         }
     }
 
@@ -154,8 +158,9 @@ impl<P: Platform> Log<P> {
         let written = task.disk.write_at(&file, group.from, &group.pieces).await;
         // A failed write leaves any part of itself behind: it is for recovery to find out which.
         written.map_err(|error| failure::from_io(&error))?;
-        self.unsynced.note_write(file, group.bytes, task.shared.platform.now().monotonic);
-        task.shared.appended_since_space.fetch_add(group.bytes, Ordering::Relaxed);
+        self.grew = task.shared.platform.now().monotonic;
+        self.unsynced.note_write(file, group.bytes, self.grew);
+        task.shared.room.note_used(group.bytes);
         {
             let mut state = self.view.lock();
             let before = state.tail_batches();
@@ -277,7 +282,18 @@ impl<P: Platform> Log<P> {
         }))
     }
 
-    /// Leaves the files as long as what is in them, for a stop.
+    /// When something has to be done about the log though nobody asks: a `replicated` one is to be synced, a `flushed` one that has not grown
+    /// since is to give back what is set aside for it.
+    pub(super) fn due(&self, settings: &StoreSettings) -> Option<Monotonic> {
+        if self.is_flushed() {
+            let has_set_aside = self.active.as_ref().is_some_and(ActiveSegment::has_set_aside);
+            has_set_aside.then(|| self.grew.after(Wait::from_ms(settings.space_report_ms)))
+        } else {
+            self.unsynced.since().map(|since| since.after(Wait::from_ms(settings.unsynced_ms_max)))
+        }
+    }
+
+    /// Leaves the files as long as what is in them.
     pub(super) async fn give_back(&mut self, task: &DiskTask<P>) -> Result<(), StorageError> {
         match &mut self.active {
             Some(active) => active.give_back(task, &self.folder).await,

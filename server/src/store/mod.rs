@@ -31,6 +31,7 @@ mod paths;
 mod reader;
 mod recovery;
 mod remains;
+mod room;
 mod segment;
 mod settings;
 mod slot;

@@ -160,9 +160,14 @@ impl ActiveSegment {
         Ok(files)
     }
 
+    /// Whether bytes are set aside that are not written.
+    pub(super) fn has_set_aside(&self) -> bool {
+        self.allocated > self.segment.bytes
+    }
+
     /// Gives back what was set aside on disk and is not written.
     pub(super) async fn give_back<P: Platform>(&mut self, task: &DiskTask<P>, folder: &Path) -> Result<(), StorageError> {
-        if self.allocated > self.segment.bytes {
+        if self.has_set_aside() {
             let file = task.segment_file(folder, &self.segment, FileKind::Log).await?;
             task.disk.truncate(&file, self.segment.bytes).await.map_err(|error| failure::from_io(&error))?;
             self.allocated = 0;
@@ -171,7 +176,7 @@ impl ActiveSegment {
     }
 
     /// Sets bytes aside on disk, from the written ones up to `from` on, if the segment is busy and is about to grow past those it has: a
-    /// sync then has no length to write.
+    /// sync then has no length to write. A disk that is nearly full keeps its room for what is written.
     pub(super) async fn set_aside<P: Platform>(&mut self, task: &DiskTask<P>, file: &FileOf<P>, from: u64, settings: &LogSettings) {
         let store = &task.shared.settings;
         let written = self.segment.bytes;
@@ -179,8 +184,12 @@ impl ActiveSegment {
             return;
         }
         let wanted = written.saturating_add(store.preallocate_bytes).min(u64::from(settings.segment_bytes_max)).max(written);
+        let range = self.allocated.max(from)..wanted;
+        if !task.shared.room.try_use(range.end.saturating_sub(range.start)) {
+            return;
+        }
         // A disk that has no room for it, or can't, is no reason not to write. The next attempt comes when as much has been written.
-        if let Err(error) = task.disk.allocate(file, self.allocated.max(from)..wanted).await {
+        if let Err(error) = task.disk.allocate(file, range).await {
             tracing::debug!(%error, "could not set bytes aside");
         }
         self.allocated = wanted;

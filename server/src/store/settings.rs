@@ -25,9 +25,10 @@ pub struct StoreSettings {
     pub tail_batches_max: u32,
     /// The same over all logs: past this a log that grows keeps only a few.
     pub tail_batches_total_max: u64,
-    /// Free space is told again after this many bytes of appends.
+    /// Free space is told again after this many bytes of appends and of what is set aside.
     pub space_report_bytes: u64,
-    /// Free space is looked at this often, in milliseconds, and told when it has changed.
+    /// Free space is looked at this often, in milliseconds, and told when it has changed. What is set aside for a log that has not grown for as
+    /// long is given back.
     pub space_report_ms: i64,
 }
 

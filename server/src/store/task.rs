@@ -14,6 +14,7 @@ use super::files::{OpenFiles, SegmentNumber};
 use super::janitor::Chore;
 use super::owners::Owners;
 use super::paths::{self, FileKind};
+use super::room::Room;
 use super::settings::StoreSettings;
 use super::view::{Segment, View};
 use super::writer::WriterJob;
@@ -29,8 +30,8 @@ pub(super) struct Shared<P: Platform> {
     pub(super) files: OpenFiles<FileOf<P>>,
     /// Where the janitor takes its work from.
     pub(super) chores: UnboundedSender<Chore>,
-    /// Bytes appended since free space was last told.
-    pub(super) appended_since_space: AtomicU64,
+    /// What is known of the room on the disk.
+    pub(super) room: Room,
     /// Which log has which folder.
     pub(super) owners: Owners<UnboundedSender<WriterJob<P>>>,
     /// Held while a folder is looked at and taken away for what was found: nobody else does either meanwhile.
@@ -49,7 +50,7 @@ impl<P: Platform> Shared<P> {
             files: OpenFiles::new(settings.open_files_max),
             settings,
             chores,
-            appended_since_space: AtomicU64::new(0),
+            room: Room::new(),
             owners: Owners::new(),
             folders: tokio::sync::Mutex::new(()),
             done,
@@ -149,9 +150,17 @@ impl<P: Platform> DiskTask<P> {
 
     /// Tells how much room is left.
     pub(super) async fn tell_space(&self) {
-        if let Ok(space) = self.disk.space().await {
+        if let Some(space) = self.look_at_space().await {
             self.tell_of(space);
         }
+    }
+
+    /// Looks how much room is left.
+    pub(super) async fn look_at_space(&self) -> Option<Space> {
+        let used = self.shared.room.used_since();
+        let space = self.disk.space().await.ok()?;
+        self.shared.room.looked_at(space.free_bytes, used);
+        Some(space)
     }
 
     /// Tells of room that was looked at.

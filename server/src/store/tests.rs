@@ -44,10 +44,14 @@ fn settings(durability: Durability) -> LogSettings {
 
 impl Rig {
     async fn start(name: &str) -> Self {
+        Self::start_with(name, StoreSettings::default()).await
+    }
+
+    async fn start_with(name: &str, settings: StoreSettings) -> Self {
         let folder = std::env::temp_dir().join(format!("gracchus-store-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let (platform, store, done) = start(&folder).await;
+        let (platform, store, done) = start(&folder, settings).await;
         Self { folder, platform, store, done, log: LOG, generation: Generation(0), end: Offset(0) }
     }
 
@@ -56,8 +60,8 @@ impl Rig {
         let elsewhere = self.folder.with_extension("elsewhere");
         std::fs::create_dir_all(&elsewhere).unwrap();
         // The old platform has to go before its lock does.
-        (self.platform, self.store, self.done) = start(&elsewhere).await;
-        (self.platform, self.store, self.done) = start(&self.folder).await;
+        (self.platform, self.store, self.done) = start(&elsewhere, StoreSettings::default()).await;
+        (self.platform, self.store, self.done) = start(&self.folder, StoreSettings::default()).await;
         std::fs::remove_dir_all(&elsewhere).unwrap();
     }
 
@@ -144,11 +148,11 @@ impl Rig {
     }
 }
 
-async fn start(folder: &Path) -> (Real, Store<Real>, UnboundedReceiver<StorageDone>) {
+async fn start(folder: &Path, settings: StoreSettings) -> (Real, Store<Real>, UnboundedReceiver<StorageDone>) {
     // The tasks of a store that was stopped hold the lock until they have ended.
     for _ in 0..1_000 {
         let platform = Real::new(folder.to_owned(), false);
-        match Store::start(platform.clone(), StoreSettings::default()).await {
+        match Store::start(platform.clone(), settings).await {
             Ok((store, done)) => return (platform, store, done),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => tokio::task::yield_now().await,
             Err(error) => panic!("{error}"),
@@ -638,4 +642,26 @@ async fn a_metadata_log_that_is_gone_is_missed_where_there_are_records() {
     rig.restart().await;
     rig.log = LogId::Metadata;
     assert!(matches!(rig.fails_to_open().await, StorageError::Corrupt(_)));
+}
+
+#[tokio::test]
+async fn what_is_set_aside_is_told_as_gone_and_given_back_by_a_log_that_stands_still() {
+    let preallocating = StoreSettings { preallocate_from_bytes: 0, space_report_bytes: 900, space_report_ms: 100, ..StoreSettings::default() };
+    for is_idle in [false, true] {
+        let space_report_ms = if is_idle { preallocating.space_report_ms } else { i64::MAX };
+        let mut rig = Rig::start_with("aside", StoreSettings { space_report_ms, ..preallocating }).await;
+        rig.open(Durability::Flushed).await;
+        rig.append(5);
+        rig.synced().await;
+        rig.until(|done| matches!(done, StorageDone::Space { .. }).then_some(())).await;
+        let length = || std::fs::metadata(rig.folder.join("t-0/00000000000000000000.log")).unwrap().len();
+        if !is_idle {
+            assert_eq!(length(), 1_000);
+            continue;
+        }
+        while length() == 1_000 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(length(), 206);
+    }
 }

@@ -7,12 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use gracchus_core::boundary::{StorageDone, StorageError, StorageOp};
 use gracchus_core::ids::LogId;
 use gracchus_core::offset::Offset;
-use gracchus_core::time::{Monotonic, Wait};
+use gracchus_core::time::Monotonic;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
@@ -64,7 +63,7 @@ pub(super) struct Writer<P: Platform> {
     slots: BTreeMap<LogId, Slot<P>>,
     /// Logs that this group has to do with.
     touched: BTreeSet<LogId>,
-    /// When logs that are synced lazily have to be.
+    /// When logs that are synced lazily have to be, and when others have been idle for long.
     due: BTreeSet<(Monotonic, LogId)>,
     stopping: Option<oneshot::Sender<Stopped>>,
 }
@@ -380,7 +379,10 @@ impl<P: Platform> Writer<P> {
             if log.is_flushed() {
                 slot.sync_wanted = false;
                 match log.sync(&self.task).await {
-                    Ok(covered) => self.task.shared.tell(covered.synced(id)),
+                    Ok(covered) => {
+                        self.task.shared.tell(covered.synced(id));
+                        self.note_due(id);
+                    }
                     Err(error) => self.fail(id, error).await,
                 }
                 continue;
@@ -388,9 +390,8 @@ impl<P: Platform> Writer<P> {
             let bytes_max = self.task.shared.settings.unsynced_bytes_max;
             if slot.sync_wanted || log.unsynced.bytes() >= bytes_max {
                 self.begin_sync(id).await;
-            } else if let Some(since) = log.unsynced.since().filter(|_| !slot.is_due) {
-                slot.is_due = true;
-                self.due.insert((since.after(Wait::from_ms(self.task.shared.settings.unsynced_ms_max)), id));
+            } else {
+                self.note_due(id);
             }
         }
     }
@@ -447,18 +448,23 @@ impl<P: Platform> Writer<P> {
         }
     }
 
-    /// Syncs the logs whose oldest unsynced byte has grown too old.
+    /// Syncs the logs whose oldest unsynced byte has grown too old, and takes back what is set aside for those that have not grown for long.
     async fn sync_due(&mut self) {
-        let (now, wait) = (self.task.shared.platform.now().monotonic, Wait::from_ms(self.task.shared.settings.unsynced_ms_max));
+        let now = self.task.shared.platform.now().monotonic;
         while let Some((_, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.pop_first();
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             slot.is_due = false;
-            let State::Open(log) = &slot.state else { continue };
-            match log.unsynced.since().map(|since| since.after(wait)) {
+            let State::Open(log) = &mut slot.state else { continue };
+            match log.due(&self.task.shared.settings) {
                 Some(at) if at > now => {
                     slot.is_due = true;
                     self.due.insert((at, id));
+                }
+                Some(_) if log.is_flushed() => {
+                    if let Err(error) = log.give_back(&self.task).await {
+                        self.fail(id, error).await;
+                    }
                 }
                 Some(_) => {
                     slot.sync_wanted = true;
@@ -466,6 +472,16 @@ impl<P: Platform> Writer<P> {
                 }
                 None => {}
             }
+        }
+    }
+
+    /// Takes note of when a log is due, if it is not noted.
+    fn note_due(&mut self, id: LogId) {
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| !slot.is_due) else { return };
+        let State::Open(log) = &slot.state else { return };
+        if let Some(at) = log.due(&self.task.shared.settings) {
+            slot.is_due = true;
+            self.due.insert((at, id));
         }
     }
 
@@ -494,10 +510,7 @@ impl<P: Platform> Writer<P> {
     }
 
     async fn report_space(&self) {
-        let shared = &self.task.shared;
-        let appended = shared.appended_since_space.load(Ordering::Relaxed);
-        if appended >= shared.settings.space_report_bytes {
-            shared.appended_since_space.fetch_sub(appended, Ordering::Relaxed);
+        if self.task.shared.room.used_since() >= self.task.shared.settings.space_report_bytes {
             self.task.tell_space().await;
         }
     }
