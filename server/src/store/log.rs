@@ -196,8 +196,9 @@ impl<P: Platform> Log<P> {
         self.unsynced.note_sealed(indexes);
         if self.is_flushed() {
             self.sync(task).await?;
-        } else if self.unsynced.take_folder() {
+        } else if self.unsynced.has_names() {
             cut::sync_folder(task, &self.folder).await?;
+            self.unsynced.note_names_synced();
         }
         if let Some(last) = self.view.lock().segments.last_mut() {
             *last = active.segment();
@@ -237,6 +238,7 @@ impl<P: Platform> Log<P> {
     pub(super) async fn sync(&mut self, task: &DiskTask<P>) -> Result<Covered, StorageError> {
         if let Some(set) = self.take_unsynced() {
             set.carry_out(task).await?;
+            self.unsynced.note_synced();
         }
         Ok(self.covered())
     }

@@ -57,11 +57,6 @@ impl<P: Platform> Slot<P> {
         }
     }
 
-    /// Whether its writer has it.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
-    }
-
     /// Whether it waits for its folder.
     pub(super) fn is_barred(&self) -> bool {
         matches!(self.state, State::Barred)

@@ -42,6 +42,8 @@ pub(super) struct Unsynced<F> {
     sealed: Vec<F>,
     indexes: Vec<F>,
     folder: bool,
+    /// Names in the log's folder that somebody is putting on disk.
+    folder_under_way: bool,
     root: bool,
     bytes: u64,
     since: Option<Monotonic>,
@@ -49,7 +51,16 @@ pub(super) struct Unsynced<F> {
 
 impl<F> Default for Unsynced<F> {
     fn default() -> Self {
-        Self { active: None, sealed: Vec::new(), indexes: Vec::new(), folder: false, root: false, bytes: 0, since: None }
+        Self {
+            active: None,
+            sealed: Vec::new(),
+            indexes: Vec::new(),
+            folder: false,
+            folder_under_way: false,
+            root: false,
+            bytes: 0,
+            since: None,
+        }
     }
 }
 
@@ -72,9 +83,20 @@ impl<F> Unsynced<F> {
         self.folder = true;
     }
 
-    /// Whether the names in the log's folder are to be synced; they are from here on taken to be.
-    pub(super) fn take_folder(&mut self) -> bool {
-        std::mem::take(&mut self.folder)
+    /// Whether names in the log's folder are not known to be on disk. Those that somebody is syncing are not until that is told.
+    pub(super) fn has_names(&self) -> bool {
+        self.folder || self.folder_under_way
+    }
+
+    /// The names in the log's folder are on disk.
+    pub(super) fn note_names_synced(&mut self) {
+        self.folder = false;
+        self.folder_under_way = false;
+    }
+
+    /// What was [taken](Self::take) is on disk.
+    pub(super) fn note_synced(&mut self) {
+        self.folder_under_way = false;
     }
 
     /// The log's folder was created.
@@ -100,13 +122,14 @@ impl<F> Unsynced<F> {
 
     /// Everything but the indexes, as one piece of work; none if there is nothing to do.
     pub(super) fn take(&mut self, folder: &Path, covered: Covered) -> Option<SyncSet<F>> {
-        let Self { active, sealed, indexes: _, folder: in_folder, root, bytes, since } = self;
+        let Self { active, sealed, indexes: _, folder: in_folder, folder_under_way, root, bytes, since } = self;
         if active.is_none() && sealed.is_empty() && !*in_folder && !*root {
             return None;
         }
         let mut files = std::mem::take(sealed);
         files.extend(active.take());
         *since = None;
+        *folder_under_way |= *in_folder;
         Some(SyncSet {
             files,
             folder: std::mem::take(in_folder).then(|| folder.to_owned()),
@@ -155,4 +178,33 @@ impl<F> SyncSet<F> {
 /// Syncs one file.
 pub(super) async fn sync_file<P: Platform>(task: &DiskTask<P>, file: &FileOf<P>) -> Result<(), StorageError> {
     task.disk.sync(file).await.map_err(|error| failure::from_io(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COVERED: Covered = Covered { leader_epoch: LeaderEpoch(0), end_offset: Offset(1) };
+
+    #[test]
+    fn a_name_is_not_on_disk_while_it_is_being_synced() {
+        let mut unsynced: Unsynced<()> = Unsynced::default();
+        unsynced.note_created();
+        assert!(unsynced.take(Path::new("t-0"), COVERED).is_some());
+        assert!(unsynced.has_names());
+        unsynced.note_synced();
+        assert!(!unsynced.has_names());
+    }
+
+    #[test]
+    fn a_name_that_came_after_a_sync_began_is_not_on_disk_when_that_is_done() {
+        let mut unsynced: Unsynced<()> = Unsynced::default();
+        unsynced.note_created();
+        assert!(unsynced.take(Path::new("t-0"), COVERED).is_some());
+        unsynced.note_created();
+        unsynced.note_synced();
+        assert!(unsynced.has_names());
+        unsynced.note_names_synced();
+        assert!(!unsynced.has_names());
+    }
 }

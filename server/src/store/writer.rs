@@ -333,15 +333,22 @@ impl<P: Platform> Writer<P> {
                     }
                 }
             }
-            Ok(Outcome::Synced(covered)) if slot.is_open() => shared.tell(covered.synced(id)),
-            Ok(Outcome::SnapshotKept(upto, covered)) if slot.is_open() => {
-                if let Some(covered) = covered {
+            Ok(Outcome::Synced(covered)) => {
+                // That of a log that failed meanwhile was told.
+                if let State::Open(log) = &mut slot.state {
+                    log.unsynced.note_synced();
                     shared.tell(covered.synced(id));
                 }
-                shared.tell(StorageDone::SnapshotKept { log: id, upto });
             }
-            // Of a log that failed meanwhile: that was told.
-            Ok(Outcome::Synced(_) | Outcome::SnapshotKept(..)) => {}
+            Ok(Outcome::SnapshotKept(upto, covered)) => {
+                if let State::Open(log) = &mut slot.state {
+                    if let Some(covered) = covered {
+                        log.unsynced.note_synced();
+                        shared.tell(covered.synced(id));
+                    }
+                    shared.tell(StorageDone::SnapshotKept { log: id, upto });
+                }
+            }
             Err(_) if matches!(slot.state, State::Failed) => {}
             Err(error) => self.fail(id, error).await,
         }
