@@ -22,7 +22,8 @@ pub(super) trait Entry: Copy {
     const BYTES: u64;
     /// Appends it, offsets counted from the segment's base.
     fn encode(self, base_offset: Offset, into: &mut BytesMut);
-    /// Reads one from the start of `bytes`; `None` if they are too few.
+    /// Reads one from the start of `bytes`; `None` if they are too few, or all zeros: what a power loss leaves where it took an entry and kept
+    /// one behind it. No entry of zeros is written: it would say nothing.
     fn decode(base_offset: Offset, bytes: &[u8]) -> Option<Self>;
 }
 
@@ -53,6 +54,7 @@ impl Entry for OffsetEntry {
     }
 
     fn decode(base_offset: Offset, bytes: &[u8]) -> Option<Self> {
+        let bytes = not_zeros::<Self>(bytes)?;
         let (relative, rest) = bytes.split_first_chunk()?;
         let position = u32::from_be_bytes(*rest.first_chunk()?);
         Some(Self { last_offset: absolute(u32::from_be_bytes(*relative), base_offset), position })
@@ -68,10 +70,17 @@ impl Entry for TimeEntry {
     }
 
     fn decode(base_offset: Offset, bytes: &[u8]) -> Option<Self> {
+        let bytes = not_zeros::<Self>(bytes)?;
         let (timestamp, rest) = bytes.split_first_chunk()?;
         let last_offset = absolute(u32::from_be_bytes(*rest.first_chunk()?), base_offset);
         Some(Self { max_timestamp: Timestamp(i64::from_be_bytes(*timestamp)), last_offset })
     }
+}
+
+/// The bytes of an entry, unless they are zeros.
+fn not_zeros<E: Entry>(bytes: &[u8]) -> Option<&[u8]> {
+    let bytes = bytes.get(..usize::try_from(E::BYTES).ok()?)?;
+    bytes.iter().any(|&byte| byte != 0).then_some(bytes)
 }
 
 fn relative(offset: Offset, base_offset: Offset) -> u32 {
@@ -124,7 +133,7 @@ impl<E: Entry> IndexTail<E> {
     }
 }
 
-/// The last entry for which `holds`, which is true of entries up to some point and of none behind it.
+/// The last entry for which `holds`, which is true of entries up to some point and of none behind it. Where zeros stand no entry is.
 pub(super) async fn last_where<D: Disk, E: Entry>(
     disk: &D,
     file: &D::File,

@@ -121,7 +121,9 @@ impl ActiveSegment {
 
     fn note_time(&mut self) {
         let max_timestamp = self.segment.max_timestamp;
-        if max_timestamp >= Timestamp(0) && self.last_time_entry.is_none_or(|last| max_timestamp > last) {
+        // An entry that says nothing would be zeros, which stand for none.
+        let is_news = max_timestamp > Timestamp(0) || self.max_timestamp_offset > self.segment.base_offset;
+        if is_news && max_timestamp >= Timestamp(0) && self.last_time_entry.is_none_or(|last| max_timestamp > last) {
             self.last_time_entry = Some(max_timestamp);
             self.times.push(TimeEntry { max_timestamp, last_offset: self.max_timestamp_offset });
         }

@@ -1,5 +1,6 @@
 //! What recovery makes of bytes that are not what was written.
 
+use super::super::index::{self, OffsetEntry};
 use super::*;
 
 impl Rig {
@@ -172,4 +173,23 @@ async fn a_torn_batch_at_the_end_is_cut_off() {
     // Zeros at the end count as set aside, and the last byte of a record without headers is one.
     assert_eq!(recovered.torn_bytes, bytes.len() as u64 / 2 - 1);
     assert_eq!(std::fs::metadata(&log).unwrap().len(), bytes.len() as u64 / 2);
+}
+
+#[tokio::test]
+async fn an_index_ends_where_a_power_loss_has_left_zeros_in_it() {
+    let rig = Rig::start("holes").await;
+    let entry = |number: u32| [number.to_be_bytes(), (number * 100).to_be_bytes()].concat();
+    // Two entries below the snapshot, blocks of zeros and of entries behind it, all of which were written after it.
+    let mut bytes = [entry(1), entry(2)].concat();
+    bytes.resize(8 * 600, 0);
+    (3..700).for_each(|number| bytes.extend(entry(number)));
+    bytes.resize(8 * 3_000, 0);
+    std::fs::write(rig.folder.join("holes"), bytes).unwrap();
+    let (answer, cut) = tokio::sync::oneshot::channel();
+    rig.platform.spawn_disk("test", move |disk| async move {
+        let below_the_snapshot = |entry: &OffsetEntry| entry.position < 300;
+        let _ = answer.send(index::cut(&disk, Path::new("holes"), Offset(0), below_the_snapshot).await.unwrap());
+    });
+    assert_eq!(cut.await.unwrap(), (2, Some(OffsetEntry { last_offset: Offset(2), position: 200 })));
+    assert_eq!(std::fs::metadata(rig.folder.join("holes")).unwrap().len(), 16);
 }
