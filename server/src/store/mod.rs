@@ -50,7 +50,6 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gracchus_core::boundary::{LogSlice, StorageDone, StorageError, StorageOp};
 use gracchus_core::ids::LogId;
@@ -78,8 +77,7 @@ struct Inner<P: Platform> {
     shared: Arc<Shared<P>>,
     writers: Vec<UnboundedSender<WriterJob<P>>>,
     keepers: Vec<UnboundedSender<KeeperJob<P>>>,
-    readers: Vec<UnboundedSender<ReadJob<P>>>,
-    next_reader: AtomicUsize,
+    readers: UnboundedSender<ReadJob<P>>,
     /// Folders that the last stop left with everything on disk.
     clean: Arc<BTreeSet<PathBuf>>,
 }
@@ -117,14 +115,11 @@ impl<P: Platform> Store<P> {
                 sender
             })
             .collect();
-        let readers = (0..shared.settings.readers.max(1))
-            .map(|_| {
-                let (sender, jobs) = mpsc::unbounded_channel();
-                let shared = Arc::clone(&shared);
-                platform.spawn_disk("store-reader", move |disk| reader::run(DiskTask { disk, shared }, jobs));
-                sender
-            })
-            .collect();
+        let (readers, to_read) = reader::Queue::new();
+        for _ in 0..shared.settings.readers.max(1) {
+            let (shared, jobs) = (Arc::clone(&shared), Arc::clone(&to_read));
+            platform.spawn_disk("store-reader", move |disk| reader::run(DiskTask { disk, shared }, jobs));
+        }
         let writers = (0..shared.settings.writers.max(1))
             .map(|_| {
                 let (sender, jobs) = mpsc::unbounded_channel();
@@ -133,7 +128,7 @@ impl<P: Platform> Store<P> {
                 sender
             })
             .collect();
-        let inner = Inner { shared, writers, keepers, readers, next_reader: AtomicUsize::new(0), clean };
+        let inner = Inner { shared, writers, keepers, readers, clean };
         Ok((Self { inner: Arc::new(inner) }, completions))
     }
 
@@ -192,17 +187,15 @@ impl<P: Platform> Store<P> {
         for keeper in &self.inner.keepers {
             let _ = keeper.send(KeeperJob::Stop);
         }
-        for reader in &self.inner.readers {
-            let _ = reader.send(ReadJob::Stop);
+        for _ in 0..self.inner.shared.settings.readers.max(1) {
+            let _ = self.inner.readers.send(ReadJob::Stop);
         }
         let _ = self.inner.shared.chores.send(Chore::Stop);
     }
 
     fn read(&self, job: ReadJob<P>) {
-        let readers = &self.inner.readers;
-        let next = self.inner.next_reader.fetch_add(1, Ordering::Relaxed) % readers.len();
-        // Without its task the node is stopping: whoever waits sees the answer's sender dropped.
-        let _ = readers.get(next).expect("there is a reader").send(job);
+        // Without readers the node is stopping: whoever waits sees the answer's sender dropped.
+        let _ = self.inner.readers.send(job);
     }
 }
 

@@ -4,14 +4,15 @@
 //! disk, so that nobody else waits for one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gracchus_core::boundary::{LogSlice, SearchId, StorageDone, StorageError, TimeTarget};
 use gracchus_core::ids::LogId;
 use gracchus_core::offset::Offset;
 use gracchus_core::record::CorruptBatch;
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Mutex, oneshot};
 
 use super::batches::{CheckedBatches, Found};
 use super::lookup::SegmentReader;
@@ -53,9 +54,28 @@ pub(super) enum ReadJob<P: Platform> {
     Stop,
 }
 
+/// Jobs for whichever reader is free next, so that a long search holds up nobody while another reader idles.
+pub(super) struct Queue<T> {
+    jobs: Mutex<UnboundedReceiver<T>>,
+}
+
+impl<T> Queue<T> {
+    /// A queue, and where it is filled.
+    pub(super) fn new() -> (UnboundedSender<T>, Arc<Self>) {
+        let (sender, jobs) = mpsc::unbounded_channel();
+        (sender, Arc::new(Self { jobs: Mutex::new(jobs) }))
+    }
+
+    /// Waits for the next job; none once nobody can send one.
+    async fn next(&self) -> Option<T> {
+        // One of those that are free waits for the job, the others for their turn.
+        self.jobs.lock().await.recv().await
+    }
+}
+
 /// Reads until the store stops.
-pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut jobs: UnboundedReceiver<ReadJob<P>>) {
-    while let Some(job) = jobs.recv().await {
+pub(super) async fn run<P: Platform>(task: DiskTask<P>, jobs: Arc<Queue<ReadJob<P>>>) {
+    while let Some(job) = jobs.next().await {
         match job {
             ReadJob::Resolve { slices, bytes_max, answer } => {
                 let resolved = resolve_from_disk(&task, &slices, bytes_max).await;
@@ -207,4 +227,23 @@ pub(super) async fn read_batches<P: Platform>(
         }
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn jobs_go_to_whoever_is_free() {
+        let (sender, queue) = Queue::new();
+        let free = Arc::clone(&queue);
+        let took = tokio::spawn(async move { [free.next().await, free.next().await] });
+        tokio::task::yield_now().await;
+        // Another waits too, and gets the third.
+        let third = tokio::spawn(async move { queue.next().await });
+        (1..=3).for_each(|job| sender.send(job).unwrap());
+        let mut taken: Vec<_> = took.await.unwrap().into_iter().chain([third.await.unwrap()]).flatten().collect();
+        taken.sort_unstable();
+        assert_eq!(taken, [1, 2, 3]);
+    }
 }
