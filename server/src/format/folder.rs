@@ -1,6 +1,6 @@
 //! A data folder from nothing to opened.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::features::{release_name, starting_levels};
 use super::{Features, UnsupportedFeature, meta};
 use crate::config::{OperatorSettings, Voters};
+use crate::store::LOCK;
 
 /// Whose a data folder is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,9 +178,17 @@ pub(super) fn format_as(settings: &OperatorSettings, wanted: &Wanted) -> Result<
         // Kafka takes any text for a cluster id, but its own tools make such ids, and clients may expect them.
         Uuid::parse(id).ok_or_else(|| FormatError::BadClusterId(id.clone()))?;
     }
-    if let Some((identity, _)) = open(&path)? {
+    let already = |(identity, _): (Identity, Features)| {
         check_owner(&path, &identity, settings.node, wanted.cluster_id.as_deref())?;
-        return Ok(Formatted::Already { path, identity });
+        Ok(Formatted::Already { path: path.clone(), identity })
+    };
+    if let Some(found) = open(&path)? {
+        return already(found);
+    }
+    let _alone = lock(&path).map_err(|error| FormatError::Io { path: path.clone(), error })?;
+    // Another process may have formatted it meanwhile.
+    if let Some(found) = open(&path)? {
+        return already(found);
     }
     let cluster_id = wanted.cluster_id.clone().unwrap_or_else(|| random_uuid().to_string());
     let directory = wanted.directory.unwrap_or_else(|| DirectoryId(random_uuid()));
@@ -243,8 +252,19 @@ fn foreign_name(path: &Path) -> io::Result<Option<String>> {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
-    let is_foreign = |name: &String| !(name == meta::FEATURES || name == "lost+found" || name == ".lock" || name.ends_with(meta::UNFINISHED));
+    let is_foreign = |name: &String| !(name == meta::FEATURES || name == "lost+found" || name == LOCK || name.ends_with(meta::UNFINISHED));
     Ok(names.into_iter().find(is_foreign))
+}
+
+/// Makes the folder, and keeps other processes from formatting or serving it until the returned file is closed.
+fn lock(path: &Path) -> io::Result<File> {
+    fs::create_dir_all(path)?;
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, "another process holds the lock")),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 fn check_owner(path: &Path, held: &Identity, node: NodeId, cluster_id: Option<&str>) -> Result<(), FormatError> {
@@ -258,7 +278,6 @@ fn check_owner(path: &Path, held: &Identity, node: NodeId, cluster_id: Option<&s
 }
 
 fn create(path: &Path, identity: &Identity, features: &Features) -> io::Result<()> {
-    fs::create_dir_all(path)?;
     if let Some(parent) = fs::canonicalize(path)?.parent() {
         File::open(parent)?.sync_all()?;
     }
@@ -368,5 +387,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let refusal = format_as(&settings(folder.path(), 1), &wanted("my-cluster")).unwrap_err();
         assert!(refusal.to_string().starts_with("my-cluster is no cluster id"));
+    }
+
+    #[test]
+    fn a_folder_is_formatted_by_one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 1);
+        let held = lock(folder.path()).unwrap();
+        let refusal = open_or_format(&settings).unwrap_err();
+        assert!(matches!(&refusal, FormatError::Io { error, .. } if error.kind() == io::ErrorKind::WouldBlock), "{refusal}");
+        assert!(!folder.path().join(meta::META).exists());
+        drop(held);
+        open_or_format(&settings).unwrap();
+        // A node that serves holds it too, and is not in the way of who only reads.
+        let _served = lock(folder.path()).unwrap();
+        assert!(matches!(open_or_format(&settings).unwrap().1, Formatted::Already { .. }));
     }
 }

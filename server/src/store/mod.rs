@@ -65,8 +65,8 @@ use self::task::{DiskTask, Shared};
 use self::writer::{Writer, WriterJob};
 use crate::platform::{Disk, FileOf, Platform};
 
-/// The lock against a second process.
-const LOCK: &str = ".lock";
+/// The lock against a second process: a file in the data folder.
+pub const LOCK: &str = ".lock";
 
 /// A node's logs. Clones are the same store.
 pub struct Store<P: Platform> {
