@@ -58,6 +58,7 @@ pub enum ErrorCode {
     UnknownLeaderEpoch,
     UnsupportedCompressionType,
     StaleBrokerEpoch,
+    DuplicateBrokerRegistration,
     OffsetNotAvailable,
     InvalidRecord,
     ThrottlingQuotaExceeded,

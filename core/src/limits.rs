@@ -23,6 +23,21 @@ pub const METADATA_BATCH_BYTES: usize = 512 << 10;
 /// taken for a crash's trace.
 pub const METADATA_SNAPSHOT_BYTES: u64 = 64 << 10;
 
+/// A call to the controller that may be lost is made again after this long, in milliseconds.
+pub const CALL_RETRY_MS: i64 = 100;
+
+/// Metadata waits this long at most, in milliseconds, for the topics that it creates; then it tells of those that there are.
+pub const METADATA_REQUEST_MS_MAX: i32 = 30_000;
+
+/// Settings are altered within this long, in milliseconds: the requests name no limit of their own.
+pub const ALTER_CONFIGS_MS_MAX: i32 = 30_000;
+
+/// A client waits this long at most, in milliseconds, for producer ids.
+pub const PRODUCER_IDS_MS_MAX: i32 = 10_000;
+
+/// A broker whose connection to the controller is lost is fenced after this long, in milliseconds, if nothing is heard of it.
+pub const LOST_BROKER_MS: i64 = 500;
+
 /// Producer ids that a broker is given at once (Kafka's block).
 pub const PRODUCER_ID_BLOCK: i64 = 1000;
 

@@ -2,22 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::peer::{PeerMessage, ToPeer};
 use super::response::Response;
 use super::storage::StorageOp;
-use crate::ids::RequestId;
+use crate::ids::{NodeId, RequestId};
 
-/// The outcome of a step. Among themselves effects have no order, except that operations on one log stay in the order of `storage`.
+/// The outcome of a step. Among themselves effects have no order, except that operations on one log and messages to one
+/// node stay in theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effects {
     /// Answers to clients.
     pub replies: Vec<Reply>,
+    /// Messages to other nodes; first in, first out for each node and lane.
+    pub peers: Vec<ToPeer>,
     /// Work for the store; first in, first out for each log.
     pub storage: Vec<StorageOp>,
     /// Rare events that were reached, for the simulator's statistics.
     pub marks: Vec<Mark>,
     /// Lines for the operator's log, in no order with the other effects.
     pub notices: Vec<Notice>,
-    /// Whether the committed metadata changed: topics or configurations that connections act on are to be published again.
+    /// Whether the committed metadata changed: topics, configurations or brokers' endpoints that connections act on are to be published again.
     pub metadata_changed: bool,
     /// Whether a stop that was asked for is complete.
     pub stopped: bool,
@@ -26,8 +30,9 @@ pub struct Effects {
 impl Effects {
     /// Empties every vector and keeps the memory.
     pub fn clear(&mut self) {
-        let Self { replies, storage, marks, notices, metadata_changed, stopped } = self;
+        let Self { replies, peers, storage, marks, notices, metadata_changed, stopped } = self;
         replies.clear();
+        peers.clear();
         storage.clear();
         marks.clear();
         notices.clear();
@@ -39,6 +44,7 @@ impl Effects {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.replies.is_empty()
+            && self.peers.is_empty()
             && self.storage.is_empty()
             && self.marks.is_empty()
             && self.notices.is_empty()
@@ -54,6 +60,11 @@ impl Effects {
     /// Tells the operator that something was lost or will be.
     pub fn error(&mut self, text: String) {
         self.notices.push(Notice { severity: Severity::Error, text });
+    }
+
+    /// Sends a message to another node.
+    pub fn tell(&mut self, to: NodeId, message: PeerMessage) {
+        self.peers.push(ToPeer { to, message });
     }
 
     /// Notes that a rare event was reached.
@@ -128,4 +139,14 @@ pub enum Mark {
     ProducersRebuilt,
     /// A completion was ignored: the log had moved on since.
     StaleCompletionIgnored,
+    /// A node would not have got a majority of the votes, and did not disturb the quorum by asking for them (KIP-996).
+    PreVoteRefused,
+    /// A leader of the quorum heard from no majority and resigned.
+    LeaderResigned,
+    /// A member cut records from its metadata log that were never committed.
+    MetadataTruncated,
+    /// A leader of the quorum lost its epoch with decisions that were not committed.
+    DecisionsAbandoned,
+    /// A broker was fenced for its silence.
+    BrokerFenced,
 }

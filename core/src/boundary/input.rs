@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::peer::PeerMessage;
 use super::request::Request;
 use super::storage::StorageDone;
-use crate::ids::{ConnectionId, RequestId};
+use crate::ids::{ConnectionId, NodeId, RequestId};
 
 /// One event. The driver hands them to [`Broker::step`](crate::broker::Broker::step) one at a time, in any order that the world produces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,15 @@ pub enum Input {
     },
     /// A connection is gone: what waits on its behalf is dropped.
     Disconnected(ConnectionId),
+    /// Another node says something.
+    Peer {
+        /// The node.
+        from: NodeId,
+        /// What it says.
+        message: PeerMessage,
+    },
+    /// The connection to another node is gone: a hint that the node may be.
+    PeerLost(NodeId),
     /// The store has finished something.
     Storage(StorageDone),
     /// The time of [`Broker::next_deadline`](crate::broker::Broker::next_deadline) has come.

@@ -6,6 +6,7 @@
 mod effects;
 mod input;
 mod payload;
+mod peer;
 mod request;
 mod response;
 mod storage;
@@ -13,6 +14,7 @@ mod storage;
 pub use effects::{Effects, Mark, Notice, Reply, Severity};
 pub use input::{Input, RequestContext};
 pub use payload::Payload;
+pub use peer::*;
 pub use request::*;
 pub use response::*;
 pub use storage::*;

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::payload::Payload;
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
-use crate::ids::{LogId, NodeId, TopicName};
+use crate::ids::{LogId, TopicName};
 use crate::offset::Offset;
-use crate::record::BatchHeader;
+use crate::record::{BatchHeader, Voter};
 use crate::time::Timestamp;
 
 /// Work for the store.
@@ -155,9 +155,7 @@ pub struct ElectionState {
     /// The epoch.
     pub quorum_epoch: QuorumEpoch,
     /// Whom this node voted for in it.
-    pub voted_for: Option<NodeId>,
-    /// Who leads it, as far as this node knows.
-    pub leader: Option<NodeId>,
+    pub voted_for: Option<Voter>,
 }
 
 /// The store has finished something.

@@ -26,6 +26,7 @@ impl Broker {
             self.image.replay(offset, &record);
             self.follow(&record, effects);
         }
+        self.finish_calls(effects);
     }
 
     fn follow(&mut self, record: &MetadataRecord, effects: &mut Effects) {
@@ -33,7 +34,11 @@ impl Broker {
             MetadataRecord::Topic { id, .. } => self.resettle_topic(*id, effects),
             MetadataRecord::Partition { id, replicas, .. } => {
                 if self.follows_partitions() && replicas.contains(&self.settings.node) {
-                    self.open_partition(*id, effects);
+                    if self.may_not_open() {
+                        self.deferred.insert(*id);
+                    } else {
+                        self.open_partition(*id, effects);
+                    }
                 }
             }
             MetadataRecord::LeaderChange { id, leader, leader_epoch } => {
@@ -45,7 +50,8 @@ impl Broker {
             }
             MetadataRecord::RemoveTopic { id } => self.remove_topic(*id, effects),
             MetadataRecord::Config { target, .. } => self.resettle(target, effects),
-            MetadataRecord::RegisterBroker { .. } | MetadataRecord::UnfenceBroker { .. } => {}
+            MetadataRecord::RegisterBroker { .. } => effects.metadata_changed = true,
+            MetadataRecord::UnfenceBroker { .. } | MetadataRecord::FenceBroker { .. } => {}
             MetadataRecord::ProducerIds { .. } | MetadataRecord::Feature { .. } => {}
         }
     }

@@ -2,8 +2,7 @@
 //!
 //! | stage | goes on when | to |
 //! | --- | --- | --- |
-//! | loading | the vote and the metadata log are read | electing: stands for election |
-//! | electing | an entry of its own epoch is committed | registering: finalises features, registers this run |
+//! | loading | the vote and the metadata log are read | registering: takes part in the quorum, and asks the controller to register this run |
 //! | registering | the registration is committed | opening: opens the logs of its partitions |
 //! | opening | every log is open or has failed, and what topics left behind is gone, if it may go | unfencing |
 //! | unfencing | that is committed | serving |
@@ -16,17 +15,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
-use super::commands::Outcome;
 use super::timers::Timer;
 use crate::boundary::{Effects, ElectionState, LogSettings, Recovered, StorageOp};
-use crate::controller::Controller;
-use crate::epoch::QuorumEpoch;
 use crate::ids::{CLUSTER_METADATA_TOPIC, LogId, RequestId, TopicPartition};
 use crate::limits::METADATA_READ_BYTES;
 use crate::metadata::MetadataLog;
 use crate::offset::Offset;
-use crate::quorum::Role;
-use crate::record::Voter;
 use crate::time::Wait;
 
 /// How far a node has come.
@@ -37,8 +31,6 @@ pub enum Stage {
         /// The vote, once it is read: none inside on a fresh disk.
         election: Option<Option<ElectionState>>,
     },
-    /// Waits to lead the metadata quorum.
-    Electing,
     /// Waits to be registered.
     Registering,
     /// Waits for its logs.
@@ -75,8 +67,8 @@ impl Broker {
     pub(super) fn metadata_opened(&mut self, recovered: &Recovered, effects: &mut Effects) {
         self.note_recovery(LogId::Metadata, recovered, effects);
         if recovered.damaged {
-            // One voter has no other to learn from: to go on would be to forget topics without a word.
-            effects.error("the metadata log is damaged and there is no other voter: the node stops".to_owned());
+            // To go on would be to forget topics without a word, and to vote for who has forgotten them too.
+            effects.error("the metadata log is damaged: the node stops".to_owned());
             return self.metadata_failed(effects);
         }
         self.metadata = Some(MetadataLog::recovered(recovered, self.now.wall));
@@ -98,24 +90,9 @@ impl Broker {
         }
     }
 
-    pub(super) fn vote_kept(&mut self, kept: &ElectionState, effects: &mut Effects) {
-        if !self.quorum.vote_kept(kept) {
-            return;
-        }
-        let Some(metadata) = &mut self.metadata else { return };
-        let voter = Voter { node: self.settings.node, directory: self.settings.directory };
-        let mut image = self.image.clone();
-        for (offset, record) in metadata.unapplied() {
-            image.replay(*offset, record);
-        }
-        self.controller = Some(Controller::new(image));
-        let entry = metadata.append_leader_change(self.quorum.quorum_epoch(), voter, self.now.wall);
-        effects.storage.push(entry);
-    }
-
     /// The metadata log is lost to this node: without it nothing can be decided, so the node stops.
     pub(super) fn metadata_failed(&mut self, effects: &mut Effects) {
-        self.quorum.resign();
+        self.quorum.fail();
         self.controller = None;
         // Nobody is told an outcome that may never be committed: the connections end with the node.
         self.decided.abandon().for_each(drop);
@@ -128,19 +105,18 @@ impl Broker {
         loop {
             let next = match &self.stage {
                 Stage::Loading { election: Some(last) } if self.is_metadata_read() => {
-                    let vote = self.quorum.stand(last.as_ref(), self.last_metadata_epoch());
-                    effects.storage.push(StorageOp::KeepElection(vote));
+                    let last = last.clone();
                     effects.storage.extend(self.metadata.as_mut().and_then(MetadataLog::keep).map(|(_, keep)| keep));
-                    Stage::Electing
-                }
-                Stage::Electing if self.quorum.role() == Role::Leader && self.is_epoch_committed() => {
+                    self.stage = Stage::Registering;
+                    self.join_quorum(last.as_ref(), effects);
                     self.register(effects);
-                    Stage::Registering
+                    continue;
                 }
                 Stage::Registering if self.is_registered() => Stage::Opening { are_others_removed: !self.open_partitions(effects) },
-                Stage::Opening { are_others_removed: true } if self.opening.is_empty() => {
-                    self.unfence(effects);
-                    Stage::Unfencing
+                Stage::Opening { are_others_removed: true } if self.opening.is_empty() && self.deferred.is_empty() => {
+                    self.stage = Stage::Unfencing;
+                    self.heartbeat(effects);
+                    continue;
                 }
                 Stage::Unfencing if self.is_unfenced() => {
                     effects.metadata_changed = true;
@@ -150,25 +126,15 @@ impl Broker {
                     effects.stopped = true;
                     Stage::Stopped
                 }
-                Stage::Loading { .. } | Stage::Electing | Stage::Registering | Stage::Opening { .. } | Stage::Unfencing => return,
+                Stage::Loading { .. } | Stage::Registering | Stage::Opening { .. } | Stage::Unfencing => return,
                 Stage::Serving | Stage::Stopping(_) | Stage::Stopped => return,
             };
             self.stage = next;
         }
     }
 
-    /// The epoch of the metadata log's last entry: a vote that was lost must not let an older one begin.
-    fn last_metadata_epoch(&self) -> Option<QuorumEpoch> {
-        let last = self.metadata.as_ref()?.log().epochs().latest()?;
-        Some(QuorumEpoch(last.leader_epoch.0))
-    }
-
     fn is_metadata_read(&self) -> bool {
         self.metadata.as_ref().is_some_and(|metadata| metadata.unread().is_none())
-    }
-
-    fn is_epoch_committed(&self) -> bool {
-        self.metadata.as_ref().is_some_and(MetadataLog::is_epoch_committed)
     }
 
     fn is_registered(&self) -> bool {
@@ -177,19 +143,6 @@ impl Broker {
 
     fn is_unfenced(&self) -> bool {
         self.image.brokers.get(&self.settings.node).is_some_and(|broker| !broker.is_fenced)
-    }
-
-    fn register(&mut self, effects: &mut Effects) {
-        let Some(controller) = &self.controller else { return };
-        let mut records = controller.bootstrap(&self.settings.features);
-        records.extend(controller.register_broker(&self.settings));
-        self.commit(&records, Outcome::Nothing, effects);
-    }
-
-    fn unfence(&mut self, effects: &mut Effects) {
-        let Some(controller) = &self.controller else { return };
-        let records = controller.unfence_broker(self.settings.node);
-        self.commit(&records, Outcome::Nothing, effects);
     }
 
     /// Opens the logs that this node has a replica of, and has others removed. Says whether that one is under way.
@@ -223,6 +176,8 @@ impl Broker {
         for request in fetches {
             self.fetch_part_failed(request, effects);
         }
+        self.leave_quorum(effects);
+        self.refuse_calls(effects);
         let mut restless = BTreeMap::new();
         if let Some((upto, keep)) = self.metadata.as_mut().and_then(MetadataLog::keep) {
             effects.storage.push(keep);
@@ -248,16 +203,24 @@ impl Broker {
         }
     }
 
-    pub(super) fn others_removed(&mut self) {
+    pub(super) fn others_removed(&mut self, effects: &mut Effects) {
         if let Stage::Opening { are_others_removed } = &mut self.stage {
             *are_others_removed = true;
         }
+        for id in std::mem::take(&mut self.deferred) {
+            self.open_partition(id, effects);
+        }
+    }
+
+    /// Whether a log that was made now would be taken for one that was left behind.
+    pub(super) fn may_not_open(&self) -> bool {
+        self.stage == Stage::Opening { are_others_removed: false }
     }
 
     /// Whether a client waits for something that is sure to come.
     fn owes_answers(&self) -> bool {
-        let waiting = [self.produces.len(), self.offset_lists.len(), self.deletions.len(), self.unopened.len()];
-        waiting.into_iter().any(|count| count > 0) || !self.decided.is_empty()
+        let waiting = [self.produces.len(), self.offset_lists.len(), self.deletions.len()];
+        waiting.into_iter().any(|count| count > 0) || self.calls.owe_answers()
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -1,16 +1,23 @@
 //! The state machine that a node is: one door in, one struct of effects out.
 
 mod apply;
+mod calls;
 mod commands;
 mod configs;
+mod deciding;
 mod describe;
 mod directory;
 mod fetch;
 mod join;
 mod lifecycle;
+mod metadata_sync;
 mod offsets;
+mod peers;
 mod produce;
 mod producer_ids;
+mod quorum;
+mod refusals;
+mod registration;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -23,27 +30,32 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::commands::Outcome;
+use self::calls::{Caller, Calls};
 pub use self::directory::TopicDirectory;
 use self::fetch::ParkedFetch;
 pub use self::lifecycle::Stage;
+use self::metadata_sync::MetadataSync;
 use self::offsets::{DeleteRecordsJoin, ListOffsetsJoin};
 use self::produce::ProduceJoin;
 use self::producer_ids::ProducerIds;
 use self::timers::Timer;
 pub use self::view::View;
-use crate::boundary::{Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef};
+use crate::boundary::{
+    ControllerCommand, ControllerDecision, Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef,
+};
 use crate::config::BrokerConfigs;
 use crate::controller::Controller;
 use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
+use crate::limits::ALTER_CONFIGS_MS_MAX;
 use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicPartition};
 use crate::metadata::{Image, MetadataLog};
 use crate::partition::{Partition, requests_of};
-use crate::quorum::Quorum;
+use crate::quorum::{Quorum, QuorumTimeouts, Voters};
+use crate::record::Voter;
 use crate::rng::Random;
-use crate::time::{Monotonic, Now};
+use crate::time::{Monotonic, Now, Wait};
 
 /// What a node is told about itself when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +76,8 @@ pub struct BrokerSettings {
     pub configs: BTreeMap<String, String>,
     /// The data folder as the operator named it, for DescribeLogDirs.
     pub log_directory: String,
+    /// Who votes until the metadata log says otherwise.
+    pub voters: Voters,
     /// Feature levels that the folder was formatted with, finalised when the quorum first starts.
     pub features: BTreeMap<String, i16>,
     /// Where every random choice of the core comes from.
@@ -94,16 +108,18 @@ pub struct Broker {
 
     quorum: Quorum,
     metadata: Option<MetadataLog>,
+    metadata_sync: MetadataSync,
     controller: Option<Controller>,
-    /// Outcomes with the partitions that they create.
-    decided: Uncommitted<(Vec<TopicPartition>, Outcome)>,
-    /// Committed outcomes that wait for the logs of the partitions that they created, so that who asked for them can use them.
-    unopened: Vec<(BTreeSet<TopicPartition>, Outcome)>,
+    /// Decisions that are not committed.
+    decided: Uncommitted<(Caller, ControllerDecision)>,
+    calls: Calls,
 
     image: Image,
     topics: TopicDirectory,
     partitions: BTreeMap<TopicPartition, Partition>,
     opening: BTreeSet<TopicPartition>,
+    /// Partitions that wait until what others left behind is gone.
+    deferred: BTreeSet<TopicPartition>,
     producer_ids: ProducerIds,
 
     produces: BTreeMap<RequestId, ProduceJoin>,
@@ -132,20 +148,25 @@ impl Broker {
         let configs = BrokerConfigs::new(settings.configs.clone());
         Self {
             bounds: Bounds::of(&configs),
-            configs,
             random: Random::new(settings.seed),
             now: Now::default(),
             stage: Stage::Loading { election: None },
             timers: Deadlines::default(),
-            quorum: Quorum::new(settings.node),
+            quorum: Quorum::new(
+                Voter { node: settings.node, directory: settings.directory },
+                settings.voters.clone(),
+                quorum_timeouts(&configs),
+            ),
+            metadata_sync: MetadataSync::default(),
             metadata: None,
             controller: None,
             decided: Uncommitted::default(),
-            unopened: Vec::new(),
+            calls: Calls::default(),
             image: Image::default(),
             topics: TopicDirectory::default(),
             partitions: BTreeMap::new(),
             opening: BTreeSet::new(),
+            deferred: BTreeSet::new(),
             producer_ids: ProducerIds::default(),
             produces: BTreeMap::new(),
             fetches: BTreeMap::new(),
@@ -155,6 +176,7 @@ impl Broker {
             last_search: SearchId(0),
             free_bytes: None,
             total_bytes: None,
+            configs,
             settings,
         }
     }
@@ -167,6 +189,8 @@ impl Broker {
             Input::Start => self.start(effects),
             Input::Request { id, context, request } => self.request(id, context, request, effects),
             Input::Disconnected(connection) => self.disconnected(connection),
+            Input::Peer { from, message } => self.peer_said(from, message, effects),
+            Input::PeerLost(node) => self.peer_lost(node, effects),
             Input::Storage(done) => self.storage_done(done, effects),
             Input::Deadline => {}
             Input::Stop => self.stop(effects),
@@ -212,12 +236,25 @@ impl Broker {
             Request::Fetch(request) => return self.fetch(id, request, effects),
             Request::ListOffsets(request) => return self.list_offsets(id, request, effects),
             Request::Metadata(request) => return self.metadata(id, context, request, effects),
-            Request::CreateTopics(request) => return self.create_topics(id, request, effects),
-            Request::DeleteTopics(request) => return self.delete_topics(id, &request, effects),
-            Request::CreatePartitions(request) => return self.create_partitions(id, request, effects),
+            Request::CreateTopics(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::CreateTopics(request), timeout_ms, effects);
+            }
+            Request::DeleteTopics(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::DeleteTopics(request), timeout_ms, effects);
+            }
+            Request::CreatePartitions(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::CreatePartitions(request), timeout_ms, effects);
+            }
             Request::DeleteRecords(request) => return self.delete_records(id, request, effects),
-            Request::AlterConfigs(request) => return self.alter_configs(id, request, effects),
-            Request::IncrementalAlterConfigs(request) => return self.incremental_alter_configs(id, request, effects),
+            Request::AlterConfigs(request) => {
+                return self.command(id, ControllerCommand::AlterConfigs(request), ALTER_CONFIGS_MS_MAX, effects);
+            }
+            Request::IncrementalAlterConfigs(request) => {
+                return self.command(id, ControllerCommand::IncrementalAlterConfigs(request), ALTER_CONFIGS_MS_MAX, effects);
+            }
             Request::InitProducerId(request) => return self.init_producer_id(id, &request, effects),
             Request::ApiVersions(_) => Response::ApiVersions(self.api_versions()),
             Request::OffsetForLeaderEpoch(request) => Response::OffsetForLeaderEpoch(self.offset_for_leader_epoch(request)),
@@ -239,6 +276,7 @@ impl Broker {
         self.offset_lists.retain(|id, _| id.connection != connection);
         self.deletions.retain(|id, _| id.connection != connection);
         self.producer_ids.abandon(connection);
+        self.calls.abandon(connection);
     }
 
     fn topic_id(&self, topic: &TopicRef) -> Result<TopicId, ErrorCode> {
@@ -247,6 +285,15 @@ impl Broker {
             TopicRef::Id(id) if self.image.topics.contains_key(id) => Ok(*id),
             TopicRef::Id(_) => Err(ErrorCode::UnknownTopicId),
         }
+    }
+}
+
+fn quorum_timeouts(configs: &BrokerConfigs) -> QuorumTimeouts {
+    let wait = |name| Wait::from_ms(configs.whole(name));
+    QuorumTimeouts {
+        election: wait("controller.quorum.election.timeout.ms"),
+        fetch: wait("controller.quorum.fetch.timeout.ms"),
+        backoff_max: wait("controller.quorum.election.backoff.max.ms"),
     }
 }
 

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
-use super::commands::Outcome;
-use crate::boundary::{Effects, InitProducerIdRequest, InitProducerIdResponse, Reply, Response};
+use super::calls::Purpose;
+use crate::boundary::{ControllerCommand, Effects, InitProducerIdRequest, InitProducerIdResponse, Reply, Response};
 use crate::epoch::ProducerEpoch;
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, ProducerId, RequestId};
-use crate::limits::PRODUCER_ID_BLOCK;
+use crate::limits::{PRODUCER_ID_BLOCK, PRODUCER_IDS_MS_MAX};
 
 /// Ids that this broker may give out, and clients that wait for more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,21 +48,12 @@ impl Broker {
         if ids.waiting.is_empty() || ids.is_asking {
             return;
         }
-        let granted = self
-            .controller
-            .as_ref()
-            .ok_or(ErrorCode::CoordinatorNotAvailable)
-            .and_then(|controller| controller.allocate_producer_ids().map_err(|error| error.code));
-        match granted {
-            Ok((first, record)) => {
-                self.producer_ids.is_asking = true;
-                self.commit(&[record], Outcome::ProducerIds(first), effects);
-            }
-            Err(code) => self.refuse_producer_ids(code, effects),
-        }
+        self.producer_ids.is_asking = true;
+        self.call(Purpose::ProducerIds, ControllerCommand::AllocateProducerIds, Some(PRODUCER_IDS_MS_MAX), effects);
     }
 
-    fn refuse_producer_ids(&mut self, code: ErrorCode, effects: &mut Effects) {
+    pub(super) fn producer_ids_refused(&mut self, code: ErrorCode, effects: &mut Effects) {
+        self.producer_ids.is_asking = false;
         for id in self.producer_ids.waiting.drain(..) {
             reply(id, Err(code), effects);
         }

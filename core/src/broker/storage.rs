@@ -24,7 +24,7 @@ impl Broker {
         match done {
             StorageDone::Opened { log: LogId::Metadata, recovered } => self.metadata_opened(&recovered, effects),
             StorageDone::Opened { log: LogId::Partition(id), recovered } => self.partition_opened(id, &recovered, effects),
-            StorageDone::Written { log: LogId::Metadata, .. } => {}
+            StorageDone::Written { log: LogId::Metadata, leader_epoch, end_offset } => self.metadata_written(leader_epoch, end_offset, effects),
             StorageDone::Synced { log: LogId::Metadata, leader_epoch, end_offset } => self.metadata_synced(leader_epoch, end_offset, effects),
             StorageDone::Written { log: LogId::Partition(id), leader_epoch, end_offset } => {
                 self.log_grew(id, effects, |leader| leader.written_to(leader_epoch, end_offset));
@@ -40,7 +40,7 @@ impl Broker {
             }
             StorageDone::Trimmed { log, log_start } => self.log_trimmed(log, log_start, effects),
             StorageDone::SnapshotKept { log, upto } => self.log_at_rest(log, upto),
-            StorageDone::OthersRemoved => self.others_removed(),
+            StorageDone::OthersRemoved => self.others_removed(effects),
             StorageDone::Read { log: LogId::Metadata, batches, .. } => self.metadata_read(&batches, effects),
             StorageDone::Found { search, found, .. } => self.search_done(search, found.map_err(|_| ErrorCode::KafkaStorageError), effects),
             StorageDone::ElectionKept(kept) => self.vote_kept(&kept, effects),
@@ -50,8 +50,13 @@ impl Broker {
                 self.free_bytes = Some(free_bytes);
                 self.total_bytes = Some(total_bytes);
             }
+            StorageDone::Truncated { log, generation, .. } => {
+                if let Some(log) = self.log_mut(log) {
+                    log.truncated(generation);
+                }
+            }
             // Nothing is asked for that these would answer, or nobody waits for the answer.
-            StorageDone::Truncated { .. } | StorageDone::Removed { .. } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
+             StorageDone::Removed { .. } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
         }
     }
 
@@ -190,8 +195,17 @@ impl Broker {
             return effects.mark(Mark::StaleCompletionIgnored);
         }
         effects.storage.extend(metadata.keep_now_and_then());
-        self.apply_committed(effects);
-        self.finish_committed(effects);
+        self.commit_metadata(effects);
+        // The leader is to learn what is on this disk.
+        self.fetch_metadata(effects);
+    }
+
+    fn metadata_written(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset, effects: &mut Effects) {
+        let Some(metadata) = &mut self.metadata else { return };
+        match metadata.written_to(leader_epoch, end_offset) {
+            Ok(_) => self.serve_all_metadata(effects),
+            Err(StaleCompletion) => effects.mark(Mark::StaleCompletionIgnored),
+        }
     }
 
     fn log_name(&self, log: LogId) -> String {

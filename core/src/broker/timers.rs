@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::RequestId;
+use crate::boundary::CallId;
+use crate::ids::{NodeId, RequestId};
 
 /// A timer; each fires at most once for each time it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +14,20 @@ pub(super) enum Timer {
     Fetch(RequestId),
     /// Logs are to be looked through for segments that may go (`log.retention.check.interval.ms`).
     Retention,
+    /// The quorum waits no longer.
+    Quorum,
+    /// A fetch of metadata has not been answered.
+    FetchMetadata,
+    /// A member's fetch of metadata has waited long enough for news.
+    ParkedMetadata(NodeId),
+    /// A client has waited long enough for the controller.
+    Call(CallId),
+    /// Calls that may be lost are to be made again.
+    Calls,
+    /// The controller is to hear from this broker.
+    Heartbeat,
+    /// A broker's session may have ended.
+    Sessions,
     /// Producers that have been silent for long are to be forgotten (`producer.id.expiration.check.interval.ms`).
     ProducerExpiry,
 }

@@ -15,6 +15,13 @@ impl Broker {
             match timer {
                 Timer::Produce(request) => self.produce_timed_out(request, effects),
                 Timer::Fetch(request) => self.fetch_timed_out(request, effects),
+                Timer::Quorum => self.quorum_timed_out(effects),
+                Timer::FetchMetadata => self.metadata_fetch_lost(effects),
+                Timer::ParkedMetadata(node) => self.parked_metadata_timed_out(node, effects),
+                Timer::Call(id) => self.call_timed_out(id, effects),
+                Timer::Calls => self.retry_calls(effects),
+                Timer::Heartbeat => self.heartbeat(effects),
+                Timer::Sessions => self.fence_silent(effects),
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
             }

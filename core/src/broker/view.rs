@@ -40,7 +40,7 @@ impl<'a> View<'a> {
 
     /// What it is in the metadata quorum, and in which epoch.
     #[must_use]
-    pub fn quorum(&self) -> (Role, QuorumEpoch) {
+    pub fn quorum(&self) -> (&'a Role, QuorumEpoch) {
         (self.broker.quorum.role(), self.broker.quorum.quorum_epoch())
     }
 

@@ -5,13 +5,16 @@
 
 mod brokers;
 mod configs;
+mod elections;
 mod partitions;
+mod sessions;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use self::sessions::Sessions;
 pub use topics::check_name;
 
 use crate::error::{ApiError, ErrorCode};
@@ -19,6 +22,7 @@ use crate::ids::TopicName;
 use crate::limits::PRODUCER_ID_BLOCK;
 use crate::metadata::{FEATURES, Image, MetadataRecord};
 use crate::offset::Offset;
+use crate::time::{Monotonic, Wait};
 
 /// The active controller.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,13 +30,18 @@ pub struct Controller {
     image: Image,
     /// Names with a dot or an underscore, by their form with underscores alone: metrics of Kafka's tools can't tell those apart.
     flat_names: BTreeMap<String, BTreeSet<TopicName>>,
+    sessions: Sessions,
+    session_timeout: Wait,
 }
 
 impl Controller {
-    /// A controller that starts from the metadata log's end.
+    /// A controller that starts from the metadata log's end. Brokers that are not fenced have a session from `now` on.
     #[must_use]
-    pub fn new(image: Image) -> Self {
-        let mut controller = Self { flat_names: BTreeMap::new(), image: Image::default() };
+    pub fn new(image: Image, session_timeout: Wait, now: Monotonic) -> Self {
+        let mut controller = Self { session_timeout, ..Self::default() };
+        for (node, _) in image.brokers.iter().filter(|(_, broker)| !broker.is_fenced) {
+            controller.sessions.renew(*node, now, session_timeout);
+        }
         image.topic_ids.keys().for_each(|name| controller.index_name(name));
         controller.image = image;
         controller

@@ -108,6 +108,10 @@ impl Log {
 
     /// Takes that a segment was closed.
     pub fn rolled(&mut self, sealed: SealedSegment, now: Timestamp) {
+        if sealed.end_offset > self.end {
+            // It was closed before a truncation that this log has seen already.
+            return;
+        }
         self.active_bytes = self.active_bytes.saturating_sub(sealed.bytes);
         if self.active_bytes == 0 {
             self.active_max_timestamp = None;
@@ -121,6 +125,31 @@ impl Log {
         if log_start == self.end {
             self.whole_trim = Some((log_start, 0));
         }
+    }
+
+    /// Takes that the store is asked to drop everything from `to` on.
+    ///
+    /// # Panics
+    /// Outside the log.
+    pub fn truncate_to(&mut self, to: Offset) {
+        assert!(to >= self.start && to <= self.end, "a log is truncated inside itself");
+        let sealed_bytes = |sealed: &VecDeque<SealedSegment>| sealed.iter().map(|segment| segment.bytes).sum::<u64>();
+        self.end = to;
+        self.written = self.written.min(to);
+        self.synced = self.synced.min(to);
+        self.epochs.truncate_from_end(to);
+        self.positions.truncate(to);
+        while self.sealed.back().is_some_and(|segment| segment.end_offset > to) {
+            self.sealed.pop_back();
+        }
+        // What is left of the last segment is written to again.
+        self.active_bytes = self.positions.bytes().saturating_sub(sealed_bytes(&self.sealed));
+        self.unkept_bytes = self.unkept_bytes.max(1);
+    }
+
+    /// Takes that the store has truncated the log: slices of an older generation are void.
+    pub fn truncated(&mut self, generation: Generation) {
+        self.generation = self.generation.max(generation);
     }
 
     /// Moves the log's start up to `log_start`; a lower one changes nothing.

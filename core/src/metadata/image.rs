@@ -86,6 +86,9 @@ impl Image {
             MetadataRecord::UnfenceBroker { node } => {
                 self.brokers.get_mut(node).expect("only a registered broker is unfenced").is_fenced = false;
             }
+            MetadataRecord::FenceBroker { node } => {
+                self.brokers.get_mut(node).expect("only a registered broker is fenced").is_fenced = true;
+            }
             MetadataRecord::Topic { id, name } => {
                 self.topics.insert(*id, Topic { name: name.clone(), partitions: BTreeMap::new() });
                 let former = self.topic_ids.insert(name.clone(), *id);

@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::record::{MetadataRecord, decode, encode};
 use crate::boundary::{Payload, Recovered, StorageOp};
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
-use crate::ids::LogId;
+use crate::ids::{LogId, NodeId};
 use crate::limits::{METADATA_BATCH_BYTES, METADATA_SNAPSHOT_BYTES};
 use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
 use crate::record::{BatchBuilder, BatchHeader, ControlRecord, HEADER_BYTES, LeaderChange, Records, Voter, check_crc};
-use crate::replica::majority;
 use crate::time::Timestamp;
 
 /// The log, with the records that are not applied yet.
@@ -83,11 +82,7 @@ impl MetadataLog {
             }
             if !header.is_control {
                 let section = batch.get(HEADER_BYTES..).unwrap_or_default();
-                for record in Records::new(section) {
-                    let record = record.map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
-                    let offset = header.base_offset.plus(i64::from(record.offset_delta));
-                    self.unapplied.push_back((offset, decode(record.value.unwrap_or_default())?));
-                }
+                self.unapplied.extend(decode_all(&header, section)?);
             }
             self.loaded = header.next_offset();
         }
@@ -95,10 +90,17 @@ impl MetadataLog {
     }
 
     /// Appends the first entry of a leader's epoch.
-    pub fn append_leader_change(&mut self, quorum_epoch: QuorumEpoch, leader: Voter, now: Timestamp) -> StorageOp {
+    pub fn append_leader_change(
+        &mut self,
+        quorum_epoch: QuorumEpoch,
+        leader: NodeId,
+        voters: Vec<Voter>,
+        granting_voters: Vec<Voter>,
+        now: Timestamp,
+    ) -> StorageOp {
         assert_eq!(self.unread(), None, "a leader has read its whole log");
         self.epoch_start = Some(self.log.end());
-        let change = LeaderChange { leader: leader.node, voters: vec![leader], granting_voters: vec![leader] };
+        let change = LeaderChange { leader, voters, granting_voters };
         let (key, value) = ControlRecord::LeaderChange(change).encode();
         let mut batch = BatchBuilder::new(self.log.end(), quorum_epoch.as_leader_epoch()).control();
         batch.append(now, Some(&key), Some(&value), &[]);
@@ -132,17 +134,74 @@ impl MetadataLog {
         StorageOp::Append { log: LogId::Metadata, header: placed, payload: Payload::new(batch) }
     }
 
-    /// Takes that all below `end_offset` is on this voter's disk.
+    /// Appends what the leader has sent, as it is; returns the work for the store.
+    ///
+    /// # Errors
+    /// It does not continue the log, or does not parse: what came before that is appended.
+    pub fn append_fetched(&mut self, batches: &[Bytes], now: Timestamp) -> Result<Vec<StorageOp>, Arc<str>> {
+        assert_eq!(self.unread(), None, "a follower has read its whole log");
+        let mut storage = Vec::new();
+        for batch in batches {
+            let header = BatchHeader::parse(batch).map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
+            if self.log.epochs().latest().is_some_and(|latest| latest.leader_epoch > header.leader_epoch) {
+                return Err(format!("a metadata batch at {} is of epoch {}, and a later one is in the log", self.loaded, header.leader_epoch).into());
+            }
+            self.read(std::slice::from_ref(batch))?;
+            let placed = self.log.append(&header, header.leader_epoch, now);
+            assert_eq!(placed, header, "a follower's log is its leader's");
+            storage.push(StorageOp::Append { log: LogId::Metadata, header, payload: Payload::new(batch.clone()) });
+        }
+        Ok(storage)
+    }
+
+    /// Drops everything from `to` on: the leader has something else there.
+    ///
+    /// # Panics
+    /// When it was committed.
+    pub fn truncate_to(&mut self, to: Offset) -> Vec<StorageOp> {
+        assert!(to >= self.high_watermark, "{to}: what is committed stays, and all below {} is", self.high_watermark);
+        self.log.truncate_to(to);
+        self.loaded = self.loaded.min(to);
+        while self.unapplied.back().is_some_and(|(offset, _)| *offset >= to) {
+            self.unapplied.pop_back();
+        }
+        vec![StorageOp::Truncate { log: LogId::Metadata, to }]
+    }
+
+    /// Leads no longer.
+    pub fn step_down(&mut self) {
+        self.epoch_start = None;
+    }
+
+    /// Takes that a majority of the voters has all below `held` on disk; says whether that commits more. Nothing does before an entry of the
+    /// leader's own epoch is among it.
+    pub fn commit_to(&mut self, held: Offset) -> bool {
+        let is_news = held > self.high_watermark && self.epoch_start.is_some_and(|start| held > start);
+        if is_news {
+            self.high_watermark = held;
+        }
+        is_news
+    }
+
+    /// Takes what the leader has committed, as far as this log reaches.
+    pub fn follow_high_watermark(&mut self, leaders: Offset) {
+        self.high_watermark = self.high_watermark.max(leaders.min(self.log.end()));
+    }
+
+    /// Takes that all below `end_offset` is in the page cache.
     ///
     /// # Errors
     /// The log has moved on since.
-    pub fn synced_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<(), StaleCompletion> {
-        self.log.synced_to(leader_epoch, end_offset)?;
-        let committed = majority(&[self.log.synced()]).unwrap_or_default();
-        if self.epoch_start.is_some_and(|start| committed > start) {
-            self.high_watermark = self.high_watermark.max(committed);
-        }
-        Ok(())
+    pub fn written_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<bool, StaleCompletion> {
+        self.log.written_to(leader_epoch, end_offset)
+    }
+
+    /// Takes that all below `end_offset` is on this member's disk.
+    ///
+    /// # Errors
+    /// The log has moved on since.
+    pub fn synced_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<bool, StaleCompletion> {
+        self.log.synced_to(leader_epoch, end_offset)
     }
 
     /// Takes the next record that is committed.
@@ -165,12 +224,6 @@ impl MetadataLog {
         self.high_watermark
     }
 
-    /// Whether an entry of this node's own epoch is committed: what it decides on is then all that ever was.
-    #[must_use]
-    pub fn is_epoch_committed(&self) -> bool {
-        self.epoch_start.is_some_and(|start| self.high_watermark > start)
-    }
-
     /// The log.
     #[must_use]
     pub fn log(&self) -> &Log {
@@ -181,4 +234,13 @@ impl MetadataLog {
     pub fn log_mut(&mut self) -> &mut Log {
         &mut self.log
     }
+}
+
+fn decode_all(header: &BatchHeader, section: &[u8]) -> Result<Vec<(Offset, MetadataRecord)>, Arc<str>> {
+    let decoded = Records::new(section).map(|record| {
+        let record = record.map_err(|error| format!("a metadata batch at {}: {error:?}", header.base_offset))?;
+        let offset = header.base_offset.plus(i64::from(record.offset_delta));
+        Ok((offset, decode(record.value.unwrap_or_default())?))
+    });
+    decoded.collect()
 }

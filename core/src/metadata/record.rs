@@ -85,6 +85,11 @@ pub enum MetadataRecord {
         /// Its level.
         level: i16,
     },
+    /// A broker is down, or about to be, and may not lead.
+    FenceBroker {
+        /// The broker.
+        node: NodeId,
+    },
 }
 
 impl MetadataRecord {

@@ -4,5 +4,9 @@
 //! between the two kinds, beside who elects.
 
 mod commit;
+mod divergence;
+mod progress;
 
 pub use commit::{majority, maximal_isr};
+pub use divergence::{EpochEnd, divergence, last_fetched_epoch, truncation};
+pub use progress::Progress;

@@ -84,6 +84,7 @@ numbers! {
     InvalidUpdateVersion = 95,
     FeatureUpdateFailed = 96,
     UnknownTopicId = 100,
+    DuplicateBrokerRegistration = 101,
     InconsistentTopicId = 103,
     MismatchedEndpointType = 114,
     UnsupportedEndpointType = 115,

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use gracchus_core::boundary::{ElectionState, StorageError};
+use gracchus_core::epoch::QuorumEpoch;
+use gracchus_core::ids::{DirectoryId, NodeId};
+use gracchus_core::record::Voter;
 use serde::{Deserialize, Serialize};
 
 use super::{checkpoint, failure, paths};
@@ -12,7 +15,23 @@ use crate::platform::Disk;
 /// The versions that were ever written.
 #[derive(Serialize, Deserialize)]
 enum Versioned {
-    V1(ElectionState),
+    V1(StateV1),
+    V2(ElectionState),
+}
+
+/// Before voters had folders.
+#[derive(Serialize, Deserialize)]
+struct StateV1 {
+    quorum_epoch: QuorumEpoch,
+    voted_for: Option<NodeId>,
+    leader: Option<NodeId>,
+}
+
+impl From<StateV1> for ElectionState {
+    fn from(StateV1 { quorum_epoch, voted_for, leader: _ }: StateV1) -> Self {
+        let voted_for = voted_for.map(|node| Voter { node, directory: DirectoryId::default() });
+        Self { quorum_epoch, voted_for }
+    }
 }
 
 /// Keeps the vote, durably once it returns.
@@ -35,7 +54,7 @@ pub(super) async fn load<D: Disk>(disk: &D) -> Result<Option<ElectionState>, Sto
 }
 
 fn encode(state: &ElectionState) -> Bytes {
-    let body = postcard::to_stdvec(&Versioned::V1(state.clone())).expect("plain data serialises");
+    let body = postcard::to_stdvec(&Versioned::V2(state.clone())).expect("plain data serialises");
     let mut content = BytesMut::with_capacity(4 + body.len());
     content.put_u32(crc_fast::crc32_iscsi(&body));
     content.put_slice(&body);
@@ -47,20 +66,32 @@ fn decode(content: &[u8]) -> Option<ElectionState> {
     if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
         return None;
     }
-    let Versioned::V1(state) = postcard::from_bytes(body).ok()?;
-    Some(state)
+    match postcard::from_bytes(body).ok()? {
+        Versioned::V1(state) => Some(state.into()),
+        Versioned::V2(state) => Some(state),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use gracchus_core::epoch::QuorumEpoch;
-    use gracchus_core::ids::NodeId;
+    use gracchus_core::ids::Uuid;
 
     use super::*;
 
+    fn voter(directory: [u8; 16]) -> Voter {
+        Voter { node: NodeId(2), directory: DirectoryId(Uuid(directory)) }
+    }
+
+    #[test]
+    fn a_vote_of_the_first_version_is_understood() {
+        let body = [0, 14, 1, 4, 0];
+        let content = [&crc_fast::crc32_iscsi(&body).to_be_bytes()[..], &body].concat();
+        assert_eq!(decode(&content), Some(ElectionState { quorum_epoch: QuorumEpoch(7), voted_for: Some(voter([0; 16])) }));
+    }
+
     #[test]
     fn a_vote_survives_a_round_trip_and_damage_is_seen() {
-        let state = ElectionState { quorum_epoch: QuorumEpoch(7), voted_for: Some(NodeId(2)), leader: None };
+        let state = ElectionState { quorum_epoch: QuorumEpoch(7), voted_for: Some(voter([5; 16])) };
         let content = encode(&state);
         assert_eq!(decode(&content), Some(state));
         for at in 0..content.len() {

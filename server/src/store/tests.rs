@@ -11,9 +11,9 @@ use gracchus_core::boundary::{
     TimeTarget,
 };
 use gracchus_core::epoch::{LeaderEpoch, QuorumEpoch};
-use gracchus_core::ids::{LogId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition, Uuid};
+use gracchus_core::ids::{DirectoryId, LogId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition, Uuid};
 use gracchus_core::offset::Offset;
-use gracchus_core::record::{BatchBuilder, BatchHeader, check_crc};
+use gracchus_core::record::{BatchBuilder, BatchHeader, Voter, check_crc};
 use gracchus_core::time::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -366,7 +366,7 @@ async fn a_folder_of_an_earlier_topic_of_that_name_is_taken_away() {
 #[tokio::test]
 async fn the_vote_outlives_the_process() {
     let mut rig = Rig::start("vote").await;
-    let vote = ElectionState { quorum_epoch: QuorumEpoch(4), voted_for: Some(NodeId(1)), leader: None };
+    let vote = ElectionState { quorum_epoch: QuorumEpoch(4), voted_for: Some(Voter { node: NodeId(1), directory: DirectoryId(Uuid([1; 16])) }) };
     rig.store.submit(StorageOp::LoadElection);
     assert_eq!(rig.until(|done| if let StorageDone::Election(state) = done { Some(state.clone()) } else { None }).await, None);
     rig.store.submit(StorageOp::KeepElection(vote.clone()));
@@ -464,7 +464,7 @@ async fn no_partition_is_opened_in_the_metadata_logs_folder() {
     let mut rig = Rig::start("reserved").await;
     rig.store.submit(StorageOp::Open { log: LogId::Metadata, topic: "__cluster_metadata".into(), settings: settings(Durability::Flushed) });
     rig.until(|done| matches!(done, StorageDone::Opened { .. }).then_some(())).await;
-    rig.store.submit(StorageOp::KeepElection(ElectionState { quorum_epoch: QuorumEpoch(1), voted_for: None, leader: None }));
+    rig.store.submit(StorageOp::KeepElection(ElectionState { quorum_epoch: QuorumEpoch(1), voted_for: None }));
     rig.until(|done| matches!(done, StorageDone::ElectionKept(_)).then_some(())).await;
     rig.store.submit(StorageOp::Open { log: LOG, topic: "__cluster_metadata".into(), settings: settings(Durability::Flushed) });
     // The folder is the metadata log's as long as that is open, and after it too.

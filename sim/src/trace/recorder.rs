@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gracchus_core::boundary::{Effects, Input, Mark, StorageOp};
+use gracchus_core::boundary::{Effects, Input, Mark, StorageOp, ToPeer};
 use gracchus_core::broker::Broker;
 use gracchus_core::ids::{LogId, NodeId};
 use gracchus_core::time::Now;
@@ -241,20 +241,27 @@ pub(crate) fn brief(value: &impl fmt::Debug) -> String {
     text
 }
 
-/// Puts effects into any order that the driver has to live with: operations on one log alone stay in order.
+/// Puts effects into any order that the driver has to live with: operations on one log stay in order, and so do messages to one node over one
+/// lane.
 fn shuffle(effects: &mut Effects, order: &mut Draw) {
     order.shuffle(&mut effects.replies);
-    if effects.storage.len() < 2 {
+    shuffle_queues(&mut effects.storage, order, log_of);
+    shuffle_queues(&mut effects.peers, order, |told: &ToPeer| (told.to, told.message.lane()));
+}
+
+/// Puts items into any order in which those with one key stay in theirs.
+fn shuffle_queues<T, K: Ord>(items: &mut Vec<T>, order: &mut Draw, key_of: impl Fn(&T) -> K) {
+    if items.len() < 2 {
         return;
     }
-    let mut logs: Vec<LogId> = effects.storage.iter().map(log_of).collect();
-    order.shuffle(&mut logs);
-    let mut by_log: BTreeMap<LogId, Vec<StorageOp>> = BTreeMap::new();
-    for op in effects.storage.drain(..).rev() {
-        by_log.entry(log_of(&op)).or_default().push(op);
+    let mut keys: Vec<K> = items.iter().map(&key_of).collect();
+    order.shuffle(&mut keys);
+    let mut by_key: BTreeMap<K, Vec<T>> = BTreeMap::new();
+    for item in items.drain(..).rev() {
+        by_key.entry(key_of(&item)).or_default().push(item);
     }
-    for log in logs {
-        effects.storage.extend(by_log.get_mut(&log).and_then(Vec::pop));
+    for key in keys {
+        items.extend(by_key.get_mut(&key).and_then(Vec::pop));
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gracchus_core::broker::BrokerSettings;
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, Uuid};
+use gracchus_core::record::Voter;
 use gracchus_server::config::{ConnectionLimits, ListenerSettings, NodeSettings};
 use gracchus_server::node::{self, NodeError};
 use gracchus_server::platform::Platform;
@@ -320,16 +321,18 @@ fn settings(plan: &NodePlan, address: SocketAddr, platform: &impl Platform) -> N
     let [incarnation, seed] = [platform.entropy(), platform.entropy()];
     let mut incarnation_id = [0; 16];
     incarnation_id.copy_from_slice(incarnation.split_at(16).0);
+    let (node, directory) = (NodeId(1), DirectoryId(Uuid([8; 16])));
     NodeSettings {
         broker: BrokerSettings {
-            node: NodeId(1),
+            node,
             cluster_id: Uuid([7; 16]).to_string(),
-            directory: DirectoryId(Uuid([8; 16])),
+            directory,
             incarnation: IncarnationId(Uuid(incarnation_id)),
             rack: None,
             endpoints: Vec::new(),
             configs: plan.configs.iter().cloned().collect(),
             log_directory: "/data".to_owned(),
+            voters: [Voter { node, directory }].into_iter().collect(),
             features: BTreeMap::from([("metadata.version".to_owned(), 30)]),
             seed,
         },

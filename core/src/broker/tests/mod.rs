@@ -1,5 +1,6 @@
 //! The broker driven through its one door, over a store that does what it is told, when it is told.
 
+mod cluster;
 mod lifecycle;
 mod produce_and_fetch;
 mod repeats;
@@ -28,6 +29,8 @@ struct Node {
     effects: Effects,
     sequence: u64,
     client_id: Option<Arc<str>>,
+    sent: Vec<ToPeer>,
+    marks: BTreeSet<Mark>,
 }
 
 impl Node {
@@ -41,19 +44,10 @@ impl Node {
 
     /// A node that has just been told to start, on a disk that another may have written.
     fn on(shelf: Shelf, incarnation: u8) -> Self {
-        let settings = BrokerSettings {
-            node: NodeId(1),
-            cluster_id: "cluster".into(),
-            directory: DirectoryId(Uuid([9; 16])),
-            incarnation: IncarnationId(Uuid([incarnation; 16])),
-            rack: None,
-            endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
-            configs: BTreeMap::new(),
-            log_directory: "data".into(),
-            features: BTreeMap::from([("metadata.version".to_owned(), 29)]),
-            seed: [incarnation; 32],
-        };
-        let now = Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) };
+        Self::with(settings(incarnation), shelf, Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) })
+    }
+
+    fn with(settings: BrokerSettings, shelf: Shelf, now: Now) -> Self {
         let mut node = Self {
             broker: Broker::new(settings),
             shelf,
@@ -62,6 +56,8 @@ impl Node {
             effects: Effects::default(),
             sequence: 0,
             client_id: None,
+            sent: Vec::new(),
+            marks: BTreeSet::new(),
         };
         node.step(Input::Start);
         node
@@ -81,6 +77,8 @@ impl Node {
         for reply in self.effects.replies.drain(..) {
             assert!(self.replies.insert(reply.id, reply.response).is_none(), "a request is answered once");
         }
+        self.sent.append(&mut self.effects.peers);
+        self.marks.extend(self.effects.marks.iter().copied());
         self.effects.storage.drain(..).for_each(|op| self.shelf.submit(op));
     }
 
@@ -175,6 +173,24 @@ impl Node {
     fn fetched(&mut self, id: RequestId) -> Option<FetchedPartition> {
         let Response::Fetch(answer) = self.answer(id)? else { panic!("a fetch is answered as one") };
         Some(answer.topics[0].1[0].clone())
+    }
+}
+
+/// The settings of a node that is alone.
+fn settings(incarnation: u8) -> BrokerSettings {
+    let directory = DirectoryId(Uuid([9; 16]));
+    BrokerSettings {
+        node: NodeId(1),
+        cluster_id: "cluster".into(),
+        directory,
+        incarnation: IncarnationId(Uuid([incarnation; 16])),
+        rack: None,
+        endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
+        configs: BTreeMap::new(),
+        log_directory: "data".into(),
+        voters: [Voter { node: NodeId(1), directory }].into_iter().collect(),
+        features: BTreeMap::from([("metadata.version".to_owned(), 29)]),
+        seed: [incarnation; 32],
     }
 }
 

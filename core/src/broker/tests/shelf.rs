@@ -25,6 +25,7 @@ struct Kept {
     synced: usize,
     snapshot: Option<(Offset, Bytes)>,
     torn_bytes: u64,
+    generation: u64,
 }
 
 impl Shelf {
@@ -49,6 +50,13 @@ impl Shelf {
         let kept = self.logs.get_mut(&log).unwrap();
         kept.batches.clear();
         kept.synced = 0;
+    }
+
+    /// The batches that a slice names.
+    pub(super) fn resolve(&self, slice: &LogSlice) -> Vec<Bytes> {
+        let kept = &self.logs[&slice.log];
+        let within = kept.batches.iter().filter(|(header, _)| header.next_offset() > slice.from && header.base_offset < slice.upto);
+        within.map(|(_, bytes)| bytes.clone()).collect()
     }
 
     pub(super) fn lose_vote(&mut self) {
@@ -142,7 +150,14 @@ impl Shelf {
                 }
             }
             StorageOp::Configure { .. } => {}
-            StorageOp::Truncate { .. } | StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
+            StorageOp::Truncate { log, to } => {
+                let kept = self.logs.get_mut(&log).unwrap();
+                kept.batches.retain(|(header, _)| header.base_offset < to);
+                kept.synced = kept.batches.len();
+                kept.generation += 1;
+                self.done.push_back(StorageDone::Truncated { log, end_offset: to, generation: Generation(kept.generation) });
+            }
+            StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
         }
     }
 }
@@ -169,7 +184,7 @@ impl Kept {
             tail: self.batches.iter().map(|(header, _)| *header).filter(|header| header.base_offset >= covered).collect(),
             torn_bytes: self.torn_bytes,
             damaged: false,
-            generation: Generation(0),
+            generation: Generation(self.generation),
         }
     }
 }

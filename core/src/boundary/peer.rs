@@ -1,0 +1,290 @@
+//! What nodes tell each other. A message may be lost with its connection, and one that is late may speak of what is over: each names the epoch
+//! that it belongs to. Messages to one node over one lane arrive in the order in which they were sent.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::request::{
+    AlterConfigsRequest, Batch, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest, NewTopic,
+};
+use super::response::Response;
+use super::storage::LogSlice;
+use crate::broker::Endpoint;
+use crate::epoch::{BrokerEpoch, LeaderEpoch, QuorumEpoch};
+use crate::error::ErrorCode;
+use crate::ids::{DirectoryId, IncarnationId, NodeId, TopicPartition};
+use crate::offset::Offset;
+use crate::quorum::QuorumMessage;
+use crate::replica::EpochEnd;
+
+/// A message to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToPeer {
+    /// The node.
+    pub to: NodeId,
+    /// The message.
+    pub message: PeerMessage,
+}
+
+/// A message between nodes. The variants' order is part of the format: add at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerMessage {
+    /// About who leads the metadata quorum.
+    Quorum(QuorumMessage),
+    /// Asks the quorum's leader for records of the metadata log.
+    FetchMetadata(FetchMetadata),
+    /// Answers that.
+    Metadata(FetchedMetadata),
+    /// Asks the controller to decide something.
+    Call(ControllerCall),
+    /// The controller has decided, and what it decided is committed; or the node is not the controller.
+    Decided(ControllerDecision),
+    /// Asks a leader for records of its partitions.
+    FetchPartitions(FetchPartitions),
+    /// Answers that.
+    Partitions(FetchedPartitions),
+}
+
+/// The connection that a message goes over, so that none of a kind waits for another's bulk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Lane {
+    /// Votes, calls and what is asked for: small messages.
+    Control,
+    /// Records of the metadata log and of partitions.
+    Records,
+}
+
+impl PeerMessage {
+    /// The lane that it belongs to.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Quorum(_) | Self::FetchMetadata(_) | Self::Call(_) | Self::Decided(_) | Self::FetchPartitions(_) => Lane::Control,
+            Self::Metadata(_) | Self::Partitions(_) => Lane::Records,
+        }
+    }
+
+    /// The records that it carries, in their order in the message.
+    pub fn records_mut(&mut self) -> impl Iterator<Item = &mut Records> {
+        let (metadata, partitions) = match self {
+            Self::Metadata(fetched) => (fetched.result.as_mut().ok(), None),
+            Self::Partitions(fetched) => (None, Some(fetched.partitions.iter_mut().filter_map(|partition| partition.result.as_mut().ok()))),
+            Self::Quorum(_) | Self::FetchMetadata(_) | Self::Call(_) | Self::Decided(_) | Self::FetchPartitions(_) => (None, None),
+        };
+        metadata.into_iter().chain(partitions.into_iter().flatten())
+    }
+}
+
+/// What a follower wants of the partitions that one node leads. Only what is new since the message before is named: the leader keeps the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchPartitions {
+    /// The follower's run.
+    pub incarnation: IncarnationId,
+    /// The follower's registration (KIP-903).
+    pub broker_epoch: BrokerEpoch,
+    /// Counts the beginnings: a greater number forgets all that was wanted before.
+    pub session: u64,
+    /// The last answer of this session that the follower has taken: the leader sends a few ahead of it.
+    pub taken: u64,
+    /// What is wanted, in place of what was wanted of the same partitions before.
+    pub wanted: Vec<WantedPartition>,
+    /// Of these nothing is wanted any more.
+    pub dropped: Vec<TopicPartition>,
+}
+
+/// What a follower wants of a partition: answered once, when there is something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedPartition {
+    /// The partition.
+    pub id: TopicPartition,
+    /// The epoch whose leader it is for.
+    pub leader_epoch: LeaderEpoch,
+    /// What it wants next: it holds all below.
+    pub fetch_offset: Offset,
+    /// The epoch of the record before that, none if it holds none.
+    pub last_fetched_epoch: Option<LeaderEpoch>,
+    /// What it has on disk.
+    pub durable_offset: Offset,
+    /// The high watermark that it knows of: a greater one is news.
+    pub high_watermark: Offset,
+}
+
+/// A leader's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedPartitions {
+    /// The follower's run.
+    pub incarnation: IncarnationId,
+    /// The session that it belongs to.
+    pub session: u64,
+    /// Its number in the session, from 1.
+    pub sequence: u64,
+    /// What there is to tell.
+    pub partitions: Vec<FetchedReplica>,
+}
+
+/// News of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedReplica {
+    /// The partition.
+    pub id: TopicPartition,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The want that it answers.
+    pub fetch_offset: Offset,
+    /// All below is committed.
+    pub high_watermark: Offset,
+    /// The leader's first offset.
+    pub log_start: Offset,
+    /// The records, or why there are none.
+    pub result: Result<Records, Unfetched>,
+}
+
+/// Why a follower gets no records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unfetched {
+    /// Its log parts from the leader's there.
+    Diverging(EpochEnd),
+    /// It holds less than where the leader's log starts, or more than where that ends.
+    OutOfRange,
+    /// The node leads the partition in another epoch, or not at all.
+    NotLeader,
+}
+
+/// A fetch of the metadata log. One that comes later stands in the place of one that still waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchMetadata {
+    /// The epoch whose leader it is for.
+    pub quorum_epoch: QuorumEpoch,
+    /// The folder that the asking node keeps its log in: only a voter's own counts for a commit.
+    pub directory: DirectoryId,
+    /// What it wants next: it holds all below.
+    pub fetch_offset: Offset,
+    /// The epoch of the record before that, none if it holds none.
+    pub last_fetched_epoch: Option<LeaderEpoch>,
+    /// What it has on disk.
+    pub durable_offset: Offset,
+    /// The high watermark that it knows of: a greater one is told at once.
+    pub high_watermark: Offset,
+}
+
+/// The answer to a fetch of the metadata log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedMetadata {
+    /// The leader's epoch.
+    pub quorum_epoch: QuorumEpoch,
+    /// The fetch that it answers.
+    pub fetch_offset: Offset,
+    /// All below is committed.
+    pub high_watermark: Offset,
+    /// The records; or where the logs part.
+    pub result: Result<Records, EpochEnd>,
+}
+
+/// Records on their way: described when they leave, and batches when they come.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Records {
+    /// None, or what the store is to send.
+    Slice(Option<LogSlice>),
+    /// Whole batches of the metadata log, as they stand there.
+    Metadata(Vec<Bytes>),
+    /// Whole batches of a partition whose CRC and structure are sound, with their offsets and epochs.
+    Data(Vec<Batch>),
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slice(slice) => f.debug_tuple("Slice").field(slice).finish(),
+            Self::Metadata(batches) => write!(f, "{} batches", batches.len()),
+            Self::Data(batches) => write!(f, "{} batches", batches.len()),
+        }
+    }
+}
+
+/// Names a call among those of its caller's incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId(pub u64);
+
+/// Something that the controller is to decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerCall {
+    /// The call.
+    pub id: CallId,
+    /// The run of the node that calls: another run waits for no answer.
+    pub incarnation: IncarnationId,
+    /// What is to be decided.
+    pub command: ControllerCommand,
+}
+
+/// A command for the controller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "those of clients are documented by their structs")]
+pub enum ControllerCommand {
+    CreateTopics(CreateTopicsRequest),
+    CreatePartitions(CreatePartitionsRequest),
+    DeleteTopics(DeleteTopicsRequest),
+    AlterConfigs(AlterConfigsRequest),
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
+    /// Topics that a Metadata request may create, as far as they are missing.
+    AutoCreateTopics(Vec<NewTopic>),
+    /// A broker has started.
+    Register(Registration),
+    /// A broker lives.
+    Heartbeat(Heartbeat),
+    /// A broker needs producer ids.
+    AllocateProducerIds,
+}
+
+/// A broker that has started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// This run of it.
+    pub incarnation: IncarnationId,
+    /// Its data folder.
+    pub directory: DirectoryId,
+    /// Its rack.
+    pub rack: Option<String>,
+    /// Where clients and nodes find it.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A broker's sign of life (KIP-631).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// It has applied the metadata below.
+    pub applied: Offset,
+    /// Whether its logs are open, so that it can lead.
+    pub is_ready: bool,
+    /// Whether it wants to stop, and waits until it leads nothing.
+    pub is_stopping: bool,
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerDecision {
+    /// The call.
+    pub id: CallId,
+    /// The run of the node that called.
+    pub incarnation: IncarnationId,
+    /// Everything that was decided lies below.
+    pub upto: Offset,
+    /// The answer; none if the node is not the controller, or is it no longer.
+    pub answer: Option<ControllerAnswer>,
+}
+
+/// What the controller says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControllerAnswer {
+    /// To a client.
+    Response(Box<Response>),
+    /// It is done, as far as it could be.
+    Done,
+    /// It was refused.
+    Refused(ErrorCode),
+    /// Producer ids from here on, a block of them.
+    ProducerIds(i64),
+}

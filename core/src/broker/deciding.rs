@@ -1,0 +1,150 @@
+//! The controller's side of a call: decided at once, answered once the metadata log has committed what was decided.
+
+use super::Broker;
+use super::calls::Caller;
+use super::timers::Timer;
+use crate::boundary::{
+    AlterConfigsResponse, ControllerAnswer, ControllerCall, ControllerCommand, ControllerDecision, CreatePartitionsResponse,
+    CreateTopicsResponse, DeleteTopicsResponse, Effects, PeerMessage, Response,
+};
+use crate::ids::NodeId;
+use crate::metadata::MetadataRecord;
+use crate::offset::Offset;
+
+/// What a command comes to: records, and what its caller is told once they are committed.
+type Decision = (Vec<MetadataRecord>, ControllerAnswer);
+
+impl Broker {
+    /// Another node calls.
+    pub(super) fn called(&mut self, from: NodeId, call: ControllerCall, effects: &mut Effects) {
+        let ControllerCall { id, incarnation, command } = call;
+        self.decide(Caller { node: from, incarnation, id }, command, effects);
+    }
+
+    /// Decides a command, if this node is the controller.
+    pub(super) fn decide(&mut self, caller: Caller, command: ControllerCommand, effects: &mut Effects) {
+        if self.controller.is_none() {
+            let decision = ControllerDecision { id: caller.id, incarnation: caller.incarnation, upto: Offset::ZERO, answer: None };
+            return self.deliver(caller, decision, effects);
+        }
+        let (records, answer) = self.decision(caller, command);
+        let upto = self.append_decided(&records, effects);
+        let decision = ControllerDecision { id: caller.id, incarnation: caller.incarnation, upto, answer: Some(answer) };
+        self.decided.hold(upto, (caller, decision));
+        self.watch_sessions();
+        self.finish_committed(effects);
+    }
+
+    fn decision(&mut self, caller: Caller, command: ControllerCommand) -> Decision {
+        let controller = self.controller.as_mut().expect("the caller checked that it is here");
+        match command {
+            ControllerCommand::CreateTopics(request) => {
+                let (records, topics) = controller.create_topics(&request.topics, &self.configs, &mut self.random);
+                checked(request.validate_only, records, Response::CreateTopics(CreateTopicsResponse { topics }))
+            }
+            ControllerCommand::CreatePartitions(request) => {
+                let (records, topics) = controller.create_partitions(&request.topics);
+                let topics = topics.into_iter().map(|(topic, outcome)| (topic, outcome.err())).collect();
+                checked(request.validate_only, records, Response::CreatePartitions(CreatePartitionsResponse { topics }))
+            }
+            ControllerCommand::DeleteTopics(request) => {
+                let is_enabled = self.configs.boolean("delete.topic.enable");
+                let (records, topics) = controller.delete_topics(&request.topics, is_enabled);
+                let topics = [request.misnamed.as_slice(), &topics].concat();
+                checked(false, records, Response::DeleteTopics(DeleteTopicsResponse { topics }))
+            }
+            ControllerCommand::AlterConfigs(request) => {
+                let (records, resources) = controller.alter_configs(&request.resources, caller.node, &self.configs);
+                checked(request.validate_only, records, Response::AlterConfigs(AlterConfigsResponse { resources }))
+            }
+            ControllerCommand::IncrementalAlterConfigs(request) => {
+                let (records, resources) = controller.incremental_alter_configs(&request.resources, caller.node, &self.configs);
+                checked(request.validate_only, records, Response::AlterConfigs(AlterConfigsResponse { resources }))
+            }
+            ControllerCommand::AutoCreateTopics(topics) => {
+                let missing: Vec<_> =
+                    topics.into_iter().filter(|topic| !controller.image().topic_ids.contains_key(&topic.name)).collect();
+                (controller.create_topics(&missing, &self.configs, &mut self.random).0, ControllerAnswer::Done)
+            }
+            ControllerCommand::Register(registration) => {
+                refusable(controller.register_broker(caller.node, registration, self.now.monotonic), ControllerAnswer::Done)
+            }
+            ControllerCommand::Heartbeat(heartbeat) => {
+                refusable(controller.heartbeat(caller.node, &heartbeat, self.now.monotonic), ControllerAnswer::Done)
+            }
+            ControllerCommand::AllocateProducerIds => match controller.allocate_producer_ids() {
+                Ok((first, record)) => (vec![record], ControllerAnswer::ProducerIds(first)),
+                Err(error) => (Vec::new(), ControllerAnswer::Refused(error.code)),
+            },
+        }
+    }
+
+    /// Appends what the controller decided by itself.
+    pub(super) fn decide_alone(&mut self, records: &[MetadataRecord], effects: &mut Effects) {
+        self.append_decided(records, effects);
+    }
+
+    /// Appends what the controller decided and replays it into the controller's state. Returns the log's end.
+    fn append_decided(&mut self, records: &[MetadataRecord], effects: &mut Effects) -> Offset {
+        let metadata = self.metadata.as_mut().expect("a controller has its log");
+        let controller = self.controller.as_mut().expect("only the controller decides records");
+        if !records.is_empty() {
+            let (first, storage) = metadata.append(records, self.quorum.quorum_epoch(), self.now.wall);
+            effects.storage.extend(storage);
+            for (record, offset) in records.iter().zip(first.0..) {
+                controller.replay(Offset(offset), record);
+            }
+        }
+        metadata.log().end()
+    }
+
+    /// Lets answers leave whose decisions are committed.
+    pub(super) fn finish_committed(&mut self, effects: &mut Effects) {
+        let Some(high_watermark) = self.metadata.as_ref().map(crate::metadata::MetadataLog::high_watermark) else { return };
+        while let Some((caller, decision)) = self.decided.pop_committed(high_watermark) {
+            self.deliver(caller, decision, effects);
+        }
+    }
+
+    /// Brings an answer to whoever called.
+    pub(super) fn deliver(&mut self, caller: Caller, decision: ControllerDecision, effects: &mut Effects) {
+        if caller.node == self.settings.node {
+            self.decision_came(decision, effects);
+        } else {
+            effects.tell(caller.node, PeerMessage::Decided(decision));
+        }
+    }
+
+    /// Brokers that have been silent for too long are fenced.
+    pub(super) fn fence_silent(&mut self, effects: &mut Effects) {
+        let me = self.settings.node;
+        let Some(controller) = &mut self.controller else { return };
+        let records = controller.fence_silent(me, self.now.monotonic);
+        if !records.is_empty() {
+            effects.mark(crate::boundary::Mark::BrokerFenced);
+        }
+        self.decide_alone(&records, effects);
+        self.watch_sessions();
+    }
+
+    /// Sets the timer for the session that ends first.
+    pub(super) fn watch_sessions(&mut self) {
+        match self.controller.as_ref().and_then(|controller| controller.next_session_end(self.settings.node)) {
+            Some(at) => self.timers.set(Timer::Sessions, at),
+            None => self.timers.cancel(&Timer::Sessions),
+        }
+    }
+}
+
+/// A decision that is only tried leaves no records.
+fn checked(is_trial: bool, records: Vec<MetadataRecord>, response: Response) -> Decision {
+    let records = if is_trial { Vec::new() } else { records };
+    (records, ControllerAnswer::Response(Box::new(response)))
+}
+
+fn refusable(decided: Result<Vec<MetadataRecord>, crate::error::ErrorCode>, done: ControllerAnswer) -> Decision {
+    match decided {
+        Ok(records) => (records, done),
+        Err(code) => (Vec::new(), ControllerAnswer::Refused(code)),
+    }
+}

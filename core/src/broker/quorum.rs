@@ -1,0 +1,123 @@
+//! This node's part in the metadata quorum, and what follows when the leader changes.
+
+use super::Broker;
+use super::timers::Timer;
+use crate::boundary::{Effects, ElectionState, Mark, PeerMessage, StorageOp};
+use crate::controller::Controller;
+use crate::epoch::{LeaderEpoch, QuorumEpoch};
+use crate::ids::NodeId;
+use crate::metadata::MetadataLog;
+use crate::quorum::{LogEnd, Moment, Outcome, Quorum, QuorumMessage, Role};
+use crate::time::Wait;
+
+impl Broker {
+    /// Takes part in the quorum once vote and log are read.
+    pub(super) fn join_quorum(&mut self, last: Option<&ElectionState>, effects: &mut Effects) {
+        let in_log = self.last_metadata_epoch();
+        self.drive_quorum(effects, |quorum, _, moment| quorum.start(last, in_log, moment));
+    }
+
+    pub(super) fn vote_kept(&mut self, kept: &ElectionState, effects: &mut Effects) {
+        self.drive_quorum(effects, |quorum, log_end, moment| quorum.kept(kept, log_end, moment));
+    }
+
+    pub(super) fn quorum_said(&mut self, from: NodeId, message: QuorumMessage, effects: &mut Effects) {
+        self.drive_quorum(effects, |quorum, log_end, moment| quorum.receive(from, message, log_end, moment));
+    }
+
+    pub(super) fn quorum_timed_out(&mut self, effects: &mut Effects) {
+        self.drive_quorum(effects, |quorum, log_end, moment| quorum.timed_out(log_end, moment));
+    }
+
+    pub(super) fn leave_quorum(&mut self, effects: &mut Effects) {
+        self.drive_quorum(effects, |quorum, _, moment| quorum.stop(moment));
+    }
+
+    pub(super) fn quorum_connection_lost(&mut self, to: NodeId, effects: &mut Effects) {
+        self.drive_quorum(effects, |quorum, _, moment| {
+            quorum.connection_lost(to, moment);
+            Outcome::default()
+        });
+    }
+
+    /// Lets the quorum take an event, and does what follows. Before its log is read a node has nothing to say.
+    fn drive_quorum(&mut self, effects: &mut Effects, event: impl FnOnce(&mut Quorum, LogEnd, &mut Moment<'_>) -> Outcome) {
+        let Some(log_end) = self.metadata.as_ref().filter(|metadata| metadata.unread().is_none()).map(log_end) else { return };
+        let before = self.quorum.known();
+        let was_asking = matches!(self.quorum.role(), Role::Prospective(_));
+        let mut moment = Moment { now: self.now.monotonic, random: &mut self.random };
+        let Outcome { keep, messages } = event(&mut self.quorum, log_end, &mut moment);
+        effects.storage.extend(keep.map(StorageOp::KeepElection));
+        messages.into_iter().for_each(|(to, message)| effects.tell(to, PeerMessage::Quorum(message)));
+        self.timers.set(Timer::Quorum, self.quorum.deadline());
+
+        let known = self.quorum.known();
+        if was_asking && known.quorum_epoch == before.quorum_epoch && matches!(self.quorum.role(), Role::Follower(_)) {
+            effects.mark(Mark::PreVoteRefused);
+        }
+        if known == before {
+            return;
+        }
+        if before.leader == Some(self.settings.node) {
+            self.step_down(effects);
+        }
+        match known.leader {
+            Some(leader) if leader == self.settings.node => self.lead(effects),
+            Some(_) => self.follow_leader(effects),
+            None => self.metadata_sync.forget(),
+        }
+    }
+
+    /// Begins to lead: it decides from here on, on all that its log holds.
+    fn lead(&mut self, effects: &mut Effects) {
+        let Some(metadata) = &mut self.metadata else { return };
+        let mut image = self.image.clone();
+        for (offset, record) in metadata.unapplied() {
+            image.replay(*offset, record);
+        }
+        let session_timeout = Wait::from_ms(self.configs.whole("broker.session.timeout.ms"));
+        let controller = Controller::new(image, session_timeout, self.now.monotonic);
+        let bootstrap = controller.bootstrap(&self.settings.features);
+        self.controller = Some(controller);
+        let voters = self.quorum.voters().iter().collect();
+        let entry =
+            metadata.append_leader_change(self.quorum.quorum_epoch(), self.settings.node, voters, self.quorum.granting_voters(), self.now.wall);
+        effects.storage.push(entry);
+        self.metadata_sync.forget();
+        self.decide_alone(&bootstrap, effects);
+        self.watch_sessions();
+        self.resend_calls(effects);
+    }
+
+    /// Leads no longer: what it decided may be committed by the next leader, or never.
+    fn step_down(&mut self, effects: &mut Effects) {
+        self.controller = None;
+        self.timers.cancel(&Timer::Sessions);
+        if let Some(metadata) = &mut self.metadata {
+            metadata.step_down();
+        }
+        if matches!(self.quorum.role(), Role::Resigned(_)) {
+            effects.mark(Mark::LeaderResigned);
+        }
+        let abandoned: Vec<_> = self.decided.abandon().collect();
+        if !abandoned.is_empty() {
+            effects.mark(Mark::DecisionsAbandoned);
+        }
+        for (caller, decision) in abandoned {
+            self.deliver(caller, crate::boundary::ControllerDecision { answer: None, ..decision }, effects);
+        }
+        self.release_metadata_fetches(effects);
+    }
+
+    /// The epoch of the metadata log's last entry: a vote that was lost must not let an older one begin.
+    fn last_metadata_epoch(&self) -> Option<QuorumEpoch> {
+        let last = self.metadata.as_ref()?.log().epochs().latest()?;
+        Some(QuorumEpoch(last.leader_epoch.0))
+    }
+}
+
+fn log_end(metadata: &MetadataLog) -> LogEnd {
+    let log = metadata.log();
+    let leader_epoch = log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.leader_epoch);
+    LogEnd { leader_epoch, end_offset: log.end() }
+}

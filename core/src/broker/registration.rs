@@ -1,0 +1,60 @@
+//! This broker's place in the cluster: it registers, and tells the controller now and then that it lives (KIP-631).
+
+use super::Broker;
+use super::calls::Purpose;
+use super::lifecycle::Stage;
+use super::timers::Timer;
+use crate::boundary::{ControllerAnswer, ControllerCommand, Effects, Heartbeat, Registration};
+use crate::time::Wait;
+
+impl Broker {
+    /// Asks to be a broker of the cluster.
+    pub(super) fn register(&mut self, effects: &mut Effects) {
+        let registration = Registration {
+            incarnation: self.settings.incarnation,
+            directory: self.settings.directory,
+            rack: self.settings.rack.clone(),
+            endpoints: self.settings.endpoints.clone(),
+        };
+        self.call(Purpose::Registration, ControllerCommand::Register(registration), None, effects);
+    }
+
+    pub(super) fn registration_answered(&mut self, answer: &ControllerAnswer, effects: &mut Effects) {
+        if let ControllerAnswer::Refused(code) = answer {
+            effects.error(format!("the controller does not take node {} for a broker ({code:?}), and is asked again", self.settings.node));
+        }
+        self.schedule_heartbeat();
+    }
+
+    /// Tells the controller that this broker lives; asks again to be one, where it is none.
+    pub(super) fn heartbeat(&mut self, effects: &mut Effects) {
+        let registered = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
+        let (Some(broker), Some(metadata)) = (registered, &self.metadata) else {
+            if matches!(self.stage, Stage::Registering) && !self.calls.are_for(&Purpose::Registration) {
+                self.register(effects);
+            }
+            return self.schedule_heartbeat();
+        };
+        let heartbeat = Heartbeat {
+            broker_epoch: broker.broker_epoch,
+            applied: metadata.high_watermark(),
+            is_ready: matches!(self.stage, Stage::Unfencing | Stage::Serving),
+            is_stopping: self.is_stopping(),
+        };
+        if !self.calls.are_for(&Purpose::Heartbeat) {
+            self.call(Purpose::Heartbeat, ControllerCommand::Heartbeat(heartbeat), None, effects);
+        }
+        self.schedule_heartbeat();
+    }
+
+    pub(super) fn heartbeat_answered(&mut self, answer: &ControllerAnswer, effects: &mut Effects) {
+        if let ControllerAnswer::Refused(code) = answer {
+            effects.error(format!("the controller does not know this run of node {} ({code:?})", self.settings.node));
+        }
+    }
+
+    fn schedule_heartbeat(&mut self) {
+        let interval = Wait::from_ms(self.configs.whole("broker.heartbeat.interval.ms"));
+        self.timers.set(Timer::Heartbeat, self.now.monotonic.after(interval));
+    }
+}

@@ -1,0 +1,48 @@
+//! Which brokers are alive, as far as the controller hears. Not in the log: a new controller gives everyone a session's time.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::NodeId;
+use crate::time::{Monotonic, Wait};
+
+/// When each broker that is not fenced was last heard of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sessions {
+    ends: BTreeMap<NodeId, Monotonic>,
+}
+
+impl Sessions {
+    /// A broker lives.
+    pub(super) fn renew(&mut self, node: NodeId, now: Monotonic, timeout: Wait) {
+        self.ends.insert(node, now.after(timeout));
+    }
+
+    /// A broker may be gone: it has until `at` to show that it is not.
+    pub(super) fn shorten(&mut self, node: NodeId, at: Monotonic) {
+        if let Some(end) = self.ends.get_mut(&node) {
+            *end = at.min(*end);
+        }
+    }
+
+    /// A broker is fenced.
+    pub(super) fn end(&mut self, node: NodeId) {
+        self.ends.remove(&node);
+    }
+
+    /// Brokers whose sessions have ended.
+    pub(super) fn ended(&self, now: Monotonic) -> Vec<NodeId> {
+        self.ends.iter().filter(|(_, end)| **end <= now).map(|(node, _)| *node).collect()
+    }
+
+    /// The session that ends first, but for that of the controller's own node.
+    pub(super) fn next_end(&self, me: NodeId) -> Option<Monotonic> {
+        self.ends.iter().filter(|(node, _)| **node != me).map(|(_, end)| *end).min()
+    }
+
+    /// Gives everyone more time: the controller has not been able to hear anybody.
+    pub(super) fn extend(&mut self, now: Monotonic, timeout: Wait) {
+        self.ends.values_mut().for_each(|end| *end = now.after(timeout));
+    }
+}
