@@ -70,19 +70,38 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Self { reader, buffer: BytesMut::new(), bytes_max, last_body_bytes: 0 }
     }
 
-    /// Waits for the next frame's length, `None` when the stream has ended between two frames.
+    /// Reads frames of up to `bytes_max` bytes from what [`into_parts`](Self::into_parts) gave.
+    pub fn from_parts(reader: R, buffer: BytesMut, bytes_max: u32) -> Self {
+        Self { reader, buffer, bytes_max, last_body_bytes: 0 }
+    }
+
+    /// The reader, and what was read of it and not taken.
+    pub fn into_parts(self) -> (R, BytesMut) {
+        (self.reader, self.buffer)
+    }
+
+    /// Waits for the bytes of the next frame's length, and takes nothing; `None` when the stream has ended between two frames. May be dropped
+    /// before it is done and called again.
     ///
     /// # Errors
     /// [`FrameError`]: nothing more can be read from this stream.
-    pub async fn length(&mut self) -> Result<Option<u32>, FrameError> {
+    pub async fn first_word(&mut self) -> Result<Option<[u8; LENGTH_BYTES]>, FrameError> {
         while self.buffer.len() < LENGTH_BYTES {
             self.buffer.reserve(READ_AHEAD_BYTES);
             if self.reader.read_buf(&mut self.buffer).await? == 0 {
                 return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Truncated) };
             }
         }
-        let prefix = self.buffer.first_chunk::<LENGTH_BYTES>().expect("as many bytes were read");
-        let claimed = i32::from_be_bytes(*prefix);
+        Ok(self.buffer.first_chunk().copied())
+    }
+
+    /// Waits for the next frame's length, `None` when the stream has ended between two frames.
+    ///
+    /// # Errors
+    /// [`FrameError`]: nothing more can be read from this stream.
+    pub async fn length(&mut self) -> Result<Option<u32>, FrameError> {
+        let Some(prefix) = self.first_word().await? else { return Ok(None) };
+        let claimed = i32::from_be_bytes(prefix);
         let length = u32::try_from(claimed).map_err(|_| FrameError::Negative(claimed))?;
         if length > self.bytes_max {
             return Err(FrameError::TooLarge { length, bytes_max: self.bytes_max });

@@ -7,4 +7,5 @@ pub mod client;
 pub mod frame;
 pub mod kafka;
 pub mod limits;
+pub mod peer;
 pub mod records;

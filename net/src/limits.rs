@@ -22,3 +22,9 @@ pub const DECOMPRESSED_REQUEST_BYTES_MAX: usize = 1 << 30;
 
 /// Records of one batch that an answer names as being at fault.
 pub const RECORD_ERRORS_MAX: usize = 1_000;
+
+/// Bytes of a frame between nodes. One batch has to fit, whatever its topic allows (`max.message.bytes`), and what a follower asks for at once.
+pub const PEER_FRAME_BYTES_MAX: u32 = 256 << 20;
+
+/// Bytes of a frame before a node is let in.
+pub const PEER_HANDSHAKE_BYTES_MAX: u32 = 1 << 10;
