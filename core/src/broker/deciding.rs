@@ -62,8 +62,7 @@ impl Broker {
                 checked(request.validate_only, records, Response::AlterConfigs(AlterConfigsResponse { resources }))
             }
             ControllerCommand::AutoCreateTopics(topics) => {
-                let missing: Vec<_> =
-                    topics.into_iter().filter(|topic| !controller.image().topic_ids.contains_key(&topic.name)).collect();
+                let missing: Vec<_> = topics.into_iter().filter(|topic| !controller.image().topic_ids.contains_key(&topic.name)).collect();
                 (controller.create_topics(&missing, &self.configs, &mut self.random).0, ControllerAnswer::Done)
             }
             ControllerCommand::Register(registration) => {

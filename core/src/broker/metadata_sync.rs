@@ -102,8 +102,7 @@ impl Broker {
         let (Some(fetch), Some(metadata)) = (self.metadata_sync.parked.get(&to).copied(), &self.metadata) else { return };
         let (from, upto) = (fetch.fetch_offset, metadata.log().written());
         if from < upto || fetch.high_watermark < metadata.high_watermark().min(fetch.fetch_offset) {
-            let slice =
-                LogSlice { log: LogId::Metadata, generation: metadata.log().generation(), from, upto, bytes_max: METADATA_READ_BYTES };
+            let slice = LogSlice { log: LogId::Metadata, generation: metadata.log().generation(), from, upto, bytes_max: METADATA_READ_BYTES };
             self.answer_metadata(to, &fetch, Ok((from < upto).then_some(slice)), effects);
         }
     }

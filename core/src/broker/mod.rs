@@ -40,16 +40,14 @@ use self::produce::ProduceJoin;
 use self::producer_ids::ProducerIds;
 use self::timers::Timer;
 pub use self::view::View;
-use crate::boundary::{
-    ControllerCommand, ControllerDecision, Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef,
-};
+use crate::boundary::{ControllerCommand, ControllerDecision, Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef};
 use crate::config::BrokerConfigs;
 use crate::controller::Controller;
 use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
-use crate::limits::ALTER_CONFIGS_MS_MAX;
 use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicPartition};
+use crate::limits::ALTER_CONFIGS_MS_MAX;
 use crate::metadata::{Image, MetadataLog};
 use crate::partition::{Partition, requests_of};
 use crate::quorum::{Quorum, QuorumTimeouts, Voters};

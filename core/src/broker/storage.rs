@@ -56,7 +56,7 @@ impl Broker {
                 }
             }
             // Nothing is asked for that these would answer, or nobody waits for the answer.
-             StorageDone::Removed { .. } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
+            StorageDone::Removed { .. } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
         }
     }
 

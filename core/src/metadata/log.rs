@@ -144,7 +144,9 @@ impl MetadataLog {
         for batch in batches {
             let header = BatchHeader::parse(batch).map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
             if self.log.epochs().latest().is_some_and(|latest| latest.leader_epoch > header.leader_epoch) {
-                return Err(format!("a metadata batch at {} is of epoch {}, and a later one is in the log", self.loaded, header.leader_epoch).into());
+                return Err(
+                    format!("a metadata batch at {} is of epoch {}, and a later one is in the log", self.loaded, header.leader_epoch).into()
+                );
             }
             self.read(std::slice::from_ref(batch))?;
             let placed = self.log.append(&header, header.leader_epoch, now);

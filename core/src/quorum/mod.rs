@@ -275,7 +275,9 @@ impl Quorum {
     pub fn granting_voters(&self) -> Vec<Voter> {
         match &self.role {
             Role::Leader(leader) => leader.granting.clone(),
-            Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Follower(_) | Role::Resigned(_) | Role::Failed => Vec::new(),
+            Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Follower(_) | Role::Resigned(_) | Role::Failed => {
+                Vec::new()
+            }
         }
     }
 

@@ -144,13 +144,8 @@ fn votes_that_were_asked_beforehand_elect_nobody() {
 #[test]
 fn an_answer_leaves_once_the_vote_is_on_disk() {
     let mut member = Member::of(3);
-    let request = VoteRequest {
-        quorum_epoch: QuorumEpoch(2),
-        candidate: voter(2),
-        voter: voter(1),
-        log_end: log_end(1, 10),
-        is_pre_vote: false,
-    };
+    let request =
+        VoteRequest { quorum_epoch: QuorumEpoch(2), candidate: voter(2), voter: voter(1), log_end: log_end(1, 10), is_pre_vote: false };
     let outcome = member.receive(2, QuorumMessage::Vote(request));
     assert!(outcome.messages.is_empty());
     assert_eq!(outcome.keep.as_ref().unwrap().voted_for, Some(voter(2)));
@@ -187,13 +182,8 @@ fn nobody_votes_for_a_log_that_misses_something() {
 fn a_voter_that_was_formatted_anew_gives_no_vote() {
     let mut member = Member::of(3);
     let other_folder = Voter { directory: DirectoryId(Uuid([99; 16])), ..voter(1) };
-    let request = VoteRequest {
-        quorum_epoch: QuorumEpoch(7),
-        candidate: voter(2),
-        voter: other_folder,
-        log_end: log_end(1, 10),
-        is_pre_vote: false,
-    };
+    let request =
+        VoteRequest { quorum_epoch: QuorumEpoch(7), candidate: voter(2), voter: other_folder, log_end: log_end(1, 10), is_pre_vote: false };
     let outcome = member.receive(2, QuorumMessage::Vote(request));
     assert_eq!((outcome.keep.is_none(), votes(&outcome)[0].is_granted), (true, false));
 }
