@@ -6,7 +6,7 @@
 
 use std::io;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -93,6 +93,18 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
         }
         Ok(self.buffer.first_chunk().copied())
+    }
+
+    /// As [`first_word`](Self::first_word), and takes it.
+    ///
+    /// # Errors
+    /// [`FrameError`]: nothing more can be read from this stream.
+    pub async fn take_word(&mut self) -> Result<Option<[u8; LENGTH_BYTES]>, FrameError> {
+        let word = self.first_word().await?;
+        if word.is_some() {
+            self.buffer.advance(LENGTH_BYTES);
+        }
+        Ok(word)
     }
 
     /// Waits for the next frame's length, `None` when the stream has ended between two frames.

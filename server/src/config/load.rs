@@ -132,6 +132,7 @@ impl Checked {
             node,
             rack: values.text("broker.rack"),
             voters,
+            inter_broker_listener: self.text("inter.broker.listener.name").map(|name| name.trim().to_ascii_uppercase()),
             log_directory: data_dir.display().to_string(),
             data_dir,
             listeners,
@@ -257,7 +258,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::ServeArgs;
+    use crate::config::{HostPort, ServeArgs};
 
     /// A file as the harness of Kafka's own tests writes it, by `java.util.Properties.store`.
     const KAFKAS_TESTS: &str = "\
@@ -296,7 +297,8 @@ mod tests {
     fn the_file_of_kafkas_own_tests_is_understood() {
         let (settings, warnings) = load_text("server.properties", KAFKAS_TESTS).unwrap();
         assert_eq!(settings.node, NodeId(0));
-        assert_eq!(settings.voters, Voters::Static);
+        assert_eq!(settings.voters, Voters::Static([(NodeId(0), HostPort { host: "localhost".into(), port: 29393 })].into()));
+        assert_eq!(settings.inter_broker_listener.as_deref(), Some("EXTERNAL"));
         assert_eq!(settings.data_dir, Path::new("/tmp/conformance/node0/data"));
         let listeners: Vec<_> = settings.listeners.iter().map(|one| (one.name.as_str(), one.bind.as_str(), one.is_controller)).collect();
         assert_eq!(listeners, [("EXTERNAL", "localhost:29392", false), ("CONTROLLER", "localhost:29393", true)]);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use gracchus_core::broker::BrokerSettings;
-use gracchus_core::ids::{IncarnationId, NodeId};
+use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId};
+use gracchus_core::quorum;
+use gracchus_core::record::Voter;
 
-use super::Voters;
+use super::{HostPort, Voters};
 use crate::format::DataFolder;
 use crate::store::StoreSettings;
 
@@ -20,8 +22,10 @@ pub struct OperatorSettings {
     pub node: NodeId,
     /// `broker.rack`.
     pub rack: Option<String>,
-    /// How the quorum's one voter is named.
+    /// How the quorum's voters are named.
     pub voters: Voters,
+    /// `inter.broker.listener.name`: the listener by which other nodes find a broker that does not vote, the first if there is none.
+    pub inter_broker_listener: Option<String>,
     /// Where the node listens.
     pub listeners: Vec<ListenerSettings>,
     /// The data folder.
@@ -52,6 +56,7 @@ impl OperatorSettings {
     /// The settings of a node on its formatted folder.
     #[must_use]
     pub fn on(self, folder: DataFolder, incarnation: IncarnationId, seed: [u8; 32]) -> NodeSettings {
+        let (voters, addresses) = self.quorum(&folder);
         let broker = BrokerSettings {
             node: self.node,
             cluster_id: folder.cluster_id,
@@ -61,12 +66,14 @@ impl OperatorSettings {
             endpoints: Vec::new(),
             configs: self.configs,
             log_directory: self.log_directory,
+            voters,
             features: folder.features,
             seed,
         };
         NodeSettings {
             broker,
             listeners: self.listeners,
+            peers: PeerSettings { voters: addresses, inter_broker_listener: self.inter_broker_listener },
             data_dir: self.data_dir,
             limits: self.limits,
             store: self.store,
@@ -74,6 +81,34 @@ impl OperatorSettings {
             http: self.http,
         }
     }
+
+    /// Who votes, and where the voters are. Of voters that the settings name only the node's own folder is known. What a folder was formatted
+    /// with comes before the settings, as in Kafka: it was one decision for all.
+    fn quorum(&self, folder: &DataFolder) -> (quorum::Voters, BTreeMap<NodeId, HostPort>) {
+        let own = Voter { node: self.node, directory: folder.directory };
+        if !folder.voters.is_empty() {
+            let voters = folder.voters.iter().map(|(&node, voter)| Voter { node, directory: voter.directory }).collect();
+            let addresses = folder.voters.iter().map(|(&node, voter)| (node, voter.address.clone())).collect();
+            return (voters, addresses);
+        }
+        match &self.voters {
+            Voters::Static(addresses) => {
+                let unknown = |&node: &NodeId| Voter { node, directory: DirectoryId::default() };
+                let voters = addresses.keys().map(|node| if *node == own.node { own } else { unknown(node) }).collect();
+                (voters, addresses.clone())
+            }
+            Voters::Formatted => ([own].into_iter().collect(), BTreeMap::new()),
+        }
+    }
+}
+
+/// Where other nodes are found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerSettings {
+    /// Where the voters are. Other brokers register where they are.
+    pub voters: BTreeMap<NodeId, HostPort>,
+    /// The listener by which those are found, the first if none is named.
+    pub inter_broker_listener: Option<String>,
 }
 
 /// A node's settings, complete and checked.
@@ -83,6 +118,8 @@ pub struct NodeSettings {
     pub broker: BrokerSettings,
     /// Where the node listens.
     pub listeners: Vec<ListenerSettings>,
+    /// Where other nodes are.
+    pub peers: PeerSettings,
     /// The data folder.
     pub data_dir: PathBuf,
     /// What connections may use.

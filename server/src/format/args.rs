@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gracchus_core::ids::{DirectoryId, NodeId, Uuid};
 
 use super::folder::{Wanted, format_as};
-use super::{FormatError, Formatted};
-use crate::config::{OperatorSettings, Voters};
+use super::{FormatError, Formatted, voters};
+use crate::config::OperatorSettings;
 
 /// Make a data folder: give it a cluster and an id of its own, and the feature levels that the cluster starts with.
 ///
@@ -32,7 +31,7 @@ pub struct FormatArgs {
     /// Make this node the one controller of a new cluster, whose voters are kept in its metadata.
     #[arg(long, short, group = "controllers")]
     pub standalone: bool,
-    /// The controllers of a new cluster, ID@HOST:PORT:DIRECTORY each: today this node alone.
+    /// The controllers of a new cluster, ID@HOST:PORT:DIRECTORY each, with commas between them.
     #[arg(long, short = 'I', value_name = "LIST", group = "controllers")]
     pub initial_controllers: Option<String>,
     /// Make a node that joins the controllers of others (not kept yet).
@@ -60,37 +59,21 @@ impl FormatArgs {
             return Err(FormatError::NoControllers);
         }
         let is_told = self.standalone || self.initial_controllers.is_some();
-        if is_told && settings.voters == Voters::Static {
+        if is_told && settings.voters.are_static() {
             return Err(FormatError::VotersTwice);
         }
-        let directory = self.initial_controllers.as_deref().map(|given| {
-            let refuse = |reason: &str| FormatError::Controllers { given: given.to_owned(), reason: reason.to_owned() };
-            only_controller(given, settings.node).map_err(refuse)
-        });
+        let voters = self
+            .initial_controllers
+            .as_deref()
+            .map(|given| voters::parse(given, settings.node).map_err(|reason| FormatError::Controllers { given: given.to_owned(), reason }));
         Ok(Wanted {
             cluster_id: self.cluster_id.clone(),
-            directory: directory.transpose()?,
+            voters: voters.transpose()?.unwrap_or_default(),
             features: self.features.clone(),
             release: self.release_version.clone(),
-            has_formatted_voters: settings.voters == Voters::Formatted,
+            has_formatted_voters: !settings.voters.are_static(),
         })
     }
-}
-
-/// The directory of `ID@HOST:PORT:DIRECTORY`, the one controller.
-fn only_controller(given: &str, node: NodeId) -> Result<DirectoryId, &'static str> {
-    if given.contains(',') {
-        return Err("a quorum of several is not kept yet");
-    }
-    let (id, address) = given.split_once('@').ok_or("it has no @")?;
-    if id.parse() != Ok(node.0) {
-        return Err("it is another node");
-    }
-    let (address, directory) = address.rsplit_once(':').ok_or("it has no directory")?;
-    if !address.contains(':') {
-        return Err("it has no port, or no directory");
-    }
-    Uuid::parse(directory).map(DirectoryId).ok_or("its directory is no id")
 }
 
 #[cfg(test)]
@@ -142,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path(), "");
         let given = |text: &str| FormatArgs { initial_controllers: Some(text.to_owned()), ..FormatArgs::default() };
-        for text in ["1@localhost:9093", "1@localhost:JEXY6aqzQY-32P5TStzaFg", "2@localhost:9093:JEXY6aqzQY-32P5TStzaFg", "1@a:1:b,2@a:1:c"] {
+        for text in ["1@localhost:9093", "1@localhost:JEXY6aqzQY-32P5TStzaFg", "2@localhost:9093:JEXY6aqzQY-32P5TStzaFg"] {
             assert!(matches!(given(text).run(&settings).unwrap_err(), FormatError::Controllers { .. }), "{text}");
         }
         let formatted = given("1@localhost:9093:JEXY6aqzQY-32P5TStzaFg").run(&settings).unwrap();

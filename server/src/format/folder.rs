@@ -9,7 +9,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use thiserror::Error;
 
 use super::features::{release_name, starting_levels};
-use super::{Features, UnsupportedFeature, meta};
+use super::{Features, FormattedVoters, UnsupportedFeature, meta};
 use crate::config::{OperatorSettings, Voters};
 use crate::store::LOCK;
 
@@ -33,6 +33,8 @@ pub struct DataFolder {
     pub directory: DirectoryId,
     /// Feature levels that the cluster starts with.
     pub features: Features,
+    /// The voters that it was formatted with, if it was.
+    pub voters: FormattedVoters,
 }
 
 /// How formatting ended.
@@ -138,13 +140,25 @@ pub enum FormatError {
     /// Voters in the settings and on the command line.
     #[error("controller.quorum.voters names the voters already: --standalone and --initial-controllers can't")]
     VotersTwice,
-    /// Controllers that are not this node.
-    #[error("--initial-controllers {given}: {reason}; allowed: ID@HOST:PORT:DIRECTORY of this node alone")]
+    /// Controllers that can't be.
+    #[error("--initial-controllers {given}: {reason}; allowed: ID@HOST:PORT:DIRECTORY, with commas between them")]
     Controllers {
         /// What was given.
         given: String,
         /// Why it is refused.
         reason: String,
+    },
+    /// One of several nodes, which alone can't know what cluster they make.
+    #[error(
+        "{} is not formatted, and the quorum has {voters} voters, which have to agree on one cluster: \
+        gracchus format --config FILE --cluster-id ID on each of them, with the same id",
+        path.display()
+    )]
+    Unformatted {
+        /// The folder.
+        path: PathBuf,
+        /// How many voters there are.
+        voters: usize,
     },
     /// A node that waits for a quorum of others.
     #[error("--no-initial-controllers makes a node that joins the controllers of others, which is not kept yet")]
@@ -156,8 +170,8 @@ pub enum FormatError {
 pub(super) struct Wanted {
     /// The cluster; a new one if none is said.
     pub(super) cluster_id: Option<String>,
-    /// The folder's id; a new one if none is said.
-    pub(super) directory: Option<DirectoryId>,
+    /// The quorum's voters, this node among them with its folder's id, if they are to be kept in the folder. Otherwise that has a new id.
+    pub(super) voters: FormattedVoters,
     /// `NAME=LEVEL` each.
     pub(super) features: Vec<String>,
     /// The release whose feature levels are the defaults.
@@ -178,7 +192,7 @@ pub(super) fn format_as(settings: &OperatorSettings, wanted: &Wanted) -> Result<
         // Kafka takes any text for a cluster id, but its own tools make such ids, and clients may expect them.
         Uuid::parse(id).ok_or_else(|| FormatError::BadClusterId(id.clone()))?;
     }
-    let already = |(identity, _): (Identity, Features)| {
+    let already = |(identity, _): Found| {
         check_owner(&path, &identity, settings.node, wanted.cluster_id.as_deref())?;
         Ok(Formatted::Already { path: path.clone(), identity })
     };
@@ -191,9 +205,9 @@ pub(super) fn format_as(settings: &OperatorSettings, wanted: &Wanted) -> Result<
         return already(found);
     }
     let cluster_id = wanted.cluster_id.clone().unwrap_or_else(|| random_uuid().to_string());
-    let directory = wanted.directory.unwrap_or_else(|| DirectoryId(random_uuid()));
+    let directory = wanted.voters.get(&settings.node).map_or_else(|| DirectoryId(random_uuid()), |own| own.directory);
     let identity = Identity { cluster_id, node: settings.node, directory };
-    create(&path, &identity, &features).map_err(|error| FormatError::Io { path: path.clone(), error })?;
+    create(&path, &identity, &features, &wanted.voters).map_err(|error| FormatError::Io { path: path.clone(), error })?;
     Ok(Formatted::New { path, identity, features })
 }
 
@@ -203,7 +217,7 @@ pub(super) fn format_as(settings: &OperatorSettings, wanted: &Wanted) -> Result<
 ///
 /// As [`open_or_format`].
 pub fn format(settings: &OperatorSettings) -> Result<Formatted, FormatError> {
-    let wanted = Wanted { has_formatted_voters: settings.voters == Voters::Formatted, ..Wanted::default() };
+    let wanted = Wanted { has_formatted_voters: !settings.voters.are_static(), ..Wanted::default() };
     format_as(settings, &wanted)
 }
 
@@ -213,15 +227,27 @@ pub fn format(settings: &OperatorSettings) -> Result<Formatted, FormatError> {
 ///
 /// When the folder belongs to another node, holds what is not ours or is damaged.
 pub fn open_or_format(settings: &OperatorSettings) -> Result<(DataFolder, Formatted), FormatError> {
-    let formatted = format(settings)?;
     let path = &settings.data_dir;
+    if let Voters::Static(voters) = &settings.voters
+        && voters.len() > 1
+        && open(path)?.is_none()
+    {
+        // Each would make a cluster of its own; and a voter that has lost its folder must not come back by itself, as one that never voted.
+        return Err(FormatError::Unformatted { path: path.clone(), voters: voters.len() });
+    }
+    let formatted = format(settings)?;
     let (identity, features) = open(path)?.expect("the folder is formatted");
-    let folder = DataFolder { cluster_id: identity.cluster_id, directory: identity.directory, features };
+    let voters = meta::read_voters(path).map_err(|error| FormatError::Io { path: path.clone(), error })?;
+    let voters = voters.map_err(|reason| FormatError::Damaged { path: path.join(meta::VOTERS), reason })?;
+    let folder = DataFolder { cluster_id: identity.cluster_id, directory: identity.directory, features, voters };
     Ok((folder, formatted))
 }
 
+/// What a formatted folder's files say.
+type Found = (Identity, Features);
+
 /// Reads a formatted folder; none if it is empty, not there, or its formatting was cut short.
-fn open(path: &Path) -> Result<Option<(Identity, Features)>, FormatError> {
+fn open(path: &Path) -> Result<Option<Found>, FormatError> {
     let io_error = |error| FormatError::Io { path: path.to_owned(), error };
     let damaged = |name: &str| {
         let path = path.join(name);
@@ -252,7 +278,8 @@ fn foreign_name(path: &Path) -> io::Result<Option<String>> {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
-    let is_foreign = |name: &String| !(name == meta::FEATURES || name == "lost+found" || name == LOCK || name.ends_with(meta::UNFINISHED));
+    let is_ours = |name: &String| name == meta::FEATURES || name == meta::VOTERS || name.ends_with(meta::UNFINISHED);
+    let is_foreign = |name: &String| !(is_ours(name) || name == "lost+found" || name == LOCK);
     Ok(names.into_iter().find(is_foreign))
 }
 
@@ -277,11 +304,12 @@ fn check_owner(path: &Path, held: &Identity, node: NodeId, cluster_id: Option<&s
     Ok(())
 }
 
-fn create(path: &Path, identity: &Identity, features: &Features) -> io::Result<()> {
+fn create(path: &Path, identity: &Identity, features: &Features, voters: &FormattedVoters) -> io::Result<()> {
     if let Some(parent) = fs::canonicalize(path)?.parent() {
         File::open(parent)?.sync_all()?;
     }
     meta::write_features(path, features)?;
+    meta::write_voters(path, voters)?;
     meta::write_meta(path, identity)
 }
 

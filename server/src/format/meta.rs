@@ -6,13 +6,15 @@ use std::path::Path;
 
 use gracchus_core::ids::{DirectoryId, NodeId, Uuid};
 
-use super::{Features, Identity};
+use super::{Features, FormattedVoters, Identity, voters};
 use crate::config::parse_properties;
 
 /// Kafka's file that says whose folder it is (KIP-631, KIP-858).
 pub(super) const META: &str = "meta.properties";
 /// Ours that says which feature levels its cluster starts with, in TOML.
 pub(super) const FEATURES: &str = "bootstrap.features";
+/// Ours that says who votes in its quorum at first, in TOML; it is not there where the settings say that, or the node is alone.
+pub(super) const VOTERS: &str = "bootstrap.voters";
 /// What a file is called until it is whole.
 pub(super) const UNFINISHED: &str = ".unfinished";
 
@@ -24,6 +26,11 @@ pub(super) fn read_meta(folder: &Path) -> io::Result<Option<Result<Identity, Str
 /// Reads `bootstrap.features`; none if there is none.
 pub(super) fn read_features(folder: &Path) -> io::Result<Option<Result<Features, String>>> {
     Ok(read(&folder.join(FEATURES))?.map(|text| toml::from_str(&text).map_err(|error| error.to_string())))
+}
+
+/// Reads `bootstrap.voters`; none of them if there is none.
+pub(super) fn read_voters(folder: &Path) -> io::Result<Result<FormattedVoters, String>> {
+    Ok(read(&folder.join(VOTERS))?.map_or_else(|| Ok(FormattedVoters::new()), |text| voters::from_toml(&text)))
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {
@@ -56,6 +63,19 @@ pub(super) fn write_meta(folder: &Path, identity: &Identity) -> io::Result<()> {
 pub(super) fn write_features(folder: &Path, features: &Features) -> io::Result<()> {
     let levels: String = features.iter().map(|(name, level)| format!("\"{name}\" = {level}\n")).collect();
     write_whole(folder, FEATURES, &format!("# The feature levels that this cluster started with; its metadata has those in force.\n{levels}"))
+}
+
+/// Writes the voters, or takes away those that a formatting that was cut short has left.
+pub(super) fn write_voters(folder: &Path, formatted: &FormattedVoters) -> io::Result<()> {
+    if formatted.is_empty() {
+        return match fs::remove_file(folder.join(VOTERS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        };
+    }
+    let text =
+        format!("# The voters that this cluster's quorum started with; its metadata has those in force.\n{}", voters::to_toml(formatted));
+    write_whole(folder, VOTERS, &text)
 }
 
 /// Writes a file so that after a crash it is whole or not there: written and synced under another name, renamed, and the name synced.

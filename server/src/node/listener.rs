@@ -19,7 +19,7 @@ pub(super) async fn accept<P: Platform>(shared: Arc<Shared<P>>, mut listener: P:
     loop {
         let accepted = select! {
             biased;
-            () = shared.closing.closed() => return,
+            () = shared.closing.given() => return,
             accepted = shared.platform.accept(&mut listener) => accepted,
         };
         let now = shared.platform.now().monotonic;

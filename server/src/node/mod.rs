@@ -4,13 +4,15 @@
 //! queue, so that a busy broker is felt by clients as back-pressure. Nothing is spawned per request, and all that a client can make the node
 //! hold is bounded by [`ConnectionLimits`](crate::config::ConnectionLimits).
 
-mod closing;
+mod activity;
 mod complaints;
 mod connection;
 pub mod counters;
 mod listener;
+mod peers;
 mod probe;
 mod shared;
+mod signal;
 mod turn;
 
 use std::fmt;
@@ -26,8 +28,9 @@ use tokio::select;
 use tokio::sync::{mpsc, oneshot};
 
 use self::counters::Counters;
+use self::peers::{Addresses, Identity, QUEUED_FROM_PEERS_MAX};
 pub use self::probe::{Probe, Snapshot};
-use self::shared::Shared;
+use self::shared::{Among, Shared};
 use self::turn::{Inputs, Turn};
 use crate::config::{ListenerSettings, NodeSettings};
 use crate::platform::Platform;
@@ -104,31 +107,37 @@ pub async fn run<P: Platform>(
     stop: impl Future<Output = ()> + Send,
     ready: oneshot::Sender<Ready>,
 ) -> Result<(), NodeError> {
-    let NodeSettings { mut broker, listeners, data_dir, limits, store, send_by_copy: _, http: _ } = settings;
+    let NodeSettings { mut broker, listeners, peers, data_dir, limits, store, send_by_copy: _, http: _ } = settings;
     let (open, bound) = bind_all(&platform, &listeners).await?;
     broker.endpoints = endpoints(&listeners, &bound);
 
     let folder_error = |cause| NodeError::DataFolder { folder: data_dir.display().to_string(), cause };
     let (store, completions) = Store::start(platform.clone(), store).await.map_err(folder_error)?;
-    let shared = Arc::new(Shared::new(platform.clone(), store, limits));
+    let (from_peers, peers_said) = mpsc::channel(QUEUED_FROM_PEERS_MAX);
+    let identity = Identity { cluster_id: broker.cluster_id.clone(), node: broker.node, incarnation: broker.incarnation };
+    let among = Among { identity, addresses: Addresses::new(peers), from_peers };
+    let shared = Arc::new(Shared::new(platform.clone(), store, limits, among));
     let (turn, requests) = mpsc::channel(QUEUED_REQUESTS_MAX);
     let (probe, probes) = Probe::new();
+    // Other nodes come in from the start: none could serve before they have found each other.
+    for (listener, Bound { listener: name, .. }) in open.into_iter().zip(&bound) {
+        platform.spawn("listener", listener::accept(Arc::clone(&shared), listener, Arc::clone(name), turn.clone()));
+    }
     let (serving, is_serving) = oneshot::channel();
     let opening = async {
         // Without it the node stops before it has come so far.
         if is_serving.await.is_ok() {
-            for (listener, Bound { listener: name, .. }) in open.into_iter().zip(&bound) {
-                platform.spawn("listener", listener::accept(Arc::clone(&shared), listener, Arc::clone(name), turn.clone()));
-            }
+            shared.serving.give();
             // Whoever waits for it may be gone: the node runs all the same.
             let _ = ready.send(Ready { listeners: bound, counters: Arc::clone(&shared.counters), probe });
         }
     };
-    let inputs = Inputs { requests, completions, probes };
+    let inputs = Inputs { requests, peers: peers_said, completions, probes };
     let turning = Turn::new(Arc::clone(&shared), Broker::new(broker), inputs, serving).run(stop);
     let (ended, ()) = tokio::join!(biased; turning, opening);
 
-    shared.closing.close();
+    shared.closing.give();
+    shared.ended.give();
     drain(&shared).await;
     shared.store.stop().await;
     ended

@@ -5,25 +5,40 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::ids::ConnectionId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::closing::Closing;
 use super::complaints::Complaints;
 use super::counters::Counters;
+use super::peers::{Addresses, FromPeer, Identity, Visitors};
+use super::signal::Signal;
 use crate::config::ConnectionLimits;
 use crate::platform::Platform;
 use crate::store::Store;
 
+/// All that a node's tasks share.
 pub(super) struct Shared<P: Platform> {
     pub(super) platform: P,
     pub(super) store: Store<P>,
     pub(super) limits: ConnectionLimits,
     pub(super) counters: Arc<Counters>,
     pub(super) complaints: Complaints,
-    /// Given when the node stops: nothing more is accepted or read.
-    pub(super) closing: Closing,
-    /// A permit for every connection that there could be.
-    connections: Arc<Semaphore>,
+    /// Given when the node serves clients.
+    pub(super) serving: Signal,
+    /// Given when the node stops: nothing more is accepted, and of clients nothing read.
+    pub(super) closing: Signal,
+    /// Given when the broker has stopped: other nodes have nothing more to tell it.
+    pub(super) ended: Signal,
+    /// What other nodes know this one by.
+    pub(super) identity: Identity,
+    /// Where other nodes are.
+    pub(super) addresses: Addresses,
+    /// Other nodes' connections to this one.
+    pub(super) visitors: Visitors,
+    /// How what other nodes say gets to the turn loop.
+    pub(super) from_peers: mpsc::Sender<FromPeer>,
+    /// Connections to other nodes.
+    pub(super) links: Crowd,
+    connections: Crowd,
     /// How many there may be (`max.connections`), which can be altered.
     connections_max: AtomicU32,
     next_connection: AtomicU64,
@@ -33,15 +48,23 @@ pub(super) struct Shared<P: Platform> {
 }
 
 impl<P: Platform> Shared<P> {
-    pub(super) fn new(platform: P, store: Store<P>, limits: ConnectionLimits) -> Self {
+    pub(super) fn new(platform: P, store: Store<P>, limits: ConnectionLimits, among: Among) -> Self {
+        let Among { identity, addresses, from_peers } = among;
         Self {
             platform,
             store,
             limits,
             counters: Arc::new(Counters::default()),
             complaints: Complaints::default(),
-            closing: Closing::new(),
-            connections: Arc::new(Semaphore::new(permits(u32::MAX.into()))),
+            serving: Signal::new(),
+            closing: Signal::new(),
+            ended: Signal::new(),
+            identity,
+            addresses,
+            visitors: Visitors::default(),
+            from_peers,
+            links: Crowd::new(),
+            connections: Crowd::new(),
             connections_max: AtomicU32::new(limits.connections_max),
             next_connection: AtomicU64::new(0),
             small_requests: Room::new(limits.queued_bytes_max / 4),
@@ -52,18 +75,17 @@ impl<P: Platform> Shared<P> {
 
     /// Room for one more connection, given back when the permit is dropped; `None` when there are enough.
     pub(super) fn admit(&self) -> Option<(ConnectionId, OwnedSemaphorePermit)> {
-        let open = permits(u32::MAX.into()).saturating_sub(self.connections.available_permits());
-        if u32::try_from(open).unwrap_or(u32::MAX) >= self.connections_max() {
+        if self.connections.count() >= self.connections_max() {
             return None;
         }
-        let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
+        let permit = self.connections.enter()?;
         Some((ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed)), permit))
     }
 
-    /// Waits until no connection is left. None may be admitted meanwhile.
+    /// Waits until no connection is left, of clients or of nodes. None may be admitted meanwhile.
     pub(super) async fn all_closed(&self) {
-        let all = u32::try_from(permits(u32::MAX.into())).unwrap_or(u32::MAX);
-        let _all = self.connections.acquire_many(all).await.expect("this semaphore is never closed");
+        self.links.all_left().await;
+        self.connections.all_left().await;
     }
 
     /// Waits for room for a request that is there already.
@@ -98,6 +120,37 @@ impl<P: Platform> Shared<P> {
 
     pub(super) fn publish(&self, topics: TopicDirectory) {
         *self.topics.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(topics);
+    }
+}
+
+/// What a node has to know of a cluster to be one of it.
+pub(super) struct Among {
+    pub(super) identity: Identity,
+    pub(super) addresses: Addresses,
+    pub(super) from_peers: mpsc::Sender<FromPeer>,
+}
+
+/// Tasks that come and go: a permit for every one that there could be.
+pub(super) struct Crowd(Arc<Semaphore>);
+
+impl Crowd {
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(permits(u32::MAX.into()))))
+    }
+
+    /// One more, until the permit is dropped.
+    pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(permits(u32::MAX.into()).saturating_sub(self.0.available_permits())).unwrap_or(u32::MAX)
+    }
+
+    /// Waits until none is left. None may enter meanwhile.
+    async fn all_left(&self) {
+        let all = u32::try_from(permits(u32::MAX.into())).unwrap_or(u32::MAX);
+        let _all = self.0.acquire_many(all).await.expect("this semaphore is never closed");
     }
 }
 

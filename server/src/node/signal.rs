@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// Whether something is to close. Clones are the same signal. Those that wait are woken in the order in which they came.
+/// Clones are the same signal. Those that wait are woken in the order in which they came.
 #[derive(Clone, Debug)]
-pub(super) struct Closing(Arc<Semaphore>);
+pub(super) struct Signal(Arc<Semaphore>);
 
-impl Closing {
+impl Signal {
     pub(super) fn new() -> Self {
         Self(Arc::new(Semaphore::new(0)))
     }
 
     /// Gives the signal.
-    pub(super) fn close(&self) {
+    pub(super) fn give(&self) {
         self.0.close();
     }
 
     /// Waits for the signal.
-    pub(super) async fn closed(&self) {
+    pub(super) async fn given(&self) {
         // It never has a permit: the only way out is an error, when it closes.
         let never = self.0.acquire().await;
         assert!(never.is_err(), "no permit is ever added");
@@ -32,14 +32,14 @@ mod tests {
 
     #[tokio::test]
     async fn those_that_wait_and_those_that_come_later_see_it() {
-        let closing = Closing::new();
+        let signal = Signal::new();
         let early = tokio::spawn({
-            let closing = closing.clone();
-            async move { closing.closed().await }
+            let signal = signal.clone();
+            async move { signal.given().await }
         });
         tokio::task::yield_now().await;
-        closing.close();
+        signal.give();
         early.await.unwrap();
-        closing.closed().await;
+        signal.given().await;
     }
 }

@@ -3,19 +3,20 @@
 //! What has come in is taken a batch at a time, and after each batch the deadline is looked at, so that no kind of input keeps another from
 //! its turn. Effects are carried out after each step, in no particular order among kinds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
 use gracchus_core::boundary::{Effects, Input, Notice, Reply, Request, RequestContext, Response, Severity, StorageDone};
 use gracchus_core::broker::Broker;
-use gracchus_core::ids::{ConnectionId, RequestId};
+use gracchus_core::ids::{ConnectionId, NodeId, RequestId};
 use gracchus_core::time::Monotonic;
 use tokio::select;
 use tokio::sync::{mpsc, oneshot};
 
 use super::NodeError;
+use super::peers::{FromPeer, Links};
 use super::probe::{Probes, Snapshot};
 use super::shared::Shared;
 use crate::platform::Platform;
@@ -42,6 +43,9 @@ pub(super) struct Turn<P: Platform> {
     broker: Broker,
     effects: Effects,
     inputs: Inputs,
+    links: Links<P>,
+    /// Nodes that messages were dropped for.
+    lost: BTreeSet<NodeId>,
     /// Requests that the broker has not answered yet.
     unanswered: BTreeMap<RequestId, oneshot::Sender<Response>>,
     /// Told once, when the broker serves.
@@ -52,6 +56,7 @@ pub(super) struct Turn<P: Platform> {
 /// Where the turn loop's inputs come from.
 pub(super) struct Inputs {
     pub(super) requests: mpsc::Receiver<FromConnection>,
+    pub(super) peers: mpsc::Receiver<FromPeer>,
     pub(super) completions: mpsc::UnboundedReceiver<StorageDone>,
     pub(super) probes: Probes,
 }
@@ -60,6 +65,7 @@ pub(super) struct Inputs {
 enum Wake {
     Stop,
     Completion(Option<StorageDone>),
+    Peer(FromPeer),
     Request(FromConnection),
     Probe(oneshot::Sender<Snapshot>),
     Alarm,
@@ -68,7 +74,18 @@ enum Wake {
 impl<P: Platform> Turn<P> {
     pub(super) fn new(shared: Arc<Shared<P>>, broker: Broker, inputs: Inputs, serving: oneshot::Sender<()>) -> Self {
         let serving = Some(serving);
-        Self { shared, broker, effects: Effects::default(), inputs, unanswered: BTreeMap::new(), serving, has_stopped: false }
+        let links = Links::new(Arc::clone(&shared));
+        Self {
+            shared,
+            broker,
+            effects: Effects::default(),
+            inputs,
+            links,
+            lost: BTreeSet::new(),
+            unanswered: BTreeMap::new(),
+            serving,
+            has_stopped: false,
+        }
     }
 
     /// Takes turns until the broker has stopped, which `stop` asks it to.
@@ -90,6 +107,7 @@ impl<P: Platform> Turn<P> {
                 biased;
                 () = &mut stop, if !is_stopping => Wake::Stop,
                 done = self.inputs.completions.recv() => Wake::Completion(done),
+                Some(peer) = self.inputs.peers.recv() => Wake::Peer(peer),
                 Some(request) = self.inputs.requests.recv() => Wake::Request(request),
                 Some(probe) = self.inputs.probes.recv() => Wake::Probe(probe),
                 () = &mut alarm => Wake::Alarm,
@@ -97,10 +115,11 @@ impl<P: Platform> Turn<P> {
             match wake {
                 Wake::Stop => {
                     is_stopping = true;
-                    shared.closing.close();
+                    shared.closing.give();
                     self.step(Input::Stop);
                 }
                 Wake::Completion(done) => self.step(Input::Storage(done.ok_or(NodeError::StoreEnded)?)),
+                Wake::Peer(peer) => self.hear(peer),
                 Wake::Request(request) => self.take(request),
                 Wake::Probe(probe) => {
                     // Whoever asked may have lost patience.
@@ -131,12 +150,27 @@ impl<P: Platform> Turn<P> {
             self.step(Input::Storage(done));
         }
         for _ in 0..BATCH_INPUTS_MAX {
+            let Ok(peer) = self.inputs.peers.try_recv() else { break };
+            self.hear(peer);
+        }
+        // What follows may be dropped too: that has its turn in the next batch.
+        for node in std::mem::take(&mut self.lost) {
+            self.step(Input::PeerLost(node));
+        }
+        for _ in 0..BATCH_INPUTS_MAX {
             let Ok(request) = self.inputs.requests.try_recv() else { break };
             self.take(request);
         }
         if self.broker.next_deadline().is_some_and(|deadline| deadline <= self.shared.platform.now().monotonic) {
             self.step(Input::Deadline);
         }
+    }
+
+    fn hear(&mut self, from: FromPeer) {
+        self.step(match from {
+            FromPeer::Said { from, message } => Input::Peer { from, message },
+            FromPeer::Lost(node) => Input::PeerLost(node),
+        });
     }
 
     fn take(&mut self, from: FromConnection) {
@@ -177,10 +211,16 @@ impl<P: Platform> Turn<P> {
 
     fn carry_out(&mut self) {
         // Marks are the simulator's, which has seen them.
-        let Effects { replies, storage, marks: _, notices, metadata_changed, stopped } = &mut self.effects;
+        let Effects { replies, peers, storage, marks: _, notices, metadata_changed, stopped } = &mut self.effects;
         for op in storage.drain(..) {
             self.shared.counters.submitted(&op);
             self.shared.store.submit(op);
+        }
+        for told in peers.drain(..) {
+            let to = told.to;
+            if !self.links.send(told) {
+                self.lost.insert(to);
+            }
         }
         for Reply { id, response } in replies.drain(..) {
             // None is waiting when the connection closed meanwhile.
@@ -196,6 +236,7 @@ impl<P: Platform> Turn<P> {
         }
         if *metadata_changed {
             self.shared.publish(self.broker.topic_directory());
+            self.shared.addresses.publish(self.broker.view().image());
             let connections_max = self.broker.configs().whole("max.connections");
             self.shared.admit_up_to(u32::try_from(connections_max).unwrap_or(u32::MAX));
         }

@@ -57,6 +57,9 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// Takes the next connection.
     fn accept(&self, listener: &mut Self::Listener) -> impl Future<Output = io::Result<(Self::Reader, Self::Writer, SocketAddr)>> + Send;
 
+    /// Connects to `address` (`host:port`), however long that takes.
+    fn connect(&self, address: &str) -> impl Future<Output = io::Result<(Self::Reader, Self::Writer)>> + Send;
+
     /// Sends the parts in order and returns when all have left: files by `sendfile`, while another task reads the connection. An error
     /// leaves the connection unusable.
     fn send(&self, writer: &mut Self::Writer, parts: Vec<Part<FileOf<Self>>>) -> impl Future<Output = io::Result<()>> + Send;

@@ -366,7 +366,8 @@ async fn a_folder_of_an_earlier_topic_of_that_name_is_taken_away() {
 #[tokio::test]
 async fn the_vote_outlives_the_process() {
     let mut rig = Rig::start("vote").await;
-    let vote = ElectionState { quorum_epoch: QuorumEpoch(4), voted_for: Some(Voter { node: NodeId(1), directory: DirectoryId(Uuid([1; 16])) }) };
+    let vote =
+        ElectionState { quorum_epoch: QuorumEpoch(4), voted_for: Some(Voter { node: NodeId(1), directory: DirectoryId(Uuid([1; 16])) }) };
     rig.store.submit(StorageOp::LoadElection);
     assert_eq!(rig.until(|done| if let StorageDone::Election(state) = done { Some(state.clone()) } else { None }).await, None);
     rig.store.submit(StorageOp::KeepElection(vote.clone()));

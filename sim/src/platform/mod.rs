@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gracchus_core::boundary::{Effects, Input};
 use gracchus_core::broker::Broker;
@@ -25,6 +26,9 @@ use crate::trace::Recorder;
 
 /// Bytes of a file that leave at one time: between two such pieces everybody else has a turn, as with `sendfile`.
 const FILE_PIECE_BYTES: u64 = 16 << 10;
+
+/// How long a host tries to reach another.
+const CONNECT_MAX: Duration = Duration::from_secs(60);
 
 /// A node's world, for one run of its process.
 #[derive(Clone, Debug)]
@@ -89,6 +93,11 @@ impl Platform for SimPlatform {
 
     async fn accept(&self, listener: &mut SimListener) -> io::Result<(SimReader, SimWriter, SocketAddr)> {
         self.net.accept(listener).await
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<(SimReader, SimWriter)> {
+        let address = address.parse().map_err(|_| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        self.net.connect(self.host, address, CONNECT_MAX).await
     }
 
     async fn send(&self, writer: &mut SimWriter, parts: Vec<Part<SimFile>>) -> io::Result<()> {

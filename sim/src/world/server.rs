@@ -11,7 +11,7 @@ use std::time::Duration;
 use gracchus_core::broker::BrokerSettings;
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, Uuid};
 use gracchus_core::record::Voter;
-use gracchus_server::config::{ConnectionLimits, ListenerSettings, NodeSettings};
+use gracchus_server::config::{ConnectionLimits, ListenerSettings, NodeSettings, PeerSettings};
 use gracchus_server::node::{self, NodeError};
 use gracchus_server::platform::Platform;
 use gracchus_server::store::StoreSettings;
@@ -337,6 +337,7 @@ fn settings(plan: &NodePlan, address: SocketAddr, platform: &impl Platform) -> N
             seed,
         },
         listeners: vec![ListenerSettings { name: "PLAINTEXT".to_owned(), bind: address.to_string(), advertised: None, is_controller: false }],
+        peers: PeerSettings::default(),
         data_dir: PathBuf::from("/data"),
         limits: ConnectionLimits {
             connections_max: 1_000,

@@ -1,5 +1,8 @@
 //! A client's connection.
 //!
+//! One that another node opens comes in by the same listeners; its first bytes tell it, and it goes to [`peers`]. Nodes are let in before this
+//! one serves, since without each other none of them would; clients wait for that.
+//!
 //! Requests are read, decoded and handed to the turn loop as they come, a bounded number of them; answers leave in the order of the requests,
 //! whatever order they were decided in. The [`reader`] puts a [`Slot`] in the connection's queue for each request, the [`writer`] waits for
 //! the slots in turn. Only Produce and Fetch, whose answers are small or are files, are read ahead of their answers: behind any other request
@@ -17,20 +20,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use gracchus_core::boundary::Response;
 use gracchus_core::ids::ConnectionId;
 use gracchus_core::time::Monotonic;
-use gracchus_net::frame::FrameError;
+use gracchus_net::frame::{FrameError, FrameReader};
 use gracchus_net::kafka::{DecodeError, EncodeError, RequestHeader};
+use gracchus_net::peer::MAGIC;
 use thiserror::Error;
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use self::reader::RequestReader;
+use self::reader::{RequestReader, idle};
 use self::writer::AnswerWriter;
+use super::activity::{Activity, Watched};
+use super::peers;
 use super::shared::Shared;
 use super::turn::FromConnection;
 use crate::platform::Platform;
@@ -94,38 +99,7 @@ enum End {
     Refused,
 }
 
-/// What has been going on.
-struct Activity {
-    last: AtomicU64,
-    received_bytes: AtomicU64,
-}
-
-impl Activity {
-    fn new(now: Monotonic) -> Self {
-        Self { last: AtomicU64::new(now.0), received_bytes: AtomicU64::new(0) }
-    }
-
-    fn note(&self, now: Monotonic) {
-        self.last.fetch_max(now.0, Ordering::Relaxed);
-    }
-
-    fn note_received(&self, now: Monotonic, bytes: usize) {
-        self.note(now);
-        self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// When something last came or left.
-    fn last(&self) -> Monotonic {
-        Monotonic(self.last.load(Ordering::Relaxed))
-    }
-
-    /// How much has come.
-    fn received_bytes(&self) -> u64 {
-        self.received_bytes.load(Ordering::Relaxed)
-    }
-}
-
-/// Serves a connection to its end.
+/// Serves a connection to its end: a client's, or another node's, which its first bytes tell.
 pub(super) async fn serve<P: Platform>(
     shared: Arc<Shared<P>>,
     origin: Origin,
@@ -135,13 +109,54 @@ pub(super) async fn serve<P: Platform>(
 ) {
     shared.counters.connections_opened.increment();
     let activity = Activity::new(shared.platform.now().monotonic);
+    let mut frames = FrameReader::new(Watched::new(reader, &shared, &activity), shared.limits.request_bytes_max);
+    match opening(&shared, &activity, &mut frames).await {
+        Ok(Opening::Client) => serve_client(&shared, &origin, &activity, frames, writer, &turn).await,
+        Ok(Opening::Peer) => peers::receive(&shared, &origin, &activity, frames, writer).await,
+        Err(end) => report(&shared, &origin, &end),
+    }
+    shared.counters.connections_closed.increment();
+}
+
+/// Who opens a connection.
+enum Opening {
+    Client,
+    Peer,
+}
+
+/// Waits for the first bytes, which tell another node from a client. A client waits until the node serves.
+async fn opening<P: Platform>(shared: &Shared<P>, activity: &Activity, frames: &mut FrameReader<Watched<'_, P>>) -> Result<Opening, End> {
+    let opening = async {
+        let first = frames.first_word().await?.ok_or(End::Left)?;
+        if first == MAGIC {
+            return Ok(Opening::Peer);
+        }
+        shared.serving.given().await;
+        Ok(Opening::Client)
+    };
+    select! {
+        biased;
+        () = shared.closing.given() => Err(End::Stopping),
+        opening = opening => opening,
+        () = idle(shared, activity) => Err(End::Idle),
+    }
+}
+
+async fn serve_client<P: Platform>(
+    shared: &Shared<P>,
+    origin: &Origin,
+    activity: &Activity,
+    frames: FrameReader<Watched<'_, P>>,
+    writer: P::Writer,
+    turn: &mpsc::Sender<FromConnection>,
+) {
     // The slot that the writer has in hand counts too.
     let queued_max = usize::try_from(shared.limits.in_flight_requests_max).unwrap_or(usize::MAX).saturating_sub(1);
     let (slots, queue) = mpsc::channel(queued_max.clamp(1, tokio::sync::Semaphore::MAX_PERMITS));
 
     let end = {
-        let mut reading = pin!(RequestReader::new(&shared, &origin, &activity, &turn, reader).run(slots));
-        let mut writing = pin!(AnswerWriter::new(&shared, &activity, writer).run(queue));
+        let mut reading = pin!(RequestReader::new(shared, origin, activity, turn, frames).run(slots));
+        let mut writing = pin!(AnswerWriter::new(shared, activity, writer).run(queue));
         let (first, writer_has_ended) = select! {
             biased;
             end = &mut writing => (end, true),
@@ -151,10 +166,9 @@ pub(super) async fn serve<P: Platform>(
         if matches!(first, End::Stopping) && !writer_has_ended { writing.await } else { first }
     };
 
-    report(&shared, &origin, &end);
+    report(shared, origin, &end);
     // It fails when the turn loop has ended, which needs nothing from a connection.
     let _ = turn.send(FromConnection::Closed(origin.id)).await;
-    shared.counters.connections_closed.increment();
 }
 
 /// Says in the log why a connection ended, if that is worth a line.

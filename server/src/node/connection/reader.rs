@@ -1,10 +1,8 @@
 //! Reads requests and hands them to the turn loop.
 
 use std::future;
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gracchus_core::boundary::{Request, RequestContext, Response};
@@ -13,13 +11,13 @@ use gracchus_core::time::{Timestamp, Wait};
 use gracchus_net::frame::{FrameReader, kept_bytes};
 use gracchus_net::kafka::{Api, DecodeError, Decoded, decode_request};
 use gracchus_net::records::Effort;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::super::activity::{Activity, Watched, silent_for};
 use super::super::shared::Shared;
 use super::super::turn::FromConnection;
-use super::{Activity, End, Origin, Slot};
+use super::{End, Origin, Slot};
 use crate::platform::Platform;
 
 /// Requests up to this long are read before they take their share of the node's memory.
@@ -64,9 +62,8 @@ impl<'a, P: Platform> RequestReader<'a, P> {
         origin: &'a Origin,
         activity: &'a Activity,
         turn: &'a mpsc::Sender<FromConnection>,
-        reader: P::Reader,
+        frames: FrameReader<Watched<'a, P>>,
     ) -> Self {
-        let frames = FrameReader::new(Watched { reader, shared, activity }, shared.limits.request_bytes_max);
         Self { shared, origin, activity, turn, frames, next_sequence: 0 }
     }
 
@@ -75,7 +72,7 @@ impl<'a, P: Platform> RequestReader<'a, P> {
         let shared = self.shared;
         let idle = idle(shared, self.activity);
         let mut idle = pin!(idle);
-        let mut closing = pin!(shared.closing.closed());
+        let mut closing = pin!(shared.closing.given());
         let mut reading = pin!(self.read_all(&slots));
         select! {
             biased;
@@ -158,7 +155,7 @@ async fn decode<P: Platform>(shared: &Shared<P>, frame: Bytes, wall: Timestamp) 
 }
 
 /// Waits until nothing has come or left for too long.
-async fn idle<P: Platform>(shared: &Shared<P>, activity: &Activity) {
+pub(super) async fn idle<P: Platform>(shared: &Shared<P>, activity: &Activity) {
     match shared.limits.idle_ms_max {
         ..0 => future::pending().await,
         idle_ms_max => silent_for(shared, activity, Wait::from_ms(idle_ms_max)).await,
@@ -176,33 +173,5 @@ async fn stalled<P: Platform>(shared: &Shared<P>, activity: &Activity) {
         if is_silent || (!has_hurried && shared.is_large_room_wanted()) {
             return;
         }
-    }
-}
-
-async fn silent_for<P: Platform>(shared: &Shared<P>, activity: &Activity, patience: Wait) {
-    loop {
-        let deadline = activity.last().after(patience);
-        if deadline <= shared.platform.now().monotonic {
-            return;
-        }
-        shared.platform.sleep_until(deadline).await;
-    }
-}
-
-/// Notes whenever bytes come.
-struct Watched<'a, P: Platform> {
-    reader: P::Reader,
-    shared: &'a Shared<P>,
-    activity: &'a Activity,
-}
-
-impl<P: Platform> AsyncRead for Watched<'_, P> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        let read = Pin::new(&mut self.reader).poll_read(context, into);
-        if read.is_ready() {
-            self.activity.note_received(self.shared.platform.now().monotonic, into.filled().len() - before);
-        }
-        read
     }
 }

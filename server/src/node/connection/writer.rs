@@ -16,8 +16,9 @@ use tokio::sync::mpsc::error::TryRecvError as QueueError;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError as AnswerError;
 
+use super::super::activity::Activity;
 use super::super::shared::Shared;
-use super::{Activity, End, Slot, errors};
+use super::{End, Slot, errors};
 use crate::platform::{FileOf, Part, Platform};
 
 /// Bytes of answers that are gathered before they leave, though more are ready.

@@ -19,8 +19,8 @@ use gracchus_core::boundary::{Effects, Input};
 use gracchus_core::broker::Broker;
 use gracchus_core::time::{Monotonic, Now, Timestamp};
 use rustix::rand::GetRandomFlags;
-use tokio::net::TcpListener;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -133,6 +133,13 @@ impl Platform for Real {
         stream.set_nodelay(true)?;
         let (reader, writer) = stream.into_split();
         Ok((reader, Writer::new(writer), peer))
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<(OwnedReadHalf, Writer)> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
+        Ok((reader, Writer::new(writer)))
     }
 
     async fn send(&self, writer: &mut Writer, parts: Vec<Part<RealFile>>) -> io::Result<()> {
