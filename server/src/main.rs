@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use gracchus_server::cli::{self, ToolCommand};
 use gracchus_server::config::{self, Overrides, ServeArgs};
+use gracchus_server::dev::{self, DevArgs};
 use gracchus_server::format::FormatArgs;
 use gracchus_server::serve;
 use tracing_subscriber::EnvFilter;
@@ -25,6 +26,7 @@ struct Cli {
 enum Command {
     /// Run a broker until it is told to stop.
     Serve(ServeArgs),
+    Dev(DevArgs),
     Format(FormatArgs),
     #[command(flatten)]
     Tool(ToolCommand),
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     match command {
         None => serve::run(&ServeArgs::bare()),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Dev(args)) => dev::run(&args),
         Some(Command::Format(args)) => match format(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => serve::failure(&error),

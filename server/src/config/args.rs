@@ -37,6 +37,9 @@ pub struct ServeArgs {
     /// Any other setting, such as num.partitions=3. Can be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
+    /// Stop when the process that started this one ends, however that ends.
+    #[arg(long, hide = true)]
+    pub stop_with_parent: bool,
 }
 
 /// Settings that come before those of the environment and the file.
