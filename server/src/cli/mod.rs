@@ -9,6 +9,7 @@ mod log;
 mod offsets;
 mod perf;
 mod produce;
+mod status;
 mod table;
 mod text;
 mod topic;
@@ -23,6 +24,9 @@ pub enum ToolCommand {
     /// Make, show, change and delete topics.
     #[command(subcommand)]
     Topic(topic::TopicCommand),
+    /// Look at a cluster.
+    #[command(subcommand)]
+    Cluster(status::ClusterCommand),
     /// Write lines to a topic as records.
     Produce(produce::ProduceArgs),
     /// Read a topic's records as lines.
@@ -40,6 +44,7 @@ pub enum ToolCommand {
 pub fn run(command: ToolCommand) -> ExitCode {
     let ended = match command {
         ToolCommand::Topic(command) => block_on(topic::run(command)),
+        ToolCommand::Cluster(command) => block_on(status::run(command)),
         ToolCommand::Produce(args) => block_on(produce::run(args)),
         ToolCommand::Consume(args) => block_on(consume::run(args)),
         ToolCommand::Perf(command) => perf::run(command),

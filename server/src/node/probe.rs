@@ -1,6 +1,7 @@
 //! A look at what a node is doing, for whoever watches it.
 
 use gracchus_core::broker::View;
+use gracchus_core::quorum::Role;
 use tokio::sync::{mpsc, oneshot};
 
 /// Looks that wait for the turn loop before the next one waits itself.
@@ -18,6 +19,8 @@ pub(super) type Probes = mpsc::Receiver<oneshot::Sender<Snapshot>>;
 pub struct Snapshot {
     /// Whether it serves clients.
     pub is_serving: bool,
+    /// Whether it leads the metadata quorum.
+    pub leads_quorum: bool,
     /// Partitions that it has a copy of.
     pub partitions: usize,
     /// Partitions that it leads.
@@ -49,6 +52,7 @@ impl Snapshot {
         let (waiting_produces, waiting_fetches) = view.waiting_requests();
         Self {
             is_serving: view.is_serving(),
+            leads_quorum: matches!(view.quorum().0, Role::Leader(_)),
             partitions: view.partitions().count(),
             leaders: view.leaders().count(),
             waiting_produces,
