@@ -1,0 +1,250 @@
+//! Three nodes in three processes: they find each other, serve as one cluster, and go on when the leader of their quorum is killed.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const GRACCHUS: &str = env!("CARGO_BIN_EXE_gracchus");
+const CLUSTER_ID: &str = "3KeQeJufRuSuguLntXMzEw";
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node's machine: its process comes and goes.
+struct Node {
+    id: usize,
+    folder: PathBuf,
+    address: String,
+    process: Option<Running>,
+}
+
+struct Running {
+    process: Child,
+    /// Tells of the ready line, once.
+    ready: mpsc::Receiver<String>,
+    http: Option<String>,
+}
+
+struct Cluster {
+    nodes: Vec<Node>,
+    _folder: TempDir,
+}
+
+impl Cluster {
+    /// Three nodes that serve.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Held together, so that they differ; the system does not give them out again soon.
+        let held: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let addresses: Vec<String> = held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+        drop(held);
+        let voters: Vec<String> = addresses.iter().zip(1..).map(|(address, id)| format!("{id}@{address}")).collect();
+        let nodes = addresses.iter().zip(1..).map(|(address, id)| Node::format(folder.path(), id, address, &voters.join(","))).collect();
+        let mut cluster = Self { nodes, _folder: folder };
+        cluster.nodes.iter_mut().for_each(Node::start);
+        cluster.nodes.iter_mut().for_each(Node::await_ready);
+        cluster
+    }
+
+    /// The node that leads the quorum, among those that run.
+    fn leader(&self) -> Option<usize> {
+        self.nodes.iter().position(|node| node.process.is_some() && node.leads_quorum())
+    }
+
+    fn await_leader(&self) -> usize {
+        eventually("a leader of the quorum", || self.leader())
+    }
+}
+
+impl Node {
+    fn format(folder: &Path, id: usize, address: &str, voters: &str) -> Self {
+        let folder = folder.join(format!("node-{id}"));
+        fs::create_dir(&folder).unwrap();
+        let data = folder.join("data");
+        let settings = format!(
+            "node.id={id}\nprocess.roles=broker,controller\nlisteners=PLAINTEXT://{address}\ncontroller.quorum.voters={voters}\n\
+            log.dirs={}\nhttp.listen=127.0.0.1:0\n",
+            data.display()
+        );
+        fs::write(folder.join("server.properties"), settings).unwrap();
+        let node = Self { id, folder, address: address.to_owned(), process: None };
+        let formatted = gracchus(&["format", "--cluster-id", CLUSTER_ID, "--config", node.settings().to_str().unwrap()], b"");
+        assert!(formatted.status.success(), "{}", text(&formatted.stderr));
+        node
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.folder.join("server.properties")
+    }
+
+    fn start(&mut self) {
+        let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
+        let mut command = Command::new(GRACCHUS);
+        command.args(["serve", "--config"]).arg(self.settings()).stdout(Stdio::piped()).stderr(log);
+        let mut process = command.spawn().unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let (sender, ready) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            if out.read_line(&mut line).is_ok_and(|read| read > 0) {
+                let _ = sender.send(line);
+            }
+        });
+        self.process = Some(Running { process, ready, http: None });
+    }
+
+    fn await_ready(&mut self) {
+        let running = self.process.as_mut().unwrap();
+        let Ok(line) = running.ready.recv_timeout(PATIENCE) else {
+            panic!("node {} does not serve: {}", self.id, fs::read_to_string(self.folder.join("log")).unwrap());
+        };
+        running.http = line.split(' ').find_map(|word| word.strip_prefix("http=")).map(str::to_owned);
+    }
+
+    fn kill(&mut self) {
+        let mut running = self.process.take().unwrap();
+        running.process.kill().unwrap();
+        running.process.wait().unwrap();
+    }
+
+    fn leads_quorum(&self) -> bool {
+        let Some(http) = self.process.as_ref().and_then(|running| running.http.as_deref()) else { return false };
+        let Ok(mut stream) = TcpStream::connect(http) else { return false };
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).is_ok() && answer.lines().any(|line| line == "gracchus_quorum_leader 1")
+    }
+
+    /// Runs a command against this node first; whether it succeeds.
+    fn try_run(&self, args: &[&str], input: &[u8]) -> Option<String> {
+        let ended = gracchus(&[args, &["--bootstrap", &self.address, "--timeout", "10"]].concat(), input);
+        if !ended.status.success() {
+            eprintln!("{args:?} through node {}: {}", self.id, text(&ended.stderr));
+        }
+        ended.status.success().then(|| text(&ended.stdout))
+    }
+
+    /// Runs a command until it succeeds.
+    fn run(&self, args: &[&str], input: &[u8]) -> String {
+        eventually(&format!("{args:?} through node {}", self.id), || self.try_run(args, input))
+    }
+
+    fn brokers(&self) -> Vec<i64> {
+        let status = self.run(&["cluster", "status", "--json"], b"");
+        let status: Value = serde_json::from_str(&status).unwrap();
+        status["brokers"].as_array().unwrap().iter().map(|broker| broker["id"].as_i64().unwrap()).collect()
+    }
+
+    /// Makes a topic through this node, writes to it through `writer` and reads it back through `reader`.
+    fn make_use_of(&self, topic: &str, writer: &Self, reader: &Self) {
+        self.run(&["topic", "create", topic, "--partitions", "3", "--replication-factor", "1", "--if-not-exists"], b"");
+        let lines: String = (0..30).map(|line| format!("{topic} {line}\n")).collect();
+        assert!(writer.try_run(&["produce", topic], lines.as_bytes()).is_some(), "writing to {topic}");
+        assert_eq!(sorted(&reader.run(&["consume", topic], b"")), sorted(&lines), "what {topic} holds");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut running) = self.process.take() {
+            let _ = running.process.kill();
+            let _ = running.process.wait();
+        }
+        if thread::panicking() {
+            eprintln!("node {}:\n{}", self.id, fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+        }
+    }
+}
+
+fn gracchus(args: &[&str], input: &[u8]) -> Output {
+    let mut command = Command::new(GRACCHUS);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    // A command that takes no input may have ended.
+    let _ = process.stdin.take().unwrap().write_all(input);
+    process.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn sorted(lines: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = lines.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// Asks until there is an answer.
+fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn three_processes_are_one_cluster_and_survive_the_death_of_the_quorums_leader() {
+    let mut cluster = Cluster::start();
+    for node in &cluster.nodes {
+        eventually("three brokers", || (node.brokers() == [1, 2, 3]).then_some(()));
+    }
+    for at in 0..3 {
+        let [node, writer, reader] = [0, 1, 2].map(|more| &cluster.nodes[(at + more) % 3]);
+        node.make_use_of(&format!("through-{}", node.id), writer, reader);
+    }
+
+    let killed = cluster.await_leader();
+    cluster.nodes[killed].kill();
+    let successor = cluster.await_leader();
+    assert_ne!(successor, killed);
+    // A partition of the dead node's would have no leader: these are made once it is known to be dead.
+    for at in (0..3).filter(|at| *at != killed) {
+        let node = &cluster.nodes[at];
+        eventually("two brokers", || (node.brokers().len() == 2).then_some(()));
+        node.make_use_of(&format!("survivor-{}", node.id), &cluster.nodes[successor], node);
+    }
+
+    cluster.nodes[killed].start();
+    cluster.nodes[killed].await_ready();
+    eventually("three brokers again", || (cluster.nodes[successor].brokers() == [1, 2, 3]).then_some(()));
+    let back = &cluster.nodes[killed];
+    back.make_use_of("back", &cluster.nodes[successor], back);
+    // What it held is served again.
+    assert_eq!(back.run(&["consume", "through-1"], b"").lines().count(), 30);
+}
+
+#[test]
+fn a_voter_of_several_does_not_format_its_folder_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let ended = gracchus(
+        &[
+            "serve",
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:0",
+            "--set",
+            "controller.quorum.voters=1@127.0.0.1:1,2@127.0.0.1:2",
+        ],
+        b"",
+    );
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(text(&ended.stderr).contains("gracchus format --config FILE --cluster-id ID"), "{}", text(&ended.stderr));
+}
