@@ -10,10 +10,10 @@ use gracchus_net::peer::{Answer, BEAT, Frame, Hello, MAGIC, PeerError, Refusal, 
 use thiserror::Error;
 use tokio::select;
 
-use super::super::activity::{Activity, Watched, silent_for};
+use super::super::activity::{Activity, Watched};
 use super::super::connection::Origin;
 use super::super::shared::Shared;
-use super::{BEAT_MS, FromPeer, SILENCE_MS_MAX};
+use super::{BEAT_MS, FromPeer, SILENCE_MS_MAX, unheard};
 use crate::platform::{Part, Platform};
 
 /// Why a connection ends.
@@ -51,7 +51,7 @@ pub(in super::super) async fn receive<P: Platform>(
         biased;
         () = shared.ended.given() => Err(End::Ends),
         greeted = greet(shared, &mut frames, &mut writer) => greeted,
-        () = silent_for(shared, activity, Wait::from_ms(SILENCE_MS_MAX)) => Err(End::Silent),
+        () = unheard(shared, activity) => Err(End::Silent),
     };
     let hello = match greeted {
         Ok(hello) => hello,
@@ -102,7 +102,7 @@ async fn take_all<P: Platform>(shared: &Shared<P>, activity: &Activity, frames: 
         let read = select! {
             biased;
             read = read_frame(frames) => read,
-            () = silent_for(shared, activity, Wait::from_ms(SILENCE_MS_MAX)) => Err(End::Silent),
+            () = unheard(shared, activity) => Err(End::Silent),
         };
         match read {
             Ok(Frame::Beat) => {}

@@ -28,6 +28,11 @@ mod visitors;
 
 use gracchus_core::boundary::PeerMessage;
 use gracchus_core::ids::{IncarnationId, NodeId};
+use gracchus_core::time::Wait;
+
+use super::activity::Activity;
+use super::shared::Shared;
+use crate::platform::Platform;
 
 pub(super) use self::addresses::Addresses;
 pub(super) use self::incoming::receive;
@@ -39,6 +44,9 @@ const BEAT_MS: i64 = 1_000;
 
 /// How long an end may be silent before the other gives it up.
 const SILENCE_MS_MAX: i64 = 3_000;
+
+/// How late this node may be to look until it counts as having stood still itself, and can't judge others.
+const LATE_MS_MAX: i64 = 500;
 
 /// What other nodes say that waits for the turn loop, before it waits in the sockets.
 pub(super) const QUEUED_FROM_PEERS_MAX: usize = 256;
@@ -58,4 +66,19 @@ pub(super) enum FromPeer {
     Said { from: NodeId, message: PeerMessage },
     /// A connection to or from a node is gone, and what was said last may be lost.
     Lost(NodeId),
+}
+
+/// Waits until the other end has been silent for too long.
+async fn unheard<P: Platform>(shared: &Shared<P>, activity: &Activity) {
+    loop {
+        let deadline = activity.last().after(Wait::from_ms(SILENCE_MS_MAX));
+        shared.platform.sleep_until(deadline).await;
+        let now = shared.platform.now().monotonic;
+        if now >= deadline.after(Wait::from_ms(LATE_MS_MAX)) {
+            // What the other end has said meanwhile is still to be read.
+            activity.note(now);
+        } else if now >= activity.last().after(Wait::from_ms(SILENCE_MS_MAX)) {
+            return;
+        }
+    }
 }

@@ -14,10 +14,10 @@ use thiserror::Error;
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::super::activity::{Activity, Watched, silent_for};
+use super::super::activity::{Activity, Watched};
 use super::super::shared::Shared;
 use super::records::Gathered;
-use super::{BEAT_MS, FromPeer, SILENCE_MS_MAX};
+use super::{BEAT_MS, FromPeer, SILENCE_MS_MAX, unheard};
 use crate::platform::{Part, Platform};
 
 /// How long a connection may take to be made and answered.
@@ -130,7 +130,7 @@ impl<P: Platform> Link<P> {
             biased;
             failure = listen(&mut frames) => Err(failure),
             sent = self.send_all(first, &mut writer) => sent,
-            () = silent_for(&shared, &activity, Wait::from_ms(SILENCE_MS_MAX)) => Err(Failure::Silent),
+            () = unheard(&shared, &activity) => Err(Failure::Silent),
         }
     }
 
