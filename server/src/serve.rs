@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use gracchus_core::ids::{IncarnationId, Uuid};
-use rustix::process::{Resource, Rlimit, Signal as Death, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal as ProcessSignal, getrlimit, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -56,7 +56,7 @@ pub fn failure(error: &str) -> ExitCode {
 async fn serve(args: &ServeArgs) -> Result<(), String> {
     let signals = signals().map_err(|error| format!("can't wait for signals: {error}"))?;
     if args.stop_with_parent {
-        let told = set_parent_process_death_signal(Some(Death::TERM));
+        let told = set_parent_process_death_signal(Some(ProcessSignal::TERM));
         told.map_err(|error| format!("can't learn of the end of the process that started this one: {error}"))?;
     }
     let mut operator = read_settings(args).map_err(|error| error.to_string())?;

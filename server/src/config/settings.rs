@@ -169,3 +169,47 @@ pub struct ConnectionLimits {
     /// A connection that is silent for this long in milliseconds is closed; never, if negative (`connections.max.idle.ms`).
     pub idle_ms_max: i64,
 }
+
+#[cfg(test)]
+mod tests {
+    use gracchus_core::ids::Uuid;
+
+    use super::*;
+    use crate::config::{ServeArgs, load};
+    use crate::format::{Features, FormattedVoter, FormattedVoters};
+
+    const OWN: DirectoryId = DirectoryId(Uuid([1; 16]));
+
+    fn on(voters: &str, formatted: FormattedVoters) -> NodeSettings {
+        let args = ServeArgs { settings: vec![format!("controller.quorum.voters={voters}")], ..ServeArgs::default() };
+        let (settings, _) = load(None, &args.overrides().unwrap(), BTreeMap::new()).unwrap();
+        let folder = DataFolder { cluster_id: "c".into(), directory: OWN, features: Features::new(), voters: formatted };
+        settings.on(folder, IncarnationId::default(), [0; 32])
+    }
+
+    fn directories(settings: &NodeSettings) -> Vec<(i32, DirectoryId)> {
+        settings.broker.voters.iter().map(|voter| (voter.node.0, voter.directory)).collect()
+    }
+
+    #[test]
+    fn of_voters_in_the_settings_only_the_nodes_own_folder_is_known() {
+        let settings = on("1@a:1,2@b:2", FormattedVoters::new());
+        assert_eq!(directories(&settings), [(1, OWN), (2, DirectoryId::default())]);
+        assert_eq!(settings.peers.voters[&NodeId(2)].to_string(), "b:2");
+    }
+
+    #[test]
+    fn voters_that_the_folder_was_formatted_with_come_first() {
+        let voter = |directory, address: &str| FormattedVoter { directory, address: HostPort::parse(address).unwrap() };
+        let other = DirectoryId(Uuid([3; 16]));
+        let formatted = FormattedVoters::from([(NodeId(1), voter(OWN, "a:1")), (NodeId(3), voter(other, "c:3"))]);
+        let settings = on("1@a:1,2@b:2", formatted);
+        assert_eq!(directories(&settings), [(1, OWN), (3, other)]);
+        assert_eq!(settings.peers.voters.keys().copied().collect::<Vec<_>>(), [NodeId(1), NodeId(3)]);
+    }
+
+    #[test]
+    fn without_voters_a_node_is_alone() {
+        assert_eq!(directories(&on("", FormattedVoters::new())), [(1, OWN)]);
+    }
+}

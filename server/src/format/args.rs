@@ -85,6 +85,7 @@ mod tests {
 
     use super::*;
     use crate::config::{ServeArgs, load};
+    use crate::format::open_or_format;
 
     #[derive(Parser)]
     struct Line {
@@ -130,6 +131,26 @@ mod tests {
         }
         let formatted = given("1@localhost:9093:JEXY6aqzQY-32P5TStzaFg").run(&settings).unwrap();
         assert!(formatted.to_string().contains("(directory JEXY6aqzQY-32P5TStzaFg)"));
+    }
+
+    #[test]
+    fn several_initial_controllers_are_kept_in_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "");
+        let list = "1@a:9093:JEXY6aqzQY-32P5TStzaFg,2@b:9093:MvDxzVmcRsaTz33bUuRU6A,3@c:9093:07R5amHmR32VDA6jHkGbTA";
+        FormatArgs { initial_controllers: Some(list.to_owned()), ..FormatArgs::default() }.run(&settings).unwrap();
+        let (opened, _) = open_or_format(&settings).unwrap();
+        assert_eq!(opened.directory.to_string(), "JEXY6aqzQY-32P5TStzaFg");
+        assert_eq!(opened.voters.keys().map(|node| node.0).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_voter_of_several_is_formatted_by_hand() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder.path().join("data"), "1@a:9093,2@b:9093");
+        assert!(matches!(open_or_format(&settings).unwrap_err(), FormatError::Unformatted { voters: 2, .. }));
+        FormatArgs::default().run(&settings).unwrap();
+        assert!(open_or_format(&settings).unwrap().0.voters.is_empty());
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(in super::super) async fn receive<P: Platform>(
         error = answer_and_beat(shared, &mut writer) => End::Send(error),
     };
     if !matches!(end, End::Ends) {
-        tracing::info!("the connection from node {} ({:?}) ended: {end}", hello.from, hello.lane);
+        tracing::debug!("the connection from node {} ({:?}) ended: {end}", hello.from, hello.lane);
         // It fails when the turn loop has ended, which needs no other node.
         let _ = shared.from_peers.send(FromPeer::Lost(hello.from)).await;
     }
