@@ -4,6 +4,9 @@
 
 mod support;
 
+use gracchus_core::boundary::Lane;
+use gracchus_core::ids::{IncarnationId, NodeId};
+use gracchus_net::peer::{Answer, Hello, MAGIC, Refusal};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use support::{Broker, Client, frame, header};
@@ -154,4 +157,40 @@ fn a_client_that_asks_much_and_reads_nothing_is_answered_one_request_at_a_time()
         assert_eq!(client.answer().get(..4), Some(&correlation_id.to_be_bytes()[..]));
     }
     assert_eq!(broker.stop().0, Some(0));
+}
+
+fn hello(cluster_id: &str) -> Hello {
+    Hello { cluster_id: cluster_id.to_owned(), from: NodeId(2), incarnation: IncarnationId::default(), to: NodeId(1), lane: Lane::Control }
+}
+
+#[test]
+fn a_node_of_another_cluster_is_turned_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&folder);
+    let mut node = broker.connect();
+    node.send(&hello("3KeQeJufRuSuguLntXMzEw").encode());
+    let refusal = Refusal::OtherCluster(broker.said("cluster.id").to_owned());
+    assert_eq!(Answer::decode(&node.answer()).unwrap(), Answer::Refused(refusal));
+    assert!(node.is_closed());
+    let (_, log) = broker.stop();
+    assert_eq!(log.lines().filter(|line| line.contains("closed the connection of a node")).count(), 1, "{log}");
+}
+
+#[test]
+fn what_no_node_says_ends_its_connection_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(&folder);
+    let of_a_later_version = [&MAGIC[..], &frame(&[9, 9, 9])].concat();
+    let endless = [&MAGIC[..], &[0x7f, 0xff, 0xff, 0xff]].concat();
+    for bytes in [of_a_later_version, endless] {
+        let mut node = broker.connect();
+        node.send(&bytes);
+        assert!(node.is_closed());
+    }
+    let mut node = broker.connect();
+    node.send(&hello(broker.said("cluster.id")).encode());
+    assert_eq!(Answer::decode(&node.answer()).unwrap(), Answer::Welcome);
+    node.send(&frame(b"no message at all"));
+    assert!(node.is_closed());
+    assert!(broker.connect().is_served());
 }

@@ -146,9 +146,13 @@ impl Node {
         status["brokers"].as_array().unwrap().iter().map(|broker| broker["id"].as_i64().unwrap()).collect()
     }
 
+    fn create(&self, topic: &str) {
+        self.run(&["topic", "create", topic, "--partitions", "3", "--replication-factor", "1", "--if-not-exists"], b"");
+    }
+
     /// Makes a topic through this node, writes to it through `writer` and reads it back through `reader`.
     fn make_use_of(&self, topic: &str, writer: &Self, reader: &Self) {
-        self.run(&["topic", "create", topic, "--partitions", "3", "--replication-factor", "1", "--if-not-exists"], b"");
+        self.create(topic);
         let lines: String = (0..30).map(|line| format!("{topic} {line}\n")).collect();
         assert!(writer.try_run(&["produce", topic], lines.as_bytes()).is_some(), "writing to {topic}");
         assert_eq!(sorted(&reader.run(&["consume", topic], b"")), sorted(&lines), "what {topic} holds");
@@ -213,18 +217,22 @@ fn three_processes_are_one_cluster_and_survive_the_death_of_the_quorums_leader()
     cluster.nodes[killed].kill();
     let successor = cluster.await_leader();
     assert_ne!(successor, killed);
-    // A partition of the dead node's would have no leader: these are made once it is known to be dead.
-    for at in (0..3).filter(|at| *at != killed) {
-        let node = &cluster.nodes[at];
+    let survivors = (0..3).filter(|at| *at != killed).map(|at| &cluster.nodes[at]);
+    for node in survivors.clone() {
         eventually("two brokers", || (node.brokers().len() == 2).then_some(()));
-        node.make_use_of(&format!("survivor-{}", node.id), &cluster.nodes[successor], node);
+        node.create(&format!("survivor-{}", node.id));
+    }
+    for (node, topic) in survivors.clone().flat_map(|node| survivors.clone().map(move |other| (node, format!("survivor-{}", other.id)))) {
+        eventually("a topic that was made through another node", || node.run(&["topic", "list"], b"").contains(&topic).then_some(()));
     }
 
     cluster.nodes[killed].start();
     cluster.nodes[killed].await_ready();
     eventually("three brokers again", || (cluster.nodes[successor].brokers() == [1, 2, 3]).then_some(()));
     let back = &cluster.nodes[killed];
-    back.make_use_of("back", &cluster.nodes[successor], back);
+    for topic in cluster.nodes.iter().filter(|node| node.id != back.id).map(|node| format!("survivor-{}", node.id)).chain(["back".to_owned()]) {
+        back.make_use_of(&topic, &cluster.nodes[successor], back);
+    }
     // What it held is served again.
     assert_eq!(back.run(&["consume", "through-1"], b"").lines().count(), 30);
 }
