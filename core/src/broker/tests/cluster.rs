@@ -70,13 +70,12 @@ impl Cluster {
 
     /// A message as it arrives: with its records.
     fn carried(&self, from: NodeId, message: PeerMessage) -> PeerMessage {
-        match message {
-            PeerMessage::Metadata(FetchedMetadata { result: Ok(Records::Slice(slice)), quorum_epoch, fetch_offset, high_watermark }) => {
-                let batches = slice.map_or_else(Vec::new, |slice| self.nodes[&from].shelf.resolve(&slice));
-                PeerMessage::Metadata(FetchedMetadata { result: Ok(Records::Metadata(batches)), quorum_epoch, fetch_offset, high_watermark })
-            }
-            other => other,
-        }
+        let PeerMessage::Metadata(FetchedMetadata { result: Ok(Records::Slice(slice)), quorum_epoch, fetch_offset, high_watermark }) = message
+        else {
+            return message;
+        };
+        let batches = slice.map_or_else(Vec::new, |slice| self.nodes[&from].shelf.resolve(&slice));
+        PeerMessage::Metadata(FetchedMetadata { result: Ok(Records::Metadata(batches)), quorum_epoch, fetch_offset, high_watermark })
     }
 
     fn pass(&mut self, ms: i64) {
