@@ -138,14 +138,22 @@ fn metadata() -> impl Strategy<Value = Sent> {
     })
 }
 
+/// What is told of a partition: which, in which epoch, where, and what.
+type Replica = (TopicPartition, LeaderEpoch, [Offset; 3], Result<Vec<Bytes>, Unfetched>);
+
 fn partitions() -> impl Strategy<Value = Sent> {
     let unfetched = prop_oneof![epoch_end().prop_map(Unfetched::Diverging), Just(Unfetched::OutOfRange), Just(Unfetched::NotLeader)];
     let result = prop_oneof![batches().prop_map(Ok), unfetched.prop_map(Err)];
     let replica = (partition(), leader_epoch(), [offset(), offset(), offset()], result);
     (uuid(), any::<[u64; 2]>(), vec(replica, 0..4)).prop_map(|(incarnation, [session, sequence], replicas)| {
-        let sections = replicas.iter().filter_map(|(_, _, _, result)| result.clone().ok()).collect();
-        let replica = |(id, leader_epoch, [fetch_offset, high_watermark, log_start], result): (_, _, _, Result<Vec<Bytes>, _>)| {
-            FetchedReplica { id, leader_epoch, fetch_offset, high_watermark, log_start, result: result.map(|_| Records::Slice(None)) }
+        let sections = replicas.iter().filter_map(|(_, _, _, result): &Replica| result.clone().ok()).collect();
+        let replica = |(id, leader_epoch, [fetch_offset, high_watermark, log_start], result): Replica| FetchedReplica {
+            id,
+            leader_epoch,
+            fetch_offset,
+            high_watermark,
+            log_start,
+            result: result.map(|_| Records::Slice(None)),
         };
         let partitions = replicas.into_iter().map(replica).collect();
         let fetched = FetchedPartitions { incarnation: IncarnationId(incarnation), session, sequence, partitions };

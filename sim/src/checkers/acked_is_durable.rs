@@ -41,6 +41,7 @@ impl AckedIsDurable {
             }
             Input::Disconnected(connection) => self.asked.retain(|id, _| id.connection != *connection),
             Input::Start | Input::Request { .. } | Input::Storage(_) | Input::Deadline | Input::Stop => {}
+            Input::Peer { .. } | Input::PeerLost(_) => {}
         }
         for reply in &effects.replies {
             let Response::Produce(response) = &reply.response else { continue };
