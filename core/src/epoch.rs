@@ -27,6 +27,10 @@ epoch!(
     QuorumEpoch, i32
 );
 epoch!(
+    /// Of a partition's registration: counts the changes of its leader, its ISR and its replicas (KIP-497).
+    PartitionEpoch, i32
+);
+epoch!(
     /// Of a producer, within its id (KIP-98). Not negative.
     ProducerEpoch, i16
 );
@@ -48,6 +52,20 @@ impl LeaderEpoch {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.checked_add(1).expect("leader epochs are exhausted"))
+    }
+}
+
+impl PartitionEpoch {
+    /// Of a partition that was just created.
+    pub const FIRST: Self = Self(0);
+
+    /// The epoch after this one.
+    ///
+    /// # Panics
+    /// At 2^31-1.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.checked_add(1).expect("partition epochs are exhausted"))
     }
 }
 

@@ -23,6 +23,24 @@ pub const METADATA_BATCH_BYTES: usize = 512 << 10;
 /// taken for a crash's trace.
 pub const METADATA_SNAPSHOT_BYTES: u64 = 64 << 10;
 
+/// Answers that a leader sends a follower ahead of what that one has taken.
+pub const REPLICA_ANSWERS_AHEAD: u64 = 4;
+
+/// Bytes of records in one answer to a follower, over all partitions; one whole batch always.
+pub const REPLICA_ANSWER_BYTES: u32 = 4 << 20;
+
+/// Bytes of records of one partition in one answer to a follower; one whole batch always.
+pub const REPLICA_FETCH_BYTES: u32 = 1 << 20;
+
+/// Partitions that a follower names in one message.
+pub const REPLICA_WANTS_MAX: usize = 4_096;
+
+/// Followers show that they live, and leaders look at their ISRs, this often in milliseconds.
+pub const REPLICATION_TICK_MS: i64 = 500;
+
+/// A node that stops waits this long at most, in milliseconds, for others to lead what it led.
+pub const HAND_OVER_MS_MAX: i64 = 3_000;
+
 /// A call to the controller that may be lost is made again after this long, in milliseconds.
 pub const CALL_RETRY_MS: i64 = 100;
 

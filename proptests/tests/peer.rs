@@ -110,10 +110,10 @@ fn call() -> impl Strategy<Value = ControllerCall> {
 }
 
 fn without_records() -> impl Strategy<Value = Sent> {
-    let fetch_partitions = (uuid(), any::<[u64; 2]>(), vec(wanted(), 0..4), vec(partition(), 0..4)).prop_map(
-        |(incarnation, [session, taken], wanted, dropped)| {
+    let fetch_partitions = (uuid(), any::<([u64; 2], bool)>(), vec(wanted(), 0..4), vec(partition(), 0..4)).prop_map(
+        |(incarnation, ([session, taken], begins), wanted, dropped)| {
             let (incarnation, broker_epoch) = (IncarnationId(incarnation), BrokerEpoch(7));
-            PeerMessage::FetchPartitions(FetchPartitions { incarnation, broker_epoch, session, taken, wanted, dropped })
+            PeerMessage::FetchPartitions(FetchPartitions { incarnation, broker_epoch, session, begins, taken, wanted, dropped })
         },
     );
     let message = prop_oneof![
@@ -142,7 +142,7 @@ fn metadata() -> impl Strategy<Value = Sent> {
 type Replica = (TopicPartition, LeaderEpoch, [Offset; 3], Result<Vec<Bytes>, Unfetched>);
 
 fn partitions() -> impl Strategy<Value = Sent> {
-    let unfetched = prop_oneof![epoch_end().prop_map(Unfetched::Diverging), Just(Unfetched::OutOfRange), Just(Unfetched::NotLeader)];
+    let unfetched = prop_oneof![epoch_end().prop_map(Unfetched::Diverging), Just(Unfetched::OutOfRange)];
     let result = prop_oneof![batches().prop_map(Ok), unfetched.prop_map(Err)];
     let replica = (partition(), leader_epoch(), [offset(), offset(), offset()], result);
     (uuid(), any::<[u64; 2]>(), vec(replica, 0..4)).prop_map(|(incarnation, [session, sequence], replicas)| {

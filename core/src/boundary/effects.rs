@@ -149,4 +149,18 @@ pub enum Mark {
     DecisionsAbandoned,
     /// A broker was fenced for its silence.
     BrokerFenced,
+    /// A leader of a partition was deposed.
+    LeaderDeposed,
+    /// A follower cut records of a partition that its leader does not have.
+    FollowerTruncated,
+    /// A follower's log began anew, where its leader's begins.
+    FollowerBeganAnew,
+    /// A leader proposed a smaller ISR.
+    IsrShrunk,
+    /// A leader proposed a larger ISR.
+    IsrExpanded,
+    /// A leader that the controller did not answer for a session told its producers so.
+    CutOffLeaderAnswered,
+    /// A batch was committed once a follower had it.
+    CommittedByFollower,
 }

@@ -12,7 +12,7 @@ use super::request::{
 use super::response::Response;
 use super::storage::LogSlice;
 use crate::broker::Endpoint;
-use crate::epoch::{BrokerEpoch, LeaderEpoch, QuorumEpoch};
+use crate::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch, QuorumEpoch};
 use crate::error::ErrorCode;
 use crate::ids::{DirectoryId, IncarnationId, NodeId, TopicPartition};
 use crate::offset::Offset;
@@ -86,6 +86,8 @@ pub struct FetchPartitions {
     pub broker_epoch: BrokerEpoch,
     /// Counts the beginnings: a greater number forgets all that was wanted before.
     pub session: u64,
+    /// Whether it is the first of its session. A leader that does not know the session of another says so, with an answer numbered 0.
+    pub begins: bool,
     /// The last answer of this session that the follower has taken: the leader sends a few ahead of it.
     pub taken: u64,
     /// What is wanted, in place of what was wanted of the same partitions before.
@@ -148,8 +150,6 @@ pub enum Unfetched {
     Diverging(EpochEnd),
     /// It holds less than where the leader's log starts, or more than where that ends.
     OutOfRange,
-    /// The node leads the partition in another epoch, or not at all.
-    NotLeader,
 }
 
 /// A fetch of the metadata log. One that comes later stands in the place of one that still waits.
@@ -235,6 +235,26 @@ pub enum ControllerCommand {
     Heartbeat(Heartbeat),
     /// A broker needs producer ids.
     AllocateProducerIds,
+    /// A leader has found that the ISR of its partitions should be others (KIP-497).
+    AlterPartitions(AlterPartitions),
+}
+
+/// New ISRs for partitions that one broker leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlterPartitions {
+    /// The leader's registration.
+    pub broker_epoch: BrokerEpoch,
+    /// By partition, the epoch that it is led in and the members.
+    pub partitions: Vec<(TopicPartition, LeaderEpoch, IsrProposal)>,
+}
+
+/// Who should be in sync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsrProposal {
+    /// The members, with the run that each fetches in; none for the leader itself.
+    pub members: Vec<(NodeId, Option<BrokerEpoch>)>,
+    /// The state that this is to follow.
+    pub partition_epoch: PartitionEpoch,
 }
 
 /// A broker that has started.
@@ -246,6 +266,8 @@ pub struct Registration {
     pub directory: DirectoryId,
     /// Its rack.
     pub rack: Option<String>,
+    /// Whether the run before ended without a stop: what was only written then may be gone (KIP-966).
+    pub was_unclean: bool,
     /// Where clients and nodes find it.
     pub endpoints: Vec<Endpoint>,
 }
@@ -287,4 +309,6 @@ pub enum ControllerAnswer {
     Refused(ErrorCode),
     /// Producer ids from here on, a block of them.
     ProducerIds(i64),
+    /// These ISRs are refused, in that state of theirs; the others are what was proposed.
+    RefusedIsrs(Vec<(TopicPartition, PartitionEpoch)>),
 }

@@ -10,7 +10,7 @@ use crate::boundary::{Effects, Mark, StorageOp};
 use crate::config::TopicSettings;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, TopicId, TopicPartition};
-use crate::metadata::{ConfigTarget, MetadataRecord};
+use crate::metadata::{ConfigTarget, MetadataRecord, PartitionRegistration};
 use crate::offset::Offset;
 use crate::partition::{Partition, log_settings};
 
@@ -32,28 +32,51 @@ impl Broker {
     fn follow(&mut self, record: &MetadataRecord, effects: &mut Effects) {
         match record {
             MetadataRecord::Topic { id, .. } => self.resettle_topic(*id, effects),
-            MetadataRecord::Partition { id, replicas, .. } => {
-                if self.follows_partitions() && replicas.contains(&self.settings.node) {
-                    if self.may_not_open() {
-                        self.deferred.insert(*id);
-                    } else {
-                        self.open_partition(*id, effects);
-                    }
-                }
-            }
-            MetadataRecord::LeaderChange { id, leader, leader_epoch } => {
-                if *leader == Some(self.settings.node)
-                    && let Some(partition) = self.partitions.get_mut(id)
-                {
-                    partition.lead_in(*leader_epoch);
-                }
-            }
+            MetadataRecord::Partition { id, state } => self.follow_partition(*id, state, effects),
             MetadataRecord::RemoveTopic { id } => self.remove_topic(*id, effects),
             MetadataRecord::Config { target, .. } => self.resettle(target, effects),
             MetadataRecord::RegisterBroker { .. } => effects.metadata_changed = true,
             MetadataRecord::UnfenceBroker { .. } | MetadataRecord::FenceBroker { .. } => {}
             MetadataRecord::ProducerIds { .. } | MetadataRecord::Feature { .. } => {}
         }
+    }
+
+    /// A partition is new, or is in another state.
+    fn follow_partition(&mut self, id: TopicPartition, state: &PartitionRegistration, effects: &mut Effects) {
+        if !self.follows_partitions() {
+            return;
+        }
+        if self.partitions.contains_key(&id) {
+            self.settle_partition(id, effects);
+        } else if state.replicas.contains(&self.settings.node) {
+            if self.may_not_open() {
+                self.deferred.insert(id);
+            } else {
+                self.open_partition(id, effects);
+            }
+        }
+    }
+
+    /// Makes of a copy what committed metadata says that it is.
+    pub(super) fn settle_partition(&mut self, id: TopicPartition, effects: &mut Effects) {
+        let Some(registered) = self.image.partition(id).cloned() else { return };
+        let me = self.settings.node;
+        if registered.leader != Some(me) && self.leads(id) {
+            effects.mark(Mark::LeaderDeposed);
+            let stranded = self.strand(id);
+            self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
+        }
+        let may_lead = self.image.brokers.get(&me).is_some_and(|broker| !broker.is_fenced && broker.incarnation == self.settings.incarnation);
+        let around = around!(self);
+        let Some(partition) = self.partitions.get_mut(&id) else { return };
+        partition.settle(me, &registered, may_lead, &around);
+        self.follow_replicas(id, &registered);
+        self.serve_waiting(id, effects);
+        self.retake_wants(id, effects);
+    }
+
+    fn leads(&self, id: TopicPartition) -> bool {
+        self.partitions.get(&id).is_some_and(|partition| partition.leader().is_ok())
     }
 
     /// While the log is replayed at start, partitions come and go that are gone by its end: only what is left is opened.
@@ -63,9 +86,11 @@ impl Broker {
 
     pub(super) fn open_partition(&mut self, id: TopicPartition, effects: &mut Effects) {
         let Some(topic) = self.image.topics.get(&id.topic) else { return };
-        let Some(registered) = topic.partitions.get(&id.partition) else { return };
+        if !topic.partitions.contains_key(&id.partition) {
+            return;
+        }
         let Some(settings) = self.topics.get(id.topic) else { return };
-        let partition = Partition::opening(id, topic.name.clone(), registered.replicas.len(), registered.leader_epoch);
+        let partition = Partition::opening(id, topic.name.clone());
         effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: topic.name.clone(), settings: log_settings(settings) });
         self.partitions.insert(id, partition);
         self.opening.insert(id);
@@ -80,6 +105,7 @@ impl Broker {
             }
             let stranded = self.strand(id);
             self.partitions.remove(&id);
+            self.unfollow(id);
             self.release(stranded, ErrorCode::UnknownTopicOrPartition, effects);
             effects.storage.push(StorageOp::Remove { log: LogId::Partition(id) });
             self.log_at_rest(LogId::Partition(id), Offset(i64::MAX));
@@ -119,8 +145,9 @@ impl Broker {
             effects.storage.push(StorageOp::Configure { log: LogId::Partition(id), settings: log_settings(&settings) });
             // What was only written under the old settings must reach the disk before stricter ones hold.
             effects.storage.push(StorageOp::Sync { log: LogId::Partition(id) });
-            if let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) {
-                leader.configure(Arc::clone(&settings));
+            let around = around!(self);
+            if let Some(partition) = self.partitions.get_mut(&id) {
+                partition.configure(Arc::clone(&settings), &around);
             }
             self.serve_waiting(id, effects);
         }

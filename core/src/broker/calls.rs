@@ -33,6 +33,8 @@ pub(super) enum Purpose {
     Registration,
     /// To stay one.
     Heartbeat,
+    /// Other ISRs for partitions that this node leads.
+    AlterPartitions,
 }
 
 impl Purpose {
@@ -40,7 +42,7 @@ impl Purpose {
     fn request(&self) -> Option<RequestId> {
         match self {
             Self::Reply(id) | Self::Metadata(id, _, _) => Some(*id),
-            Self::ProducerIds | Self::Registration | Self::Heartbeat => None,
+            Self::ProducerIds | Self::Registration | Self::Heartbeat | Self::AlterPartitions => None,
         }
     }
 }
@@ -196,6 +198,7 @@ impl Broker {
             (Purpose::ProducerIds, ControllerAnswer::Refused(code)) => self.producer_ids_refused(code, effects),
             (Purpose::Registration, answer) => self.registration_answered(&answer, effects),
             (Purpose::Heartbeat, answer) => self.heartbeat_answered(&answer, effects),
+            (Purpose::AlterPartitions, answer) => self.isrs_answered(&answer, effects),
             (Purpose::Reply(_) | Purpose::ProducerIds, answer) => effects.error(format!("the controller answered with {answer:?}")),
         }
     }
@@ -221,7 +224,7 @@ impl Broker {
             Purpose::Reply(id) => effects.replies.extend(refusal(command, code).map(|response| Reply { id, response })),
             Purpose::Metadata(..) => self.finish_call(purpose, ControllerAnswer::Done, effects),
             Purpose::ProducerIds => self.producer_ids_refused(ErrorCode::CoordinatorNotAvailable, effects),
-            Purpose::Registration | Purpose::Heartbeat => {}
+            Purpose::Registration | Purpose::Heartbeat | Purpose::AlterPartitions => {}
         }
     }
 }

@@ -66,11 +66,18 @@ impl Broker {
                 (controller.create_topics(&missing, &self.configs, &mut self.random).0, ControllerAnswer::Done)
             }
             ControllerCommand::Register(registration) => {
-                refusable(controller.register_broker(caller.node, registration, self.now.monotonic), ControllerAnswer::Done)
+                refusable(controller.register_broker(caller.node, registration, &self.configs, self.now.monotonic), ControllerAnswer::Done)
             }
             ControllerCommand::Heartbeat(heartbeat) => {
-                refusable(controller.heartbeat(caller.node, &heartbeat, self.now.monotonic), ControllerAnswer::Done)
+                refusable(controller.heartbeat(caller.node, &heartbeat, &self.configs, self.now.monotonic), ControllerAnswer::Done)
             }
+            ControllerCommand::AlterPartitions(altered) => match controller.alter_partitions(caller.node, &altered, &self.configs) {
+                Ok((records, refused)) => (records, ControllerAnswer::RefusedIsrs(refused)),
+                Err(_) => {
+                    let all = altered.partitions.into_iter().map(|(id, _, proposal)| (id, proposal.partition_epoch));
+                    (Vec::new(), ControllerAnswer::RefusedIsrs(all.collect()))
+                }
+            },
             ControllerCommand::AllocateProducerIds => match controller.allocate_producer_ids() {
                 Ok((first, record)) => (vec![record], ControllerAnswer::ProducerIds(first)),
                 Err(error) => (Vec::new(), ControllerAnswer::Refused(error.code)),
@@ -116,13 +123,11 @@ impl Broker {
 
     /// Brokers that have been silent for too long are fenced.
     pub(super) fn fence_silent(&mut self, effects: &mut Effects) {
-        let me = self.settings.node;
-        let Some(controller) = &mut self.controller else { return };
-        let records = controller.fence_silent(me, self.now.monotonic);
-        if !records.is_empty() {
+        let (me, now) = (self.settings.node, self.now.monotonic);
+        while let Some(records) = self.controller.as_mut().and_then(|controller| controller.fence_next_silent(me, &self.configs, now)) {
             effects.mark(crate::boundary::Mark::BrokerFenced);
+            self.decide_alone(&records, effects);
         }
-        self.decide_alone(&records, effects);
         self.watch_sessions();
     }
 

@@ -7,7 +7,7 @@
 //! | opening | every log is open or has failed, and what topics left behind is gone, if it may go | unfencing |
 //! | unfencing | that is committed | serving |
 //! | any | it is asked to stop | stopping: answers what waits, keeps every log's producers |
-//! | stopping | every log is at rest, and every answer has left | stopped |
+//! | stopping | others lead what it led, or had time to; every log is at rest, and every answer has left | stopped |
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::Broker;
 use super::timers::Timer;
 use crate::boundary::{Effects, ElectionState, LogSettings, Recovered, StorageOp};
 use crate::ids::{CLUSTER_METADATA_TOPIC, LogId, RequestId, TopicPartition};
-use crate::limits::METADATA_READ_BYTES;
+use crate::limits::{HAND_OVER_MS_MAX, METADATA_READ_BYTES};
 use crate::metadata::MetadataLog;
 use crate::offset::Offset;
 use crate::time::Wait;
@@ -42,8 +42,13 @@ pub enum Stage {
     Unfencing,
     /// Serves.
     Serving,
-    /// Waits for the state of these logs' producers to be kept, up to these offsets.
-    Stopping(BTreeMap<LogId, Offset>),
+    /// Comes to an end.
+    Stopping {
+        /// Whether it waits for others to lead what it led.
+        is_handing_over: bool,
+        /// The state of these logs' producers is still to be kept, up to these offsets.
+        restless: BTreeMap<LogId, Offset>,
+    },
     /// Has stopped.
     Stopped,
 }
@@ -56,6 +61,7 @@ impl Broker {
         let expiry = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
         self.timers.set(Timer::Retention, self.now.monotonic.after(retention));
         self.timers.set(Timer::ProducerExpiry, self.now.monotonic.after(expiry));
+        self.start_replication();
     }
 
     pub(super) fn election_loaded(&mut self, last: Option<ElectionState>) {
@@ -122,12 +128,16 @@ impl Broker {
                     effects.metadata_changed = true;
                     Stage::Serving
                 }
-                Stage::Stopping(restless) if restless.is_empty() && !self.owes_answers() => {
+                Stage::Stopping { is_handing_over: true, .. } if self.is_fenced() => {
+                    self.handed_over(effects);
+                    continue;
+                }
+                Stage::Stopping { is_handing_over: false, restless } if restless.is_empty() && !self.owes_answers() => {
                     effects.stopped = true;
                     Stage::Stopped
                 }
                 Stage::Loading { .. } | Stage::Registering | Stage::Opening { .. } | Stage::Unfencing => return,
-                Stage::Serving | Stage::Stopping(_) | Stage::Stopped => return,
+                Stage::Serving | Stage::Stopping { .. } | Stage::Stopped => return,
             };
             self.stage = next;
         }
@@ -169,14 +179,13 @@ impl Broker {
 
     /// Answers what waits, and has every log kept so that the next start reads nothing twice.
     pub(super) fn stop(&mut self, effects: &mut Effects) {
-        if matches!(self.stage, Stage::Stopping(_) | Stage::Stopped) {
+        if self.is_stopping() {
             return;
         }
         let fetches: Vec<RequestId> = self.fetches.keys().copied().collect();
         for request in fetches {
             self.fetch_part_failed(request, effects);
         }
-        self.leave_quorum(effects);
         self.refuse_calls(effects);
         let mut restless = BTreeMap::new();
         if let Some((upto, keep)) = self.metadata.as_mut().and_then(MetadataLog::keep) {
@@ -184,19 +193,44 @@ impl Broker {
             restless.insert(LogId::Metadata, upto);
         }
         for (id, partition) in &mut self.partitions {
-            let Ok(leader) = partition.leader_mut() else { continue };
-            if let Some((upto, producers)) = leader.keep_producers() {
+            let Some(replica) = partition.replica_mut() else { continue };
+            if let Some((upto, producers)) = replica.keep_producers() {
                 let log = LogId::Partition(*id);
                 effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
                 restless.insert(log, upto);
             }
         }
-        self.stage = Stage::Stopping(restless);
+        let is_handing_over = self.is_serving() && self.has_others();
+        self.stage = Stage::Stopping { is_handing_over, restless };
+        if is_handing_over {
+            self.timers.set(Timer::HandOver, self.now.monotonic.after(Wait::from_ms(HAND_OVER_MS_MAX)));
+            self.heartbeat(effects);
+        }
+    }
+
+    /// Others lead what this node led, or have had time enough to. What it decides over it gives up last.
+    pub(super) fn handed_over(&mut self, effects: &mut Effects) {
+        if let Stage::Stopping { is_handing_over, .. } = &mut self.stage
+            && std::mem::take(is_handing_over)
+        {
+            self.timers.cancel(&Timer::HandOver);
+            self.leave_quorum(effects);
+            self.refuse_calls(effects);
+        }
+    }
+
+    /// Whether there are brokers that could lead what this one leads.
+    fn has_others(&self) -> bool {
+        self.image.brokers.iter().any(|(node, broker)| *node != self.settings.node && !broker.is_fenced)
+    }
+
+    fn is_fenced(&self) -> bool {
+        self.image.brokers.get(&self.settings.node).is_none_or(|broker| broker.is_fenced)
     }
 
     /// The state of a log's producers is kept up to there, or there is no log any more.
     pub(super) fn log_at_rest(&mut self, log: LogId, upto: Offset) {
-        if let Stage::Stopping(restless) = &mut self.stage
+        if let Stage::Stopping { restless, .. } = &mut self.stage
             && restless.get(&log).is_some_and(|awaited| *awaited <= upto)
         {
             restless.remove(&log);
@@ -224,7 +258,7 @@ impl Broker {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        matches!(self.stage, Stage::Stopping(_) | Stage::Stopped)
+        matches!(self.stage, Stage::Stopping { .. } | Stage::Stopped)
     }
 
     pub(super) fn is_serving(&self) -> bool {

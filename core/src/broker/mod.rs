@@ -1,5 +1,12 @@
 //! The state machine that a node is: one door in, one struct of effects out.
 
+/// What a leader has to know of the world, beside the partition that it is asked about.
+macro_rules! around {
+    ($broker:expr) => {
+        crate::partition::Around { now: $broker.now.monotonic, lag_max: $broker.bounds.lag_max, brokers: &$broker.image.brokers }
+    };
+}
+
 mod apply;
 mod calls;
 mod commands;
@@ -8,7 +15,9 @@ mod deciding;
 mod describe;
 mod directory;
 mod fetch;
+mod following;
 mod join;
+mod leading;
 mod lifecycle;
 mod metadata_sync;
 mod offsets;
@@ -33,6 +42,8 @@ use serde::{Deserialize, Serialize};
 use self::calls::{Caller, Calls};
 pub use self::directory::TopicDirectory;
 use self::fetch::ParkedFetch;
+use self::following::Following;
+use self::leading::Leading;
 pub use self::lifecycle::Stage;
 use self::metadata_sync::MetadataSync;
 use self::offsets::{DeleteRecordsJoin, ListOffsetsJoin};
@@ -74,6 +85,8 @@ pub struct BrokerSettings {
     pub configs: BTreeMap<String, String>,
     /// The data folder as the operator named it, for DescribeLogDirs.
     pub log_directory: String,
+    /// Whether the run before ended without a stop: what was only written then may be gone.
+    pub was_unclean: bool,
     /// Who votes until the metadata log says otherwise.
     pub voters: Voters,
     /// Feature levels that the folder was formatted with, finalised when the quorum first starts.
@@ -118,6 +131,12 @@ pub struct Broker {
     opening: BTreeSet<TopicPartition>,
     /// Partitions that wait until what others left behind is gone.
     deferred: BTreeSet<TopicPartition>,
+    following: Following,
+    /// Whether the controller has not been heard for a session.
+    is_cut_off: bool,
+    /// Nodes whose connections were lost and that have said nothing since.
+    lost: BTreeSet<NodeId>,
+    leading: Leading,
     producer_ids: ProducerIds,
 
     produces: BTreeMap<RequestId, ProduceJoin>,
@@ -165,6 +184,10 @@ impl Broker {
             partitions: BTreeMap::new(),
             opening: BTreeSet::new(),
             deferred: BTreeSet::new(),
+            following: Following::default(),
+            is_cut_off: false,
+            lost: BTreeSet::new(),
+            leading: Leading::default(),
             producer_ids: ProducerIds::default(),
             produces: BTreeMap::new(),
             fetches: BTreeMap::new(),
@@ -195,6 +218,8 @@ impl Broker {
         }
         self.fire_timers(effects);
         self.advance_stage(effects);
+        self.flush_leading(effects);
+        self.flush_following(effects);
     }
 
     /// When [`Input::Deadline`] is wanted next.
@@ -302,6 +327,8 @@ struct Bounds {
     fetch_bytes_max: u32,
     /// `store.snapshot.interval.bytes`.
     snapshot_interval_bytes: u64,
+    /// `replica.lag.time.max.ms`.
+    lag_max: Wait,
 }
 
 impl Bounds {
@@ -309,6 +336,7 @@ impl Bounds {
         Self {
             fetch_bytes_max: u32::try_from(configs.whole("fetch.max.bytes")).unwrap_or(u32::MAX),
             snapshot_interval_bytes: u64::try_from(configs.whole("store.snapshot.interval.bytes")).unwrap_or(u64::MAX),
+            lag_max: Wait::from_ms(configs.whole("replica.lag.time.max.ms")),
         }
     }
 }

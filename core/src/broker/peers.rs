@@ -8,22 +8,34 @@ use crate::time::Wait;
 
 impl Broker {
     pub(super) fn peer_said(&mut self, from: NodeId, message: PeerMessage, effects: &mut Effects) {
+        self.lost.remove(&from);
         match message {
             PeerMessage::Quorum(message) => self.quorum_said(from, message, effects),
             PeerMessage::FetchMetadata(fetch) => self.metadata_wanted(from, fetch, effects),
             PeerMessage::Metadata(fetched) => self.metadata_came(from, fetched, effects),
             PeerMessage::Call(call) => self.called(from, call, effects),
             PeerMessage::Decided(decision) => self.decision_came(decision, effects),
-            PeerMessage::FetchPartitions(_) | PeerMessage::Partitions(_) => {}
+            PeerMessage::FetchPartitions(fetch) => self.partitions_wanted(from, fetch, effects),
+            PeerMessage::Partitions(fetched) => self.partitions_came(from, fetched, effects),
         }
     }
 
     /// The connection to a node is gone, and messages with it.
     pub(super) fn peer_lost(&mut self, node: NodeId, effects: &mut Effects) {
+        self.lost.insert(node);
         self.quorum_connection_lost(node, effects);
         self.calls_lost(node);
+        self.following.lost(node);
+        self.leading.lost(node);
+        self.doubt_lost_brokers();
+    }
+
+    /// Gives brokers little time to show that they live, that the controller has lost the connection to and not heard of since.
+    pub(super) fn doubt_lost_brokers(&mut self) {
         if let Some(controller) = &mut self.controller {
-            controller.connection_lost(node, Wait::from_ms(LOST_BROKER_MS), self.now.monotonic);
+            for node in &self.lost {
+                controller.connection_lost(*node, Wait::from_ms(LOST_BROKER_MS), self.now.monotonic);
+            }
             self.watch_sessions();
         }
     }

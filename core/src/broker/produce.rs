@@ -99,6 +99,9 @@ impl Broker {
     ) -> Result<(Appended, Offset), ProduceFailure> {
         let partition = self.partitions.get_mut(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let leader = partition.leader_mut()?;
+        if self.is_cut_off && acks == Acks::All && leader.isr().replicas().len() > 1 {
+            return Err(ErrorCode::NotLeaderOrFollower.into());
+        }
         if batch.header.is_transactional {
             return Err(ErrorCode::InvalidTxnState.into());
         }

@@ -85,7 +85,7 @@ impl Broker {
         effects.storage.push(entry);
         self.metadata_sync.forget();
         self.decide_alone(&bootstrap, effects);
-        self.watch_sessions();
+        self.doubt_lost_brokers();
         self.resend_calls(effects);
     }
 

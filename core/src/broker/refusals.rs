@@ -37,6 +37,7 @@ pub(super) fn refusal(command: ControllerCommand, code: ErrorCode) -> Option<Res
         ControllerCommand::AutoCreateTopics(_)
         | ControllerCommand::Register(_)
         | ControllerCommand::Heartbeat(_)
+        | ControllerCommand::AlterPartitions(_)
         | ControllerCommand::AllocateProducerIds => return None,
     };
     Some(response)

@@ -4,7 +4,8 @@ use super::Broker;
 use super::calls::Purpose;
 use super::lifecycle::Stage;
 use super::timers::Timer;
-use crate::boundary::{ControllerAnswer, ControllerCommand, Effects, Heartbeat, Registration};
+use crate::boundary::{ControllerAnswer, ControllerCommand, Effects, Heartbeat, Mark, Registration};
+use crate::error::ErrorCode;
 use crate::time::Wait;
 
 impl Broker {
@@ -14,6 +15,7 @@ impl Broker {
             incarnation: self.settings.incarnation,
             directory: self.settings.directory,
             rack: self.settings.rack.clone(),
+            was_unclean: self.settings.was_unclean,
             endpoints: self.settings.endpoints.clone(),
         };
         self.call(Purpose::Registration, ControllerCommand::Register(registration), None, effects);
@@ -48,8 +50,25 @@ impl Broker {
     }
 
     pub(super) fn heartbeat_answered(&mut self, answer: &ControllerAnswer, effects: &mut Effects) {
+        self.is_cut_off = false;
+        let session = Wait::from_ms(self.configs.whole("broker.session.timeout.ms"));
+        self.timers.set(Timer::CutOff, self.now.monotonic.after(session));
         if let ControllerAnswer::Refused(code) = answer {
             effects.error(format!("the controller does not know this run of node {} ({code:?})", self.settings.node));
+        }
+    }
+
+    /// The controller has not been heard for a session: it has given to others what this node leads, or will. Who waits for a commit waits for
+    /// nothing.
+    pub(super) fn cut_off(&mut self, effects: &mut Effects) {
+        self.is_cut_off = true;
+        let replicated = self.partitions.iter().filter(|(_, partition)| partition.leader().is_ok_and(|leader| leader.isr().replicas().len() > 1));
+        for id in replicated.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let stranded = self.strand(id);
+            if !stranded.is_empty() {
+                effects.mark(Mark::CutOffLeaderAnswered);
+            }
+            self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
         }
     }
 

@@ -1,14 +1,19 @@
 //! What the store says, and what follows from it.
 
 use super::Broker;
-use super::lifecycle::Stage;
 use crate::boundary::{Effects, Mark, Recovered, SearchId, StorageDone, StorageError};
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, TopicPartition};
 use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
-use crate::partition::{Leader, PartitionRole, Slot};
+use crate::partition::{Around, Leader, PartitionRole, Replica, Slot};
+
+/// A copy whose log has grown.
+enum Grown<'a> {
+    Leader(&'a mut Leader),
+    Follower(&'a mut Replica),
+}
 
 /// Parts of requests that waited on a partition that can't go on.
 #[derive(Default)]
@@ -19,6 +24,13 @@ pub(super) struct Stranded {
     searches: Vec<SearchId>,
 }
 
+impl Stranded {
+    /// Whether nobody waited.
+    pub(super) fn is_empty(&self) -> bool {
+        self.produces.is_empty() && self.fetches.is_empty() && self.deletions.is_empty() && self.searches.is_empty()
+    }
+}
+
 impl Broker {
     pub(super) fn storage_done(&mut self, done: StorageDone, effects: &mut Effects) {
         match done {
@@ -27,10 +39,16 @@ impl Broker {
             StorageDone::Written { log: LogId::Metadata, leader_epoch, end_offset } => self.metadata_written(leader_epoch, end_offset, effects),
             StorageDone::Synced { log: LogId::Metadata, leader_epoch, end_offset } => self.metadata_synced(leader_epoch, end_offset, effects),
             StorageDone::Written { log: LogId::Partition(id), leader_epoch, end_offset } => {
-                self.log_grew(id, effects, |leader| leader.written_to(leader_epoch, end_offset));
+                self.log_grew(id, effects, |role, around| match role {
+                    Grown::Leader(leader) => leader.written_to(leader_epoch, end_offset, around),
+                    Grown::Follower(replica) => replica.written_to(leader_epoch, end_offset),
+                });
             }
             StorageDone::Synced { log: LogId::Partition(id), leader_epoch, end_offset } => {
-                self.log_grew(id, effects, |leader| leader.synced_to(leader_epoch, end_offset));
+                self.log_grew(id, effects, |role, around| match role {
+                    Grown::Leader(leader) => leader.synced_to(leader_epoch, end_offset, around),
+                    Grown::Follower(replica) => replica.synced_to(leader_epoch, end_offset),
+                });
             }
             StorageDone::Rolled { log, sealed } => {
                 let now = self.now.wall;
@@ -63,7 +81,7 @@ impl Broker {
     fn log_mut(&mut self, log: LogId) -> Option<&mut Log> {
         match log {
             LogId::Metadata => self.metadata.as_mut().map(|metadata| metadata.log_mut()),
-            LogId::Partition(id) => self.partitions.get_mut(&id)?.log_mut(),
+            LogId::Partition(id) => self.partitions.get_mut(&id)?.replica_mut().map(|replica| replica.log_mut()),
         }
     }
 
@@ -71,12 +89,12 @@ impl Broker {
         self.note_recovery(LogId::Partition(id), recovered, effects);
         let Some(settings) = self.topics.get(id.topic).cloned() else { return };
         let Some(partition) = self.partitions.get_mut(&id) else { return };
-        // Before the node serves, what it opens was there before this run.
-        let is_new = self.stage == Stage::Serving;
-        if let Err(unsound) = partition.opened(recovered, settings, is_new, self.now.wall) {
+        let Some(registered) = self.image.partition(id) else { return };
+        if let Err(unsound) = partition.opened(recovered, registered, settings, self.now.wall) {
             let error = StorageError::Corrupt(unsound.to_string().into());
             return self.log_failed(LogId::Partition(id), &error, effects);
         }
+        self.settle_partition(id, effects);
         self.no_longer_opening(id, effects);
     }
 
@@ -98,13 +116,28 @@ impl Broker {
     }
 
     /// A log is written or synced further: whoever waited for that goes on.
-    fn log_grew(&mut self, id: TopicPartition, effects: &mut Effects, grow: impl FnOnce(&mut Leader) -> Result<bool, StaleCompletion>) {
-        let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
-        match grow(leader) {
+    fn log_grew(
+        &mut self,
+        id: TopicPartition,
+        effects: &mut Effects,
+        grow: impl FnOnce(Grown<'_>, &Around<'_>) -> Result<bool, StaleCompletion>,
+    ) {
+        let around = around!(self);
+        let Some(partition) = self.partitions.get_mut(&id) else { return };
+        let grown = match &mut partition.role {
+            PartitionRole::Leader(leader) => grow(Grown::Leader(leader), &around),
+            PartitionRole::Follower(follower) => {
+                self.following.changed(id);
+                grow(Grown::Follower(&mut follower.replica), &around)
+            }
+            PartitionRole::Opening { .. } | PartitionRole::Offline(_) => return,
+        };
+        match grown {
             Ok(_) => {}
             Err(StaleCompletion) => return effects.mark(Mark::StaleCompletionIgnored),
         }
         self.serve_waiting(id, effects);
+        self.replicate_news(id);
     }
 
     /// Answers what waited on a partition and need not any longer.
@@ -114,7 +147,8 @@ impl Broker {
             self.produce_part_done(slot, None, effects);
         }
         while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_commit.pop_reached(leader.high_watermark())) {
-            self.produce_part_done(slot, None, effects);
+            let is_short = self.leader_at(id).is_some_and(|leader| !leader.has_enough_replicas());
+            self.produce_part_done(slot, is_short.then_some(ErrorCode::NotEnoughReplicasAfterAppend), effects);
             answered += 1;
         }
         if answered > 1 {
@@ -130,10 +164,10 @@ impl Broker {
     }
 
     fn log_trimmed(&mut self, log: LogId, log_start: Offset, effects: &mut Effects) {
-        if let Some(log) = self.log_mut(log) {
-            log.trim_to(log_start);
-        }
         let LogId::Partition(id) = log else { return };
+        if let Some(replica) = self.partitions.get_mut(&id).and_then(|partition| partition.replica_mut()) {
+            replica.trim_to(log_start);
+        }
         while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_trim.pop_reached(leader.log().start())) {
             let log_start = self.leader_at(id).map_or(log_start, |leader| leader.log().start());
             self.deletion_done(slot, Ok(log_start), effects);
@@ -154,6 +188,7 @@ impl Broker {
                 if let Some(partition) = self.partitions.get_mut(&id) {
                     partition.role = PartitionRole::Offline(error.clone());
                 }
+                self.unfollow(id);
                 self.release(stranded, ErrorCode::KafkaStorageError, effects);
                 self.no_longer_opening(id, effects);
             }

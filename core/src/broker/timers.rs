@@ -26,6 +26,12 @@ pub(super) enum Timer {
     Calls,
     /// The controller is to hear from this broker.
     Heartbeat,
+    /// Followers are to say that they live, and leaders to look at their ISRs.
+    Replication,
+    /// The controller has not answered for a session.
+    CutOff,
+    /// Whoever this node led has had time enough to be led by others: it stops.
+    HandOver,
     /// A broker's session may have ended.
     Sessions,
     /// Producers that have been silent for long are to be forgotten (`producer.id.expiration.check.interval.ms`).

@@ -5,7 +5,7 @@ use super::timers::Timer;
 use crate::boundary::{Effects, Mark, StorageOp};
 use crate::ids::{LogId, TopicPartition};
 use crate::offset::Offset;
-use crate::partition::Leader;
+use crate::partition::Replica;
 use crate::time::Wait;
 
 impl Broker {
@@ -21,6 +21,9 @@ impl Broker {
                 Timer::Call(id) => self.call_timed_out(id, effects),
                 Timer::Calls => self.retry_calls(effects),
                 Timer::Heartbeat => self.heartbeat(effects),
+                Timer::Replication => self.replication_tick(),
+                Timer::CutOff => self.cut_off(effects),
+                Timer::HandOver => self.handed_over(effects),
                 Timer::Sessions => self.fence_silent(effects),
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
@@ -31,10 +34,10 @@ impl Broker {
     /// Moves the start of every log to where its age and size allow.
     fn retain(&mut self, effects: &mut Effects) {
         for (id, partition) in &mut self.partitions {
-            let Ok(leader) = partition.leader_mut() else { continue };
-            if let Some(log_start) = leader.retained_from(self.now) {
+            let Some(replica) = partition.replica_mut() else { continue };
+            if let Some(log_start) = replica.retained_from(self.now) {
                 effects.mark(Mark::RetentionAdvanced);
-                trim(*id, leader, log_start, effects);
+                trim(*id, replica, log_start, effects);
             }
         }
         let interval = Wait::from_ms(self.configs.whole("log.retention.check.interval.ms"));
@@ -44,8 +47,8 @@ impl Broker {
     fn expire_producers(&mut self) {
         let age_max_ms = self.configs.whole("producer.id.expiration.ms");
         for partition in self.partitions.values_mut() {
-            if let Ok(leader) = partition.leader_mut() {
-                leader.expire_producers(self.now.wall, age_max_ms);
+            if let Some(replica) = partition.replica_mut() {
+                replica.expire_producers(self.now.wall, age_max_ms);
             }
         }
         let interval = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
@@ -55,11 +58,11 @@ impl Broker {
 
 /// Moves a log's start. The producers' state is kept first: recovery would not find it in batches that are gone, and take their retries for
 /// something new.
-pub(super) fn trim(id: TopicPartition, leader: &mut Leader, log_start: Offset, effects: &mut Effects) {
+pub(super) fn trim(id: TopicPartition, replica: &mut Replica, log_start: Offset, effects: &mut Effects) {
     let log = LogId::Partition(id);
-    if let Some((upto, producers)) = leader.keep_producers() {
+    if let Some((upto, producers)) = replica.keep_producers() {
         effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
     }
-    leader.log_mut().trimming_to(log_start);
+    replica.log_mut().trimming_to(log_start);
     effects.storage.push(StorageOp::Trim { log, log_start });
 }

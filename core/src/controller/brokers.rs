@@ -4,8 +4,9 @@
 //! folder is locked, so that a second process with the same folder means that the first is gone.
 
 use super::Controller;
-use super::elections;
+use super::elections::{Change, Electorate};
 use crate::boundary::{Heartbeat, Registration};
+use crate::config::BrokerConfigs;
 use crate::error::ErrorCode;
 use crate::ids::NodeId;
 use crate::metadata::MetadataRecord;
@@ -20,8 +21,14 @@ impl Controller {
     ///
     /// # Errors
     /// DUPLICATE_BROKER_REGISTRATION: a node of that number is alive and has another data folder.
-    pub fn register_broker(&mut self, node: NodeId, broker: Registration, now: Monotonic) -> Result<Vec<MetadataRecord>, ErrorCode> {
-        let Registration { incarnation, directory, rack, endpoints } = broker;
+    pub fn register_broker(
+        &mut self,
+        node: NodeId,
+        broker: Registration,
+        defaults: &BrokerConfigs,
+        now: Monotonic,
+    ) -> Result<Vec<MetadataRecord>, ErrorCode> {
+        let Registration { incarnation, directory, rack, was_unclean, endpoints } = broker;
         let mut records = Vec::new();
         if let Some(former) = self.image().brokers.get(&node) {
             if former.incarnation == incarnation {
@@ -31,9 +38,9 @@ impl Controller {
             if former.directory != directory && !former.is_fenced {
                 return Err(ErrorCode::DuplicateBrokerRegistration);
             }
-            if !former.is_fenced {
-                records.extend(elections::without(self.image(), node));
-            }
+            // Another folder holds nothing of what the one before held.
+            let change = if was_unclean { Change::GoesUncleanly } else { Change::Goes };
+            records.extend(Electorate::new(self.image(), defaults).with(node, change).settle_all());
         }
         self.sessions.renew(node, now, self.session_timeout);
         records.push(MetadataRecord::RegisterBroker { node, incarnation, directory, rack, endpoints });
@@ -44,53 +51,56 @@ impl Controller {
     ///
     /// # Errors
     /// STALE_BROKER_EPOCH: it is another registration that holds.
-    pub fn heartbeat(&mut self, node: NodeId, heartbeat: &Heartbeat, now: Monotonic) -> Result<Vec<MetadataRecord>, ErrorCode> {
+    pub fn heartbeat(
+        &mut self,
+        node: NodeId,
+        heartbeat: &Heartbeat,
+        defaults: &BrokerConfigs,
+        now: Monotonic,
+    ) -> Result<Vec<MetadataRecord>, ErrorCode> {
         let broker = self.image().brokers.get(&node).filter(|broker| broker.broker_epoch == heartbeat.broker_epoch);
         let broker = broker.ok_or(ErrorCode::StaleBrokerEpoch)?;
         let (is_fenced, has_applied) = (broker.is_fenced, heartbeat.applied.0 > broker.broker_epoch.0);
         self.sessions.renew(node, now, self.session_timeout);
         if is_fenced && heartbeat.is_ready && has_applied && !heartbeat.is_stopping {
-            return Ok(self.unfence_broker(node));
+            return Ok(self.unfence_broker(node, defaults));
         }
         if !is_fenced && heartbeat.is_stopping {
-            return Ok(self.fence_broker(node));
+            return Ok(self.fence_broker(node, defaults));
         }
         Ok(Vec::new())
     }
 
     /// Lets a broker lead what it can. Every partition gets a new leader epoch, also where the leader is the one it had: what that one
     /// appended in its former life may be gone, and no epoch may stand for two histories.
-    fn unfence_broker(&self, node: NodeId) -> Vec<MetadataRecord> {
+    fn unfence_broker(&self, node: NodeId, defaults: &BrokerConfigs) -> Vec<MetadataRecord> {
         let mut records = vec![MetadataRecord::UnfenceBroker { node }];
-        records.extend(elections::with(self.image(), node));
+        records.extend(Electorate::new(self.image(), defaults).with(node, Change::Comes).settle_all());
         records
     }
 
-    fn fence_broker(&mut self, node: NodeId) -> Vec<MetadataRecord> {
+    fn fence_broker(&mut self, node: NodeId, defaults: &BrokerConfigs) -> Vec<MetadataRecord> {
         self.sessions.end(node);
         let mut records = vec![MetadataRecord::FenceBroker { node }];
-        records.extend(elections::without(self.image(), node));
+        records.extend(Electorate::new(self.image(), defaults).with(node, Change::Goes).settle_all());
         records
     }
 
-    /// Fences the brokers whose sessions have ended. The controller's own node lives as long as the controller does.
-    pub fn fence_silent(&mut self, me: NodeId, now: Monotonic) -> Vec<MetadataRecord> {
+    /// Fences the first broker whose session has ended; none if there is none. The records have to be replayed before the next one is asked
+    /// for. The controller's own node lives as long as the controller does.
+    pub fn fence_next_silent(&mut self, me: NodeId, defaults: &BrokerConfigs, now: Monotonic) -> Option<Vec<MetadataRecord>> {
         let is_late = self.next_session_end(me).is_some_and(|end| now.since(end) > Wait(self.session_timeout.0 / LATE_PART));
         if is_late {
             self.sessions.extend(now, self.session_timeout);
-            return Vec::new();
+            return None;
         }
-        let silent: Vec<NodeId> = self.sessions.ended(now).into_iter().filter(|node| *node != me).collect();
-        let mut records = Vec::new();
-        for node in silent {
-            let is_fenced = self.image().brokers.get(&node).is_none_or(|broker| broker.is_fenced);
-            if is_fenced {
-                self.sessions.end(node);
-            } else {
-                records.extend(self.fence_broker(node));
+        for node in self.sessions.ended(now).into_iter().filter(|node| *node != me) {
+            if self.image().brokers.get(&node).is_some_and(|broker| !broker.is_fenced) {
+                return Some(self.fence_broker(node, defaults));
             }
+            self.sessions.end(node);
         }
-        records
+        None
     }
 
     /// When the next session ends.

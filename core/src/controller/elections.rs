@@ -1,31 +1,233 @@
-//! Who leads a partition.
+//! Who leads a partition and who is in sync (KIP-966).
+//!
+//! The leader comes from the ISR; without one there from the eligible leader replicas, which hold all that is committed; without any of those
+//! the leader that was known last comes back; and only where the topic allows it any replica does. A member that leaves the ISR is eligible
+//! while the ISR is smaller than `min.insync.replicas`: then nothing is committed without it.
 
-use crate::ids::{NodeId, TopicPartition};
-use crate::metadata::{Image, MetadataRecord, PartitionRegistration};
+use std::collections::BTreeMap;
 
-/// The partitions that change their leader because `node` leads no longer. One that nobody else is in sync with stays with it: clients are
-/// told of no leader while that is fenced.
-pub(super) fn without(image: &Image, node: NodeId) -> impl Iterator<Item = MetadataRecord> + '_ {
-    partitions(image).filter(move |(_, partition)| partition.leader == Some(node)).filter_map(move |(id, partition)| {
-        let is_up = |member: &NodeId| *member != node && image.brokers.get(member).is_some_and(|broker| !broker.is_fenced);
-        let successor = partition.isr.iter().copied().find(is_up)?;
-        Some(change(id, partition, Some(successor)))
-    })
+use crate::boundary::Durability;
+use crate::config::{BrokerConfigs, TopicSettings};
+use crate::ids::{NodeId, TopicId, TopicPartition};
+use crate::metadata::{ConfigTarget, Image, MetadataRecord, PartitionRegistration};
+
+/// The image as it is, but for one broker that comes or goes.
+pub(super) struct Electorate<'a> {
+    image: &'a Image,
+    defaults: &'a BrokerConfigs,
+    changed: Option<(NodeId, Change)>,
 }
 
-/// The partitions that `node` is to lead from here on: those of which it is in sync and that nobody else leads.
-pub(super) fn with(image: &Image, node: NodeId) -> impl Iterator<Item = MetadataRecord> + '_ {
-    partitions(image)
-        .filter(move |(_, partition)| partition.isr.contains(&node) && partition.leader.is_none_or(|leader| leader == node))
-        .map(move |(id, partition)| change(id, partition, Some(node)))
+/// What becomes of a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It may lead from here on.
+    Comes,
+    /// It may not, and keeps what it holds.
+    Goes,
+    /// It may not, and what it held in its page cache may be gone.
+    GoesUncleanly,
 }
 
-fn change(id: TopicPartition, partition: &PartitionRegistration, leader: Option<NodeId>) -> MetadataRecord {
-    MetadataRecord::LeaderChange { id, leader, leader_epoch: partition.leader_epoch.next() }
+/// What a topic asks of its partitions' ISRs.
+#[derive(Clone, Copy)]
+struct Rules {
+    min_insync_replicas: usize,
+    is_flushed: bool,
+    may_be_unclean: bool,
 }
 
-fn partitions(image: &Image) -> impl Iterator<Item = (TopicPartition, &PartitionRegistration)> {
-    image.topics.iter().flat_map(|(topic, registered)| {
-        registered.partitions.iter().map(|(index, partition)| (TopicPartition { topic: *topic, partition: *index }, partition))
-    })
+impl<'a> Electorate<'a> {
+    pub(super) fn new(image: &'a Image, defaults: &'a BrokerConfigs) -> Self {
+        Self { image, defaults, changed: None }
+    }
+
+    pub(super) fn with(self, node: NodeId, change: Change) -> Self {
+        Self { changed: Some((node, change)), ..self }
+    }
+
+    fn is_up(&self, node: NodeId) -> bool {
+        match self.changed {
+            Some((changed, change)) if changed == node => change == Change::Comes,
+            Some(_) | None => self.image.brokers.get(&node).is_some_and(|broker| !broker.is_fenced),
+        }
+    }
+
+    fn has_forgotten(&self, node: NodeId, rules: Rules) -> bool {
+        self.changed == Some((node, Change::GoesUncleanly)) && !rules.is_flushed
+    }
+
+    /// What becomes of all partitions that the broker has a copy of.
+    pub(super) fn settle_all(&self) -> Vec<MetadataRecord> {
+        let Some((node, _)) = self.changed else { return Vec::new() };
+        let mut records = Vec::new();
+        for (id, topic) in &self.image.topics {
+            let mut rules = None;
+            for (index, partition) in topic.partitions.iter().filter(|(_, partition)| partition.replicas.contains(&node)) {
+                let rules = *rules.get_or_insert_with(|| self.rules(*id));
+                let next = self.settle(partition, partition.isr.clone(), rules);
+                let id = TopicPartition { topic: *id, partition: *index };
+                records.extend(next.map(|state| MetadataRecord::Partition { id, state }));
+            }
+        }
+        records
+    }
+
+    /// The state of a partition whose leader has found that its ISR should be another.
+    pub(super) fn with_isr(&self, id: TopicPartition, partition: &PartitionRegistration, isr: Vec<NodeId>) -> Option<PartitionRegistration> {
+        self.settle(partition, isr, self.rules(id.topic))
+    }
+
+    /// The state that follows; none if it is the same.
+    fn settle(&self, was: &PartitionRegistration, isr: Vec<NodeId>, rules: Rules) -> Option<PartitionRegistration> {
+        let mut next = was.clone();
+        next.isr = isr.into_iter().filter(|member| self.is_up(*member)).collect();
+        next.elr = self.eligible(was, &next.isr, rules);
+        let is_led = was.leader.is_some_and(|leader| next.isr.contains(&leader));
+        if !is_led {
+            next.leader = self.elect(&mut next, rules);
+            if next.leader.is_none() {
+                next.last_known_leader = was.leader.or(was.last_known_leader);
+            } else {
+                next.last_known_leader = None;
+            }
+        }
+        if next == *was {
+            return None;
+        }
+        if next.leader != was.leader {
+            next.leader_epoch = was.leader_epoch.next();
+        }
+        next.partition_epoch = was.partition_epoch.next();
+        Some(next)
+    }
+
+    fn eligible(&self, was: &PartitionRegistration, isr: &[NodeId], rules: Rules) -> Vec<NodeId> {
+        if isr.len() >= rules.min_insync_replicas.min(was.replicas.len()) {
+            return Vec::new();
+        }
+        let held = was.replicas.iter().copied().filter(|node| was.isr.contains(node) || was.elr.contains(node));
+        held.filter(|node| !isr.contains(node) && !self.has_forgotten(*node, rules)).collect()
+    }
+
+    /// Elects a leader, and makes the ISR what follows from that.
+    fn elect(&self, next: &mut PartitionRegistration, rules: Rules) -> Option<NodeId> {
+        let in_order = |members: &[NodeId]| next.replicas.iter().copied().find(|node| members.contains(node) && self.is_up(*node));
+        if let Some(leader) = in_order(&next.isr) {
+            return Some(leader);
+        }
+        let last_known = next.last_known_leader.filter(|node| next.elr.is_empty() && self.is_up(*node) && next.replicas.contains(node));
+        let any = || next.replicas.iter().copied().find(|node| rules.may_be_unclean && self.is_up(*node));
+        let leader = in_order(&next.elr).or(last_known).or_else(any)?;
+        next.isr = vec![leader];
+        next.elr.retain(|node| *node != leader);
+        if rules.min_insync_replicas.min(next.replicas.len()) <= 1 {
+            next.elr.clear();
+        }
+        Some(leader)
+    }
+
+    fn rules(&self, topic: TopicId) -> Rules {
+        let own: BTreeMap<String, String> = self.image.configs_of(&ConfigTarget::Topic(topic));
+        let settings = TopicSettings::resolve(&own, self.defaults);
+        let unclean = own.get("unclean.leader.election.enable").map(|value| value == "true");
+        Rules {
+            min_insync_replicas: usize::try_from(settings.min_insync_replicas).unwrap_or(usize::MAX),
+            is_flushed: settings.durability == Durability::Flushed,
+            may_be_unclean: unclean.unwrap_or_else(|| self.defaults.boolean("unclean.leader.election.enable")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{DirectoryId, IncarnationId, PartitionIndex, Uuid};
+    use crate::offset::Offset;
+
+    const SETTINGS: [(&str, &str); 2] = [("min.insync.replicas", "2"), ("durability", "replicated")];
+
+    fn nodes(numbers: &[i32]) -> Vec<NodeId> {
+        numbers.iter().copied().map(NodeId).collect()
+    }
+
+    /// A topic of one partition with these settings, and three brokers of which those are up.
+    fn image_of(up: &[i32], state: PartitionRegistration) -> Image {
+        let topic = TopicId(Uuid([1; 16]));
+        let mut records: Vec<MetadataRecord> = Vec::new();
+        for node in nodes(&[1, 2, 3]) {
+            let (incarnation, directory) = (IncarnationId::default(), DirectoryId::default());
+            records.push(MetadataRecord::RegisterBroker { node, incarnation, directory, rack: None, endpoints: Vec::new() });
+        }
+        records.extend(nodes(up).into_iter().map(|node| MetadataRecord::UnfenceBroker { node }));
+        records.push(MetadataRecord::Topic { id: topic, name: "t".into() });
+        records.push(MetadataRecord::Partition { id: TopicPartition { topic, partition: PartitionIndex(0) }, state });
+        records.extend(SETTINGS.map(|(name, value)| MetadataRecord::Config {
+            target: ConfigTarget::Topic(topic),
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+        }));
+        let mut image = Image::default();
+        for (record, offset) in records.iter().zip(0..) {
+            image.replay(Offset(offset), record);
+        }
+        image
+    }
+
+    fn settled(isr: &[i32], elr: &[i32], leader: Option<i32>, up: &[i32], change: (i32, Change)) -> Option<PartitionRegistration> {
+        let created = PartitionRegistration::created(nodes(&[1, 2, 3]), nodes(isr));
+        let image = image_of(up, PartitionRegistration { elr: nodes(elr), leader: leader.map(NodeId), ..created });
+        let defaults = BrokerConfigs::default();
+        let records = Electorate::new(&image, &defaults).with(NodeId(change.0), change.1).settle_all();
+        records.into_iter().find_map(|record| if let MetadataRecord::Partition { state, .. } = record { Some(state) } else { None })
+    }
+
+    fn shown(state: &PartitionRegistration) -> (Option<i32>, Vec<i32>, Vec<i32>) {
+        let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+        (state.leader.map(|node| node.0), numbers(&state.isr), numbers(&state.elr))
+    }
+
+    #[test]
+    fn the_next_of_the_isr_leads() {
+        let state = settled(&[1, 2, 3], &[], Some(1), &[1, 2, 3], (1, Change::Goes)).unwrap();
+        assert_eq!(shown(&state), (Some(2), vec![2, 3], vec![]));
+        assert_eq!((state.leader_epoch.0, state.partition_epoch.0), (1, 1));
+    }
+
+    #[test]
+    fn a_member_that_goes_costs_no_leader_epoch() {
+        let state = settled(&[1, 2, 3], &[], Some(1), &[1, 2, 3], (3, Change::Goes)).unwrap();
+        assert_eq!(shown(&state), (Some(1), vec![1, 2], vec![]));
+        assert_eq!((state.leader_epoch.0, state.partition_epoch.0), (0, 1));
+    }
+
+    #[test]
+    fn under_the_minimum_who_leaves_stays_eligible() {
+        let state = settled(&[1, 2], &[], Some(1), &[1, 2], (1, Change::Goes)).unwrap();
+        assert_eq!(shown(&state), (Some(2), vec![2], vec![1]));
+    }
+
+    #[test]
+    fn the_last_one_that_leaves_leaves_nobody_in_the_isr() {
+        let state = settled(&[2], &[1], Some(2), &[2], (2, Change::Goes)).unwrap();
+        assert_eq!(shown(&state), (None, vec![], vec![1, 2]));
+        assert_eq!(state.last_known_leader, Some(NodeId(2)));
+    }
+
+    #[test]
+    fn an_eligible_replica_that_comes_back_leads() {
+        let state = settled(&[], &[1, 2], None, &[], (1, Change::Comes)).unwrap();
+        assert_eq!(shown(&state), (Some(1), vec![1], vec![2]));
+    }
+
+    #[test]
+    fn a_replica_that_is_neither_in_sync_nor_eligible_waits() {
+        assert_eq!(settled(&[], &[1, 2], None, &[], (3, Change::Comes)), None);
+    }
+
+    #[test]
+    fn an_unclean_restart_takes_eligibility_of_what_is_only_written() {
+        let state = settled(&[2], &[1], Some(2), &[2], (2, Change::GoesUncleanly)).unwrap();
+        assert_eq!(shown(&state), (None, vec![], vec![1]));
+    }
 }

@@ -6,6 +6,7 @@
 mod brokers;
 mod configs;
 mod elections;
+mod in_sync;
 mod partitions;
 mod sessions;
 mod topics;

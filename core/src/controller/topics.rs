@@ -9,7 +9,7 @@ use crate::config::{self, BrokerConfigs, Listing};
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{CLUSTER_METADATA_TOPIC, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use crate::limits::{NEW_PARTITIONS_MAX, TOPIC_NAME_BYTES_MAX};
-use crate::metadata::{ConfigTarget, MetadataRecord, Topic};
+use crate::metadata::{ConfigTarget, Image, MetadataRecord, PartitionRegistration, Topic};
 use crate::rng::Random;
 
 /// What a decision about topics comes to: records, and an outcome for each topic.
@@ -64,7 +64,7 @@ impl Controller {
             name: name.clone(),
             value: Some(value.clone()),
         }));
-        records.extend(new_partitions(id, 0, &placed));
+        records.extend(new_partitions(self.image(), id, 0, &placed));
         let created = CreatedTopic {
             id,
             partition_count: i32::try_from(placed.len()).expect("the number of new partitions is bounded"),
@@ -178,7 +178,7 @@ impl Controller {
                 place(self.image(), &Placement { first: present, partition_count: added, replication_factor })?
             }
         };
-        Ok(new_partitions(id, present, &placed).collect())
+        Ok(new_partitions(self.image(), id, present, &placed))
     }
 
     fn find(&self, topic: &TopicRef) -> Result<(TopicId, &Topic), ErrorCode> {
@@ -262,15 +262,17 @@ fn replicas_of(topic: &Topic) -> Option<usize> {
     topic.partitions.values().next().map(|partition| partition.replicas.len())
 }
 
-fn new_partitions(id: TopicId, first: i64, placed: &[Vec<NodeId>]) -> impl Iterator<Item = MetadataRecord> + '_ {
+fn new_partitions(image: &Image, id: TopicId, first: i64, placed: &[Vec<NodeId>]) -> Vec<MetadataRecord> {
     let first = i32::try_from(first).expect("a topic's partitions are numbered in 32 bits");
-    placed.iter().zip(first..).map(move |(replicas, index)| MetadataRecord::Partition {
-        id: TopicPartition { topic: id, partition: PartitionIndex(index) },
-        replicas: replicas.clone(),
-        isr: replicas.clone(),
-        leader: replicas.first().copied(),
-        leader_epoch: crate::epoch::LeaderEpoch::FIRST,
-    })
+    let is_up = |node: &NodeId| image.brokers.get(node).is_some_and(|broker| !broker.is_fenced);
+    let created = placed.iter().zip(first..).map(|(replicas, index)| {
+        let isr = replicas.iter().copied().filter(is_up).collect();
+        MetadataRecord::Partition {
+            id: TopicPartition { topic: id, partition: PartitionIndex(index) },
+            state: PartitionRegistration::created(replicas.clone(), isr),
+        }
+    });
+    created.collect()
 }
 
 /// Checks a topic's name.

@@ -76,6 +76,11 @@ impl Log {
         self.epochs.assign(leader_epoch, self.end);
     }
 
+    /// Forgets an epoch that was [begun](Self::begin_epoch) and in which nothing was appended: another leader's log may hold there what is older.
+    pub fn forget_empty_epoch(&mut self) {
+        self.epochs.truncate_from_end(self.end);
+    }
+
     /// Takes that all below `end_offset` is written; says whether that is news.
     ///
     /// # Errors

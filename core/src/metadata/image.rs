@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::record::{BrokerEndpoints, ConfigTarget, MetadataRecord};
-use crate::epoch::{BrokerEpoch, LeaderEpoch};
+use crate::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use crate::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use crate::offset::Offset;
 
@@ -59,10 +59,32 @@ pub struct PartitionRegistration {
     pub replicas: Vec<NodeId>,
     /// Who is in sync.
     pub isr: Vec<NodeId>,
+    /// Who holds all that is committed beside those, while they are fewer than `min.insync.replicas` (KIP-966).
+    pub elr: Vec<NodeId>,
+    /// Who led last, while nobody does.
+    pub last_known_leader: Option<NodeId>,
     /// Who leads.
     pub leader: Option<NodeId>,
     /// In which epoch.
     pub leader_epoch: LeaderEpoch,
+    /// Counts the changes of all this.
+    pub partition_epoch: PartitionEpoch,
+}
+
+impl PartitionRegistration {
+    /// A partition that was just created, led by the first of its replicas.
+    #[must_use]
+    pub fn created(replicas: Vec<NodeId>, isr: Vec<NodeId>) -> Self {
+        Self {
+            leader: isr.first().copied(),
+            replicas,
+            isr,
+            elr: Vec::new(),
+            last_known_leader: None,
+            leader_epoch: LeaderEpoch::FIRST,
+            partition_epoch: PartitionEpoch::FIRST,
+        }
+    }
 }
 
 impl Image {
@@ -94,18 +116,12 @@ impl Image {
                 let former = self.topic_ids.insert(name.clone(), *id);
                 assert_eq!(former, None, "a topic's name is free when it is created");
             }
-            MetadataRecord::Partition { id, replicas, isr, leader, leader_epoch } => {
-                let registration =
-                    PartitionRegistration { replicas: replicas.clone(), isr: isr.clone(), leader: *leader, leader_epoch: *leader_epoch };
+            MetadataRecord::Partition { id, state } => {
                 let topic = self.topics.get_mut(&id.topic).expect("a partition's topic exists");
-                topic.partitions.insert(id.partition, registration);
-            }
-            MetadataRecord::LeaderChange { id, leader, leader_epoch } => {
-                let partition = self.topics.get_mut(&id.topic).and_then(|topic| topic.partitions.get_mut(&id.partition));
-                let partition = partition.expect("a leader's partition exists");
-                assert!(partition.leader_epoch < *leader_epoch, "leader epochs only grow");
-                partition.leader = *leader;
-                partition.leader_epoch = *leader_epoch;
+                if let Some(former) = topic.partitions.insert(id.partition, state.clone()) {
+                    assert!(former.partition_epoch < state.partition_epoch, "partition epochs only grow");
+                    assert!(former.leader_epoch <= state.leader_epoch, "leader epochs only grow");
+                }
             }
             MetadataRecord::RemoveTopic { id } => {
                 let topic = self.topics.remove(id).expect("a topic exists when it is removed");
@@ -167,13 +183,7 @@ mod tests {
         let config = MetadataRecord::Config { target: ConfigTarget::Topic(id), name: "retention.ms".into(), value: Some("1".into()) };
         let records = [
             MetadataRecord::Topic { id, name: "t".into() },
-            MetadataRecord::Partition {
-                id: partition,
-                replicas: vec![NodeId(1)],
-                isr: vec![NodeId(1)],
-                leader: Some(NodeId(1)),
-                leader_epoch: LeaderEpoch(0),
-            },
+            MetadataRecord::Partition { id: partition, state: PartitionRegistration::created(vec![NodeId(1)], vec![NodeId(1)]) },
             config,
             MetadataRecord::RemoveTopic { id },
         ];

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::image::PartitionRegistration;
 use crate::broker::Endpoint;
-use crate::epoch::LeaderEpoch;
 use crate::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
 
 /// A change of the cluster's metadata. The variants' order is part of the format: add at the end.
@@ -37,27 +37,12 @@ pub enum MetadataRecord {
         /// Its name.
         name: TopicName,
     },
-    /// A partition exists.
+    /// A partition exists, or is in another state.
     Partition {
         /// Which.
         id: TopicPartition,
-        /// Who has a copy, the preferred leader first.
-        replicas: Vec<NodeId>,
-        /// Who is in sync.
-        isr: Vec<NodeId>,
-        /// Who leads.
-        leader: Option<NodeId>,
-        /// In which epoch.
-        leader_epoch: LeaderEpoch,
-    },
-    /// A partition has another leader, or the same one anew.
-    LeaderChange {
-        /// Which.
-        id: TopicPartition,
-        /// Who leads.
-        leader: Option<NodeId>,
-        /// In which epoch.
-        leader_epoch: LeaderEpoch,
+        /// All that is known of it.
+        state: PartitionRegistration,
     },
     /// A topic is gone, with its partitions and settings.
     RemoveTopic {
@@ -90,14 +75,6 @@ pub enum MetadataRecord {
         /// The broker.
         node: NodeId,
     },
-}
-
-impl MetadataRecord {
-    /// The partition that it creates, if it does.
-    #[must_use]
-    pub fn new_partition(&self) -> Option<TopicPartition> {
-        if let Self::Partition { id, .. } = self { Some(*id) } else { None }
-    }
 }
 
 /// Where clients find a broker, a listener an endpoint.
@@ -154,9 +131,9 @@ mod tests {
     #[test]
     fn records_keep_their_bytes_between_releases() {
         let record = MetadataRecord::ProducerIds { next: 1000 };
-        assert_eq!(encode(&record).as_ref(), [0, 7, 208, 15]);
+        assert_eq!(encode(&record).as_ref(), [0, 6, 208, 15]);
         let record = MetadataRecord::Feature { name: "metadata.version".into(), level: 29 };
-        assert_eq!(encode(&record).as_ref(), b"\x00\x08\x10metadata.version\x3a");
+        assert_eq!(encode(&record).as_ref(), b"\x00\x07\x10metadata.version\x3a");
     }
 
     #[test]

@@ -2,37 +2,36 @@
 //!
 //! Always: `log_start <= last_stable_offset <= high_watermark <= log_end`. The high watermark only grows.
 
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::isr::{Criteria, Isr};
 use super::waiting::Waiting;
-use crate::boundary::{Batch, Durability, FetchPartition, LogSlice, OffsetSpec, Recovered};
+use super::{Follower, Replica};
+use crate::boundary::{Batch, FetchPartition, IsrProposal, LogSlice, OffsetSpec, Unfetched, WantedPartition};
 use crate::config::TopicSettings;
-use crate::epoch::LeaderEpoch;
+use crate::epoch::{BrokerEpoch, LeaderEpoch};
 use crate::error::ErrorCode;
-use crate::ids::LogId;
-use crate::log::{Log, StaleCompletion};
+use crate::ids::{LogId, NodeId};
+use crate::log::StaleCompletion;
+use crate::metadata::{BrokerRegistration, PartitionRegistration};
 use crate::offset::Offset;
-use crate::producer::{ProducerError, ProducerStates, Verdict};
+use crate::producer::{ProducerError, Verdict};
 use crate::record::{BatchHeader, TimestampType};
-use crate::replica::maximal_isr;
-use crate::time::{Now, Timestamp};
+use crate::replica::{divergence, maximal_isr};
+use crate::time::{Monotonic, Timestamp, Wait};
 
 /// A leader.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Leader {
+    replica: Replica,
     leader_epoch: LeaderEpoch,
-    replicas: usize,
-    /// Members of the committed ISR: this node alone, as long as it is the only replica.
-    committed_isr: usize,
-    log: Log,
-    producers: ProducerStates,
-    high_watermark: Offset,
-    settings: Arc<TopicSettings>,
-    /// The measure of what counts as kept. It follows the settings once all that was committed by the old measure is on disk.
-    durability: Durability,
+    /// Where the log ended when it began to lead.
+    epoch_start: Offset,
+    isr: Isr,
     /// Produces that wait for this replica to keep them (acks=1).
     pub waiting_for_leader: Waiting,
     /// Produces that wait for the commit (acks=all).
@@ -41,6 +40,24 @@ pub struct Leader {
     pub waiting_for_data: Waiting,
     /// DeleteRecords that wait for the log's start.
     pub waiting_for_trim: Waiting,
+}
+
+/// What a leader has to know of the world beside its own log.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The time.
+    pub now: Monotonic,
+    /// A member of the ISR may be behind for so long (`replica.lag.time.max.ms`).
+    pub lag_max: Wait,
+    /// The brokers as committed metadata has them.
+    pub brokers: &'a BTreeMap<NodeId, BrokerRegistration>,
+}
+
+impl Around<'_> {
+    /// Whether a replica that fetches in that run may be in the ISR (KIP-903).
+    fn may_join(&self, node: NodeId, broker_epoch: BrokerEpoch) -> bool {
+        self.brokers.get(&node).is_some_and(|broker| !broker.is_fenced && broker.broker_epoch == broker_epoch)
+    }
 }
 
 /// A batch that is in the log, or was before.
@@ -89,37 +106,6 @@ pub struct Readable {
     pub diverging: Option<(LeaderEpoch, Offset)>,
 }
 
-/// Why a log can't be led, though the store could open it: it would be led to wrong answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsound {
-    /// The state of producers is of another release.
-    Snapshot,
-    /// The state of producers covers more than the log has: the disk has lost what was on it.
-    SnapshotAhead {
-        /// Where the state ends.
-        covers: Offset,
-        /// Where the log ends.
-        log_end: Offset,
-    },
-    /// The log has an epoch that the controller has not given yet.
-    EpochAhead {
-        /// In the log.
-        held: LeaderEpoch,
-        /// By the controller.
-        given: LeaderEpoch,
-    },
-}
-
-impl std::fmt::Display for Unsound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Snapshot => f.write_str("the state of its producers is not of this release"),
-            Self::SnapshotAhead { covers, log_end } => write!(f, "the state of its producers covers {covers}, and the log ends at {log_end}"),
-            Self::EpochAhead { held, given } => write!(f, "it holds leader epoch {held}, and the controller gave {given}"),
-        }
-    }
-}
-
 /// Why nothing may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
@@ -146,53 +132,130 @@ impl From<ReadError> for ErrorCode {
 }
 
 impl Leader {
-    /// Leads the log that was opened: what it holds is on disk, so all of it is committed if the ISR is large enough.
-    ///
-    /// # Errors
-    /// [`Unsound`]: what was kept contradicts itself.
-    pub fn recovered(
-        leader_epoch: LeaderEpoch,
-        replicas: usize,
-        recovered: &Recovered,
-        settings: Arc<TopicSettings>,
-        now: Timestamp,
-    ) -> Result<Self, Unsound> {
-        check_sound(leader_epoch, recovered)?;
-        let mut producers = kept_producers(recovered)?;
-        for header in &recovered.tail {
-            producers.apply(header, now);
-        }
-        let mut log = Log::recovered(recovered, now);
-        log.begin_epoch(leader_epoch);
+    pub(super) fn new(mut replica: Replica, me: NodeId, registered: &PartitionRegistration, around: &Around<'_>) -> Self {
+        let epoch_start = replica.log.end();
+        replica.log.begin_epoch(registered.leader_epoch);
+        let mut isr = Isr::new(me, registered.replicas.clone(), &registered.isr, registered.partition_epoch);
+        isr.expect_members(|node| around.brokers.get(&node).map(|broker| broker.broker_epoch), around.now);
         let mut leader = Self {
-            leader_epoch,
-            replicas,
-            committed_isr: 1,
-            high_watermark: log.start(),
-            log,
-            producers,
-            durability: settings.durability,
-            settings,
+            replica,
+            leader_epoch: registered.leader_epoch,
+            epoch_start,
+            isr,
             waiting_for_leader: Waiting::default(),
             waiting_for_commit: Waiting::default(),
             waiting_for_data: Waiting::default(),
             waiting_for_trim: Waiting::default(),
         };
-        leader.advance_high_watermark();
-        Ok(leader)
+        leader.advance_high_watermark(around);
+        leader
     }
 
-    /// Leads in a later epoch.
-    pub fn lead_in(&mut self, leader_epoch: LeaderEpoch) {
-        assert!(leader_epoch >= self.leader_epoch, "leader epochs only grow");
-        self.leader_epoch = leader_epoch;
-        self.log.begin_epoch(leader_epoch);
+    /// Goes on to lead as the controller has registered it since: in a later epoch, or with another ISR.
+    pub(super) fn lead_on(&mut self, me: NodeId, registered: &PartitionRegistration, around: &Around<'_>) {
+        assert!(registered.leader_epoch >= self.leader_epoch, "leader epochs only grow");
+        if registered.leader_epoch > self.leader_epoch {
+            // What followers held was told under the epoch before.
+            self.leader_epoch = registered.leader_epoch;
+            self.epoch_start = self.replica.log.end();
+            self.replica.log.begin_epoch(registered.leader_epoch);
+            self.isr = Isr::new(me, registered.replicas.clone(), &registered.isr, registered.partition_epoch);
+            self.isr.expect_members(|node| around.brokers.get(&node).map(|broker| broker.broker_epoch), around.now);
+        } else {
+            self.isr.commit(&registered.replicas, &registered.isr, registered.partition_epoch);
+        }
+        self.advance_high_watermark(around);
+    }
+
+    /// Follows whom the controller has named. Whoever waited has to be answered first.
+    pub(super) fn become_follower(mut self, me: NodeId, registered: &PartitionRegistration) -> Follower {
+        self.replica.log.forget_empty_epoch();
+        let mut follower = Follower { replica: self.replica, leader: None, leader_epoch: registered.leader_epoch };
+        follower.follow(me, registered);
+        follower
     }
 
     /// Follows its topic's settings.
-    pub fn configure(&mut self, settings: Arc<TopicSettings>) {
-        self.settings = settings;
-        self.advance_high_watermark();
+    pub fn configure(&mut self, settings: Arc<TopicSettings>, around: &Around<'_>) {
+        self.replica.settings = settings;
+        self.advance_high_watermark(around);
+    }
+
+    /// A replica fetches. What it holds counts only if its log continues this one.
+    ///
+    /// # Errors
+    /// [`Unfetched`]: it has to cut its log, or to begin anew.
+    pub fn replica_fetched(
+        &mut self,
+        node: NodeId,
+        broker_epoch: BrokerEpoch,
+        wanted: &WantedPartition,
+        around: &Around<'_>,
+    ) -> Result<(), Unfetched> {
+        self.check_fetched(wanted)?;
+        let by = self.criteria(around);
+        self.isr.fetched(node, broker_epoch, wanted.fetch_offset, wanted.durable_offset, &by);
+        self.advance_high_watermark(around);
+        Ok(())
+    }
+
+    /// A replica that waits for news lives.
+    pub fn replica_heard(&mut self, node: NodeId, around: &Around<'_>) {
+        let by = self.criteria(around);
+        self.isr.heard(node, &by);
+    }
+
+    fn check_fetched(&self, wanted: &WantedPartition) -> Result<(), Unfetched> {
+        let log = &self.replica.log;
+        if wanted.fetch_offset < log.start() {
+            return Err(Unfetched::OutOfRange);
+        }
+        if wanted.last_fetched_epoch.is_none() {
+            // Its log is empty, and begins where this one does.
+            return if wanted.fetch_offset == log.start() { Ok(()) } else { Err(Unfetched::OutOfRange) };
+        }
+        divergence(log, wanted.last_fetched_epoch, wanted.fetch_offset).map_or(Ok(()), |parting| Err(Unfetched::Diverging(parting)))
+    }
+
+    /// What a replica gets: all that is written, committed or not. None when it has everything.
+    ///
+    /// # Errors
+    /// As [`replica_fetched`](Self::replica_fetched).
+    pub fn replicate(&self, log: LogId, wanted: &WantedPartition, bytes_max: u32) -> Result<Option<LogSlice>, Unfetched> {
+        self.check_fetched(wanted)?;
+        let (from, upto) = (wanted.fetch_offset, self.replica.log.written());
+        Ok((from < upto).then(|| LogSlice { log, generation: self.replica.log.generation(), from, upto, bytes_max }))
+    }
+
+    /// Whether there is anything to tell a replica.
+    #[must_use]
+    pub fn has_news(&self, wanted: &WantedPartition) -> bool {
+        let log = &self.replica.log;
+        wanted.fetch_offset < log.written()
+            || wanted.high_watermark < self.replica.high_watermark.min(wanted.fetch_offset)
+            || self.check_fetched(wanted).is_err()
+    }
+
+    /// What the ISR should be, if that is something else.
+    pub fn propose_isr(&mut self, around: &Around<'_>) -> Option<IsrProposal> {
+        let by = self.criteria(around);
+        self.isr.propose(&by, |node, broker_epoch| around.may_join(node, broker_epoch))
+    }
+
+    /// The controller has refused what was proposed.
+    pub fn isr_refused(&mut self, partition_epoch: crate::epoch::PartitionEpoch) {
+        self.isr.refused(partition_epoch);
+    }
+
+    fn criteria(&self, around: &Around<'_>) -> Criteria {
+        Criteria {
+            durability: self.replica.settings.durability,
+            high_watermark: self.replica.high_watermark,
+            epoch_start: self.epoch_start,
+            log_end: self.replica.log.end(),
+            lag_max: around.lag_max,
+            now: around.now,
+        }
     }
 
     /// Decides on a batch: where it goes, or where it is already.
@@ -200,11 +263,11 @@ impl Leader {
     /// # Errors
     /// [`AppendError`]; then nothing has changed.
     pub fn append(&mut self, batch: &Batch, needs_commit: bool, now: Timestamp) -> Result<Appended, AppendError> {
-        let needed = self.min_insync_replicas();
-        if needs_commit && self.committed_isr < needed {
-            return Err(AppendError::NotEnoughReplicas { isr: self.committed_isr, needed });
+        let (isr, needed) = (self.isr.committed().len(), self.min_insync_replicas());
+        if needs_commit && isr < needed {
+            return Err(AppendError::NotEnoughReplicas { isr, needed });
         }
-        let was_producer_forgotten = match self.producers.check(&batch.header).map_err(AppendError::Producer)? {
+        let was_producer_forgotten = match self.replica.producers.check(&batch.header).map_err(AppendError::Producer)? {
             Verdict::Duplicate(first) => {
                 return Ok(Appended {
                     placed: None,
@@ -216,8 +279,8 @@ impl Leader {
             }
             Verdict::New { was_forgotten } => was_forgotten,
         };
-        let placed = self.log.append(&batch.header, self.leader_epoch, now);
-        self.producers.apply(&placed, now);
+        let placed = self.replica.log.append(&batch.header, self.leader_epoch, now);
+        self.replica.producers.apply(&placed, now);
         Ok(Appended {
             placed: Some(placed),
             base_offset: placed.base_offset,
@@ -231,9 +294,9 @@ impl Leader {
     ///
     /// # Errors
     /// The log has moved on since.
-    pub fn written_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<bool, StaleCompletion> {
-        let is_news = self.log.written_to(leader_epoch, end_offset)?;
-        self.advance_high_watermark();
+    pub fn written_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset, around: &Around<'_>) -> Result<bool, StaleCompletion> {
+        let is_news = self.replica.written_to(leader_epoch, end_offset)?;
+        self.advance_high_watermark(around);
         Ok(is_news)
     }
 
@@ -241,22 +304,30 @@ impl Leader {
     ///
     /// # Errors
     /// The log has moved on since.
-    pub fn synced_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<bool, StaleCompletion> {
-        let is_news = self.log.synced_to(leader_epoch, end_offset)?;
-        self.advance_high_watermark();
+    pub fn synced_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset, around: &Around<'_>) -> Result<bool, StaleCompletion> {
+        let is_news = self.replica.synced_to(leader_epoch, end_offset)?;
+        self.advance_high_watermark(around);
         Ok(is_news)
     }
 
-    fn advance_high_watermark(&mut self) {
+    /// Moves the high watermark to where the commit rule allows.
+    pub fn advance_high_watermark(&mut self, around: &Around<'_>) {
         // By the measure that is wanted: under a stricter one the high watermark stands still until the disk has caught up with it.
-        let held = [self.log.kept(self.settings.durability)];
-        let min_insync = usize::try_from(self.settings.min_insync_replicas).unwrap_or(usize::MAX);
-        if let Some(committed) = maximal_isr(held, self.committed_isr, min_insync, self.replicas) {
-            self.high_watermark = self.high_watermark.max(committed);
+        let own = self.replica.log.kept(self.replica.settings.durability);
+        let by = self.criteria(around);
+        let followers = self.isr.followers_hold(&by, |node, broker_epoch| around.may_join(node, broker_epoch));
+        let held = std::iter::once(own).chain(followers);
+        let min_insync = usize::try_from(self.replica.settings.min_insync_replicas).unwrap_or(usize::MAX);
+        if let Some(committed) = maximal_isr(held, self.isr.committed().len(), min_insync, self.isr.replicas().len()) {
+            self.replica.high_watermark = self.replica.high_watermark.max(committed);
         }
-        if self.settings.durability == Durability::Replicated || self.log.synced() >= self.high_watermark {
-            self.durability = self.settings.durability;
-        }
+        self.replica.settle_durability();
+    }
+
+    /// Whether what is committed is held by as many as it has to be.
+    #[must_use]
+    pub fn has_enough_replicas(&self) -> bool {
+        self.isr.committed().len() >= self.min_insync_replicas()
     }
 
     /// What a fetch may have from `wanted.fetch_offset` on.
@@ -267,20 +338,21 @@ impl Leader {
         self.check_epoch(wanted.current_leader_epoch)?;
         let from = wanted.fetch_offset;
         let diverging = wanted.last_fetched_epoch.map_or(Ok(None), |epoch| self.divergence(epoch, from))?;
-        if from < self.log.start() {
+        if from < self.replica.log.start() {
             return Err(ReadError::BelowLogStart);
         }
-        if diverging.is_none() && from > self.log.end() {
+        if diverging.is_none() && from > self.replica.log.end() {
             return Err(ReadError::AboveLogEnd);
         }
-        let upto = if read_committed { self.last_stable_offset() } else { self.high_watermark };
+        let upto = if read_committed { self.last_stable_offset() } else { self.replica.high_watermark };
         let bytes_max = u32::try_from(wanted.partition_bytes_max).unwrap_or(0);
-        let slice = (diverging.is_none() && from < upto).then(|| LogSlice { log, generation: self.log.generation(), from, upto, bytes_max });
+        let slice =
+            (diverging.is_none() && from < upto).then(|| LogSlice { log, generation: self.replica.log.generation(), from, upto, bytes_max });
         Ok(Readable {
-            high_watermark: self.high_watermark,
+            high_watermark: self.replica.high_watermark,
             last_stable_offset: self.last_stable_offset(),
-            log_start: self.log.start(),
-            bytes: slice.map_or(0, |_| self.log.bytes_between(from, upto)),
+            log_start: self.replica.log.start(),
+            bytes: slice.map_or(0, |_| self.replica.log.bytes_between(from, upto)),
             slice,
             diverging,
         })
@@ -296,9 +368,9 @@ impl Leader {
     #[must_use]
     pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
         if epoch == self.leader_epoch {
-            return Some((epoch, self.log.end()));
+            return Some((epoch, self.replica.log.end()));
         }
-        self.log.epochs().end_of(epoch, self.log.end())
+        self.replica.log.epochs().end_of(epoch, self.replica.log.end())
     }
 
     /// Checks the leader epoch that a client knows (KIP-320).
@@ -318,70 +390,26 @@ impl Leader {
     pub fn offset_at(&self, spec: OffsetSpec, read_committed: bool) -> Option<(Offset, Option<LeaderEpoch>)> {
         match spec {
             OffsetSpec::Latest => {
-                let end = if read_committed { self.last_stable_offset() } else { self.high_watermark };
+                let end = if read_committed { self.last_stable_offset() } else { self.replica.high_watermark };
                 Some((end, Some(self.leader_epoch)))
             }
-            OffsetSpec::Earliest | OffsetSpec::EarliestLocal => Some((self.log.start(), self.log.epochs().epoch_of(self.log.start()))),
+            OffsetSpec::Earliest | OffsetSpec::EarliestLocal => {
+                Some((self.replica.log.start(), self.replica.log.epochs().epoch_of(self.replica.log.start())))
+            }
             OffsetSpec::LatestTiered => Some((Offset(-1), None)),
             OffsetSpec::EarliestPendingUpload => Some((Offset(-1), None)),
             OffsetSpec::Timestamp(_) | OffsetSpec::MaxTimestamp | OffsetSpec::Unknown(_) => None,
         }
     }
 
-    /// Where the log may start by age and size, if that is further on.
-    #[must_use]
-    pub fn retained_from(&self, now: Now) -> Option<Offset> {
-        if !self.settings.cleanup_delete {
-            return None;
-        }
-        self.log.retained_from(now.wall, self.settings.retention_ms, self.settings.retention_bytes, self.high_watermark)
-    }
-
-    /// The producers' state as of the log's end, to be kept; none if nothing was appended since it was last.
-    pub fn keep_producers(&mut self) -> Option<(Offset, Bytes)> {
-        if !self.log.has_unkept() {
-            return None;
-        }
-        self.log.keeping();
-        Some((self.log.end(), self.producers.to_snapshot()))
-    }
-
-    /// Forgets producers that have not appended for `age_max_ms`.
-    pub fn expire_producers(&mut self, now: Timestamp, age_max_ms: i64) {
-        self.producers.expire(now, age_max_ms);
-    }
-
-    /// How far this replica keeps the log, by the topic's measure.
-    #[must_use]
-    pub fn kept(&self) -> Offset {
-        self.log.kept(self.durability)
-    }
-
     fn min_insync_replicas(&self) -> usize {
-        usize::try_from(self.settings.min_insync_replicas).unwrap_or(usize::MAX).min(self.replicas)
-    }
-
-    /// All below is committed.
-    #[must_use]
-    pub fn high_watermark(&self) -> Offset {
-        self.high_watermark
+        usize::try_from(self.replica.settings.min_insync_replicas).unwrap_or(usize::MAX).min(self.isr.replicas().len())
     }
 
     /// All below is committed and belongs to no open transaction. There are no transactions, so this is the high watermark.
     #[must_use]
     pub fn last_stable_offset(&self) -> Offset {
-        self.high_watermark
-    }
-
-    /// The log.
-    #[must_use]
-    pub fn log(&self) -> &Log {
-        &self.log
-    }
-
-    /// The log, to take what the store says of it.
-    pub fn log_mut(&mut self) -> &mut Log {
-        &mut self.log
+        self.replica.high_watermark
     }
 
     /// Its epoch.
@@ -390,39 +418,31 @@ impl Leader {
         self.leader_epoch
     }
 
-    /// The settings it goes by.
+    /// Whether no request waits for it.
     #[must_use]
-    pub fn settings(&self) -> &Arc<TopicSettings> {
-        &self.settings
+    pub fn is_waited_on_by_nobody(&self) -> bool {
+        [&self.waiting_for_leader, &self.waiting_for_commit, &self.waiting_for_data, &self.waiting_for_trim].into_iter().all(Waiting::is_empty)
     }
 
-    /// The state of its producers.
+    /// Its in-sync replicas.
     #[must_use]
-    pub fn producers(&self) -> &ProducerStates {
-        &self.producers
+    pub fn isr(&self) -> &Isr {
+        &self.isr
     }
 }
 
-/// An epoch of the log that the controller never gave would make two histories of one.
-fn check_sound(leader_epoch: LeaderEpoch, recovered: &Recovered) -> Result<(), Unsound> {
-    match recovered.epochs.last() {
-        Some(last) if last.leader_epoch > leader_epoch => Err(Unsound::EpochAhead { held: last.leader_epoch, given: leader_epoch }),
-        Some(_) | None => Ok(()),
+/// A leader's copy is a copy like any other.
+impl Deref for Leader {
+    type Target = Replica;
+
+    fn deref(&self) -> &Replica {
+        &self.replica
     }
 }
 
-/// The state of producers as the store kept it, to which the batches behind it are still to be applied.
-fn kept_producers(recovered: &Recovered) -> Result<ProducerStates, Unsound> {
-    match &recovered.snapshot {
-        Some((_, bytes)) => {
-            let producers = ProducerStates::from_snapshot(bytes).map_err(|_| Unsound::Snapshot)?;
-            if producers.end_offset() > recovered.log_end {
-                return Err(Unsound::SnapshotAhead { covers: producers.end_offset(), log_end: recovered.log_end });
-            }
-            Ok(producers)
-        }
-        // Without a snapshot the tail is the whole log.
-        None => Ok(ProducerStates::new(recovered.tail.first().map_or(recovered.log_start, |header| header.base_offset))),
+impl DerefMut for Leader {
+    fn deref_mut(&mut self) -> &mut Replica {
+        &mut self.replica
     }
 }
 

@@ -2,28 +2,37 @@
 //!
 //! | from | on | to |
 //! | --- | --- | --- |
-//! | opening | its log is open, and it was created in this run | leader |
-//! | opening | its log is open, and it is older | awaiting: what it held in its last epoch may be gone, so it serves under a new one only |
-//! | awaiting | the controller gives it an epoch | leader |
-//! | leader | the controller gives it a new epoch | leader, in that epoch |
-//! | opening, awaiting, leader | its disk fails | offline, for the rest of this run |
+//! | opening | its log is open | follower: of whom the controller has named, or of nobody |
+//! | follower | the controller names this node, in this run of it | leader |
+//! | follower | its log is truncated | opening: what it knows of producers is read anew |
+//! | leader | the controller gives it a new epoch or ISR | leader, in that |
+//! | leader | the controller names another, or nobody | follower |
+//! | opening, follower, leader | its disk fails | offline, for the rest of this run |
+//!
+//! A node that starts does not lead before the controller has said so in this run of it: what it held in its last epoch may be gone.
 
+mod follower;
+mod isr;
 mod leader;
+mod replica;
 mod waiting;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use leader::{AppendError, Appended, Leader, ReadError, Readable, Unsound};
+pub use follower::Follower;
+pub use isr::Isr;
+pub use leader::{AppendError, Appended, Around, Leader, ReadError, Readable};
+pub use replica::{Discontinuous, Replica, Unsound};
 pub use waiting::{Slot, Waiting, requests_of};
 
 use crate::boundary::{LogSettings, Recovered, StorageError};
 use crate::config::TopicSettings;
-use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
-use crate::ids::{TopicName, TopicPartition};
-use crate::log::Log;
+use crate::ids::{NodeId, TopicName, TopicPartition};
+use crate::metadata::PartitionRegistration;
+use crate::offset::Offset;
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -33,8 +42,6 @@ pub struct Partition {
     pub id: TopicPartition,
     /// Its topic's name.
     pub topic: TopicName,
-    /// How many replicas it has, this one included.
-    pub replicas: usize,
     /// What it is.
     pub role: PartitionRole,
 }
@@ -44,11 +51,11 @@ pub struct Partition {
 pub enum PartitionRole {
     /// Its log is being opened.
     Opening {
-        /// The epoch that it will lead in.
-        leader_epoch: LeaderEpoch,
+        /// What is known to be committed, if it was open before in this run.
+        high_watermark: Offset,
     },
-    /// It will lead once the controller gives it an epoch.
-    Awaiting(Box<Leader>),
+    /// It fetches from the leader, or waits for one.
+    Follower(Box<Follower>),
     /// It leads.
     Leader(Box<Leader>),
     /// Its disk has failed.
@@ -58,40 +65,89 @@ pub enum PartitionRole {
 impl Partition {
     /// A partition whose log is about to be opened.
     #[must_use]
-    pub fn opening(id: TopicPartition, topic: TopicName, replicas: usize, leader_epoch: LeaderEpoch) -> Self {
-        Self { id, topic, replicas, role: PartitionRole::Opening { leader_epoch } }
+    pub fn opening(id: TopicPartition, topic: TopicName) -> Self {
+        Self { id, topic, role: PartitionRole::Opening { high_watermark: Offset::ZERO } }
     }
 
-    /// Takes its opened log. It leads at once if it `is_new`, created in this run.
+    /// Takes its opened log, and follows nobody yet.
     ///
     /// # Errors
-    /// [`Unsound`]: what the store found contradicts itself.
-    pub fn opened(&mut self, recovered: &Recovered, settings: Arc<TopicSettings>, is_new: bool, now: Timestamp) -> Result<(), Unsound> {
-        if let PartitionRole::Opening { leader_epoch } = self.role {
-            let leader = Box::new(Leader::recovered(leader_epoch, self.replicas, recovered, settings, now)?);
-            self.role = if is_new { PartitionRole::Leader(leader) } else { PartitionRole::Awaiting(leader) };
+    /// [`Unsound`]: what the store found contradicts itself, or what the controller knows.
+    pub fn opened(
+        &mut self,
+        recovered: &Recovered,
+        registered: &PartitionRegistration,
+        settings: Arc<TopicSettings>,
+        now: Timestamp,
+    ) -> Result<(), Unsound> {
+        if let PartitionRole::Opening { high_watermark } = self.role {
+            if let Some(last) = recovered.epochs.last().filter(|last| last.leader_epoch > registered.leader_epoch) {
+                return Err(Unsound::EpochAhead { held: last.leader_epoch, given: registered.leader_epoch });
+            }
+            let mut replica = Replica::recovered(recovered, settings, now)?;
+            replica.follow_high_watermark(high_watermark);
+            self.role = PartitionRole::Follower(Box::new(Follower { replica, leader: None, leader_epoch: registered.leader_epoch }));
         }
         Ok(())
     }
 
-    /// Leads in another epoch from here on.
-    pub fn lead_in(&mut self, leader_epoch: LeaderEpoch) {
-        let role = std::mem::replace(&mut self.role, PartitionRole::Opening { leader_epoch });
+    /// Becomes what the controller has registered. `may_lead`: whether that was said to this run of the node. Of a leader that becomes a
+    /// follower nobody may be waiting.
+    pub fn settle(&mut self, me: NodeId, registered: &PartitionRegistration, may_lead: bool, around: &Around<'_>) {
+        let is_named = registered.leader == Some(me) && may_lead;
+        let role = std::mem::replace(&mut self.role, PartitionRole::Opening { high_watermark: Offset::ZERO });
         self.role = match role {
-            PartitionRole::Awaiting(mut leader) | PartitionRole::Leader(mut leader) => {
-                leader.lead_in(leader_epoch);
+            PartitionRole::Follower(follower) if is_named => PartitionRole::Leader(Box::new(follower.become_leader(me, registered, around))),
+            PartitionRole::Follower(mut follower) => {
+                follower.follow(me, registered);
+                PartitionRole::Follower(follower)
+            }
+            PartitionRole::Leader(mut leader) if registered.leader == Some(me) => {
+                leader.lead_on(me, registered, around);
                 PartitionRole::Leader(leader)
             }
-            PartitionRole::Opening { .. } => PartitionRole::Opening { leader_epoch },
+            PartitionRole::Leader(leader) => {
+                assert!(leader.is_waited_on_by_nobody(), "who waits for a leader is told before it follows another");
+                PartitionRole::Follower(Box::new(leader.become_follower(me, registered)))
+            }
+            PartitionRole::Opening { high_watermark } => PartitionRole::Opening { high_watermark },
             PartitionRole::Offline(error) => PartitionRole::Offline(error),
         };
     }
 
-    /// The log's books, if its log is open.
-    pub fn log_mut(&mut self) -> Option<&mut Log> {
+    /// Follows its topic's settings.
+    pub fn configure(&mut self, settings: Arc<TopicSettings>, around: &Around<'_>) {
         match &mut self.role {
-            PartitionRole::Awaiting(leader) | PartitionRole::Leader(leader) => Some(leader.log_mut()),
+            PartitionRole::Leader(leader) => leader.configure(settings, around),
+            PartitionRole::Follower(follower) => follower.replica.configure(settings),
+            PartitionRole::Opening { .. } | PartitionRole::Offline(_) => {}
+        }
+    }
+
+    /// The copy, if its log is open.
+    #[must_use]
+    pub fn replica(&self) -> Option<&Replica> {
+        match &self.role {
+            PartitionRole::Follower(follower) => Some(&follower.replica),
+            PartitionRole::Leader(leader) => Some(leader),
             PartitionRole::Opening { .. } | PartitionRole::Offline(_) => None,
+        }
+    }
+
+    /// The copy, to be changed.
+    pub fn replica_mut(&mut self) -> Option<&mut Replica> {
+        match &mut self.role {
+            PartitionRole::Follower(follower) => Some(&mut follower.replica),
+            PartitionRole::Leader(leader) => Some(leader),
+            PartitionRole::Opening { .. } | PartitionRole::Offline(_) => None,
+        }
+    }
+
+    /// The follower that it is.
+    pub fn follower_mut(&mut self) -> Option<&mut Follower> {
+        match &mut self.role {
+            PartitionRole::Follower(follower) => Some(follower),
+            PartitionRole::Opening { .. } | PartitionRole::Leader(_) | PartitionRole::Offline(_) => None,
         }
     }
 
@@ -102,7 +158,7 @@ impl Partition {
     pub fn leader(&self) -> Result<&Leader, ErrorCode> {
         match &self.role {
             PartitionRole::Leader(leader) => Ok(leader),
-            PartitionRole::Opening { .. } | PartitionRole::Awaiting(_) => Err(ErrorCode::NotLeaderOrFollower),
+            PartitionRole::Opening { .. } | PartitionRole::Follower(_) => Err(ErrorCode::NotLeaderOrFollower),
             PartitionRole::Offline(_) => Err(ErrorCode::KafkaStorageError),
         }
     }
@@ -114,7 +170,7 @@ impl Partition {
     pub fn leader_mut(&mut self) -> Result<&mut Leader, ErrorCode> {
         match &mut self.role {
             PartitionRole::Leader(leader) => Ok(leader),
-            PartitionRole::Opening { .. } | PartitionRole::Awaiting(_) => Err(ErrorCode::NotLeaderOrFollower),
+            PartitionRole::Opening { .. } | PartitionRole::Follower(_) => Err(ErrorCode::NotLeaderOrFollower),
             PartitionRole::Offline(_) => Err(ErrorCode::KafkaStorageError),
         }
     }

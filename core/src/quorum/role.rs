@@ -91,7 +91,7 @@ impl Leader {
     /// Takes that a member fetches.
     pub(super) fn fetched(&mut self, from: NodeId, fetch_offset: Offset, durable_offset: Offset, log_end: Offset, now: Monotonic) {
         let progress = self.followers.entry(from).or_insert_with(|| Progress::unheard(now));
-        progress.fetched(fetch_offset, durable_offset, log_end, now);
+        progress.fetched(fetch_offset, durable_offset, durable_offset, log_end, now);
     }
 
     /// A member's log does not continue this one: of what it holds nothing counts until it has cut it.

@@ -27,12 +27,13 @@ impl Progress {
         Self { fetch_offset: Offset::ZERO, durable_offset: Offset::ZERO, heard: now, caught_up: now, before: None }
     }
 
-    /// Takes that it has asked, for what follows `fetch_offset`, when the leader's log ended at `log_end`.
-    pub fn fetched(&mut self, fetch_offset: Offset, durable_offset: Offset, log_end: Offset, now: Monotonic) {
-        if fetch_offset >= log_end {
+    /// Takes that it has asked, for what follows `fetch_offset`, when the leader's log ended at `log_end`. `kept` is how far it counts as
+    /// caught up: by what it holds, or by what it has on disk.
+    pub fn fetched(&mut self, fetch_offset: Offset, durable_offset: Offset, kept: Offset, log_end: Offset, now: Monotonic) {
+        if kept >= log_end {
             self.caught_up = now;
         } else if let Some((then, end)) = self.before
-            && fetch_offset >= end
+            && kept >= end
         {
             // It keeps up with a leader that never rests (Kafka's rule of the last caught-up time).
             self.caught_up = self.caught_up.max(then);
@@ -51,25 +52,25 @@ mod tests {
     #[test]
     fn one_that_holds_everything_is_caught_up() {
         let mut follower = Progress::unheard(Monotonic(0));
-        follower.fetched(Offset(10), Offset(8), Offset(10), Monotonic(5));
+        follower.fetched(Offset(10), Offset(8), Offset(10), Offset(10), Monotonic(5));
         assert_eq!((follower.caught_up, follower.durable_offset), (Monotonic(5), Offset(8)));
     }
 
     #[test]
     fn one_that_keeps_up_with_a_busy_leader_is_caught_up_as_of_its_last_question() {
         let mut follower = Progress::unheard(Monotonic(0));
-        follower.fetched(Offset(0), Offset(0), Offset(10), Monotonic(5));
+        follower.fetched(Offset(0), Offset(0), Offset(0), Offset(10), Monotonic(5));
         assert_eq!(follower.caught_up, Monotonic(0));
-        follower.fetched(Offset(10), Offset(0), Offset(20), Monotonic(9));
+        follower.fetched(Offset(10), Offset(0), Offset(10), Offset(20), Monotonic(9));
         assert_eq!(follower.caught_up, Monotonic(5));
-        follower.fetched(Offset(15), Offset(0), Offset(30), Monotonic(12));
+        follower.fetched(Offset(15), Offset(0), Offset(15), Offset(30), Monotonic(12));
         assert_eq!(follower.caught_up, Monotonic(5), "it falls behind");
     }
 
     #[test]
     fn nobody_holds_on_disk_what_it_does_not_hold() {
         let mut follower = Progress::unheard(Monotonic(0));
-        follower.fetched(Offset(3), Offset(9), Offset(10), Monotonic(1));
+        follower.fetched(Offset(3), Offset(9), Offset(3), Offset(10), Monotonic(1));
         assert_eq!(follower.durable_offset, Offset(3));
     }
 }

@@ -152,7 +152,7 @@ mod tests {
             sequence: 2,
             partitions: vec![
                 replica(0, Ok(Records::Slice(Some(slice())))),
-                replica(1, Err(Unfetched::NotLeader)),
+                replica(1, Err(Unfetched::OutOfRange)),
                 replica(2, Ok(Records::Slice(None))),
                 replica(3, Ok(Records::Slice(Some(slice())))),
             ],

@@ -66,6 +66,8 @@ impl OperatorSettings {
             endpoints: Vec::new(),
             configs: self.configs,
             log_directory: self.log_directory,
+            // The store knows, once it is started.
+            was_unclean: true,
             voters,
             features: folder.features,
             seed,

@@ -113,6 +113,7 @@ pub async fn run<P: Platform>(
 
     let folder_error = |cause| NodeError::DataFolder { folder: data_dir.display().to_string(), cause };
     let (store, completions) = Store::start(platform.clone(), store).await.map_err(folder_error)?;
+    broker.was_unclean = !store.was_stopped_cleanly();
     let (from_peers, peers_said) = mpsc::channel(QUEUED_FROM_PEERS_MAX);
     let identity = Identity { cluster_id: broker.cluster_id.clone(), node: broker.node, incarnation: broker.incarnation };
     let among = Among { identity, addresses: Addresses::new(peers), from_peers };

@@ -132,6 +132,12 @@ impl<P: Platform> Store<P> {
         Ok((Self { inner: Arc::new(inner) }, completions))
     }
 
+    /// Whether the last run put everything on disk before it ended.
+    #[must_use]
+    pub fn was_stopped_cleanly(&self) -> bool {
+        self.inner.clean.contains(&paths::metadata_folder())
+    }
+
     /// Hands an operation over, behind those that were submitted before for the same log. After a stop nothing comes of it.
     pub fn submit(&self, op: StorageOp) {
         if let StorageOp::Find { log, search, target, upto } = op {

@@ -332,6 +332,7 @@ fn settings(plan: &NodePlan, address: SocketAddr, platform: &impl Platform) -> N
             endpoints: Vec::new(),
             configs: plan.configs.iter().cloned().collect(),
             log_directory: "/data".to_owned(),
+            was_unclean: true,
             voters: [Voter { node, directory }].into_iter().collect(),
             features: BTreeMap::from([("metadata.version".to_owned(), 30)]),
             seed,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::metadata::PartitionRegistration;
 use crate::quorum::{Role, Voters};
 
 /// Nodes 1 to n, all of them voters.
@@ -69,13 +70,16 @@ impl Cluster {
     }
 
     /// A message as it arrives: with its records.
-    fn carried(&self, from: NodeId, message: PeerMessage) -> PeerMessage {
-        let PeerMessage::Metadata(FetchedMetadata { result: Ok(Records::Slice(slice)), quorum_epoch, fetch_offset, high_watermark }) = message
-        else {
-            return message;
-        };
-        let batches = slice.map_or_else(Vec::new, |slice| self.nodes[&from].shelf.resolve(&slice));
-        PeerMessage::Metadata(FetchedMetadata { result: Ok(Records::Metadata(batches)), quorum_epoch, fetch_offset, high_watermark })
+    fn carried(&self, from: NodeId, mut message: PeerMessage) -> PeerMessage {
+        let is_metadata = matches!(message, PeerMessage::Metadata(_));
+        let shelf = &self.nodes[&from].shelf;
+        for records in message.records_mut() {
+            let Records::Slice(slice) = records else { panic!("records leave as slices") };
+            let batches = slice.map_or_else(Vec::new, |slice| shelf.resolve(&slice));
+            let parse = |bytes: Bytes| Batch { header: BatchHeader::parse(&bytes).unwrap(), payload: Payload::new(bytes) };
+            *records = if is_metadata { Records::Metadata(batches) } else { Records::Data(batches.into_iter().map(parse).collect()) };
+        }
+        message
     }
 
     fn pass(&mut self, ms: i64) {
@@ -119,7 +123,12 @@ impl Cluster {
 
     /// Creates a topic of one partition with one replica, through `node`.
     fn create(&mut self, node: NodeId, name: &str) -> RequestId {
-        let topic = NewTopic { name: name.into(), partition_count: 1, replication_factor: 1, assignments: Vec::new(), configs: Vec::new() };
+        self.create_with(node, name, 1, &[])
+    }
+
+    fn create_with(&mut self, node: NodeId, name: &str, replication_factor: i16, configs: &[(&str, &str)]) -> RequestId {
+        let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
+        let topic = NewTopic { name: name.into(), partition_count: 1, replication_factor, assignments: Vec::new(), configs };
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 5_000, validate_only: false };
         let id = self.node(node).ask(Request::CreateTopics(request));
         self.settle();
@@ -134,6 +143,174 @@ impl Cluster {
     fn knows(&self, node: NodeId, topic: &str) -> bool {
         self.nodes[&node].broker.view().image().topic_ids.contains_key(&topic.into())
     }
+}
+
+/// A cluster of three with a topic "t" of three replicas, and the node that leads it.
+fn replicated(configs: &[(&str, &str)]) -> (Cluster, NodeId) {
+    let mut cluster = Cluster::serving(3);
+    let id = cluster.create_with(NodeId(1), "t", 3, configs);
+    assert_eq!(cluster.created(NodeId(1), id), Some(Ok(())));
+    cluster.pass_until(|cluster| cluster.isr().len() == 3);
+    let leader = cluster.leader_of_t().unwrap();
+    (cluster, leader)
+}
+
+impl Cluster {
+    /// The state of the topic "t" as a node that is not isolated knows it.
+    fn state_of_t(&self) -> PartitionRegistration {
+        let (_, node) = self.nodes.iter().find(|(id, _)| !self.isolated.contains(id)).unwrap();
+        let image = node.broker.view().image();
+        image.topic_named(&"t".into()).unwrap().1.partitions[&PartitionIndex(0)].clone()
+    }
+
+    fn isr(&self) -> Vec<NodeId> {
+        self.state_of_t().isr
+    }
+
+    /// Who leads, and knows it.
+    fn leader_of_t(&self) -> Option<NodeId> {
+        let leader = self.state_of_t().leader?;
+        self.nodes.get(&leader).filter(|node| node.broker.view().leaders().next().is_some()).map(|_| leader)
+    }
+
+    fn produce(&mut self, leader: NodeId, batch: Batch) -> RequestId {
+        let partitions = vec![ProducePartition { partition: PartitionIndex(0), batch: Ok(batch) }];
+        let topics = vec![ProduceTopic { topic: TopicRef::Name("t".into()), partitions }];
+        let request = ProduceRequest { transactional_id: None, acks: Ok(Acks::All), timeout_ms: 60_000, topics };
+        let id = self.node(leader).ask(Request::Produce(request));
+        self.settle();
+        id
+    }
+
+    /// The log of "t" on a node: its end and its high watermark.
+    fn log_of_t(&self, node: NodeId) -> (Offset, Offset) {
+        let partition = self.nodes[&node].broker.view().partitions().find(|partition| partition.topic == "t".into()).unwrap();
+        partition.replica().map_or((Offset(-1), Offset(-1)), |replica| (replica.log().end(), replica.high_watermark()))
+    }
+
+    fn isolate(&mut self, node: NodeId) {
+        self.isolated.insert(node);
+        for other in self.others(node) {
+            self.node(other).step(Input::PeerLost(node));
+            self.node(node).step(Input::PeerLost(other));
+        }
+    }
+}
+
+#[test]
+fn what_is_acknowledged_is_on_every_member_of_the_isr() {
+    let (mut cluster, leader) = replicated(&[]);
+    let id = cluster.produce(leader, plain(3));
+    assert_eq!(cluster.node(leader).produced(id), Some(Ok(Offset(0))));
+    for node in [1, 2, 3].map(NodeId) {
+        assert_eq!(cluster.log_of_t(node), (Offset(3), Offset(3)));
+    }
+}
+
+#[test]
+fn the_next_leader_has_what_was_acknowledged() {
+    let (mut cluster, leader) = replicated(&[]);
+    let id = cluster.produce(leader, idempotent(7, 0, 0, 3));
+    assert_eq!(cluster.node(leader).produced(id), Some(Ok(Offset(0))));
+    cluster.isolate(leader);
+    cluster.pass_until(|cluster| cluster.leader_of_t().is_some_and(|node| node != leader));
+    let successor = cluster.leader_of_t().unwrap();
+    let retry = cluster.produce(successor, idempotent(7, 0, 0, 3));
+    assert_eq!(cluster.node(successor).produced(retry), Some(Ok(Offset(0))), "its producers are known too");
+    let next = cluster.produce(successor, idempotent(7, 0, 3, 1));
+    assert_eq!(cluster.node(successor).produced(next), Some(Ok(Offset(3))));
+}
+
+#[test]
+fn a_leader_that_was_cut_off_cuts_what_was_never_committed() {
+    let (mut cluster, leader) = replicated(&[]);
+    let kept = cluster.produce(leader, plain(2));
+    assert_eq!(cluster.node(leader).produced(kept), Some(Ok(Offset(0))));
+    cluster.isolate(leader);
+    let lost = cluster.produce(leader, plain(5));
+    assert_eq!(cluster.node(leader).produced(lost), None);
+    cluster.pass_until(|cluster| cluster.leader_of_t().is_some_and(|node| node != leader));
+    let successor = cluster.leader_of_t().unwrap();
+    let more = cluster.produce(successor, plain(1));
+    cluster.pass_until(|cluster| cluster.isr().len() == 2);
+    assert_eq!(cluster.node(successor).produced(more), Some(Ok(Offset(2))));
+
+    cluster.isolated.clear();
+    cluster.pass_until(|cluster| cluster.log_of_t(leader) == (Offset(3), Offset(3)));
+    assert!(cluster.node(leader).marks.contains(&Mark::FollowerTruncated));
+    assert_eq!(cluster.node(leader).produced(lost), Some(Err(ErrorCode::NotLeaderOrFollower)));
+}
+
+#[test]
+fn a_follower_that_is_gone_holds_nothing_up_for_long() {
+    let (mut cluster, leader) = replicated(&[]);
+    let follower = cluster.others(leader)[0];
+    cluster.isolate(follower);
+    let id = cluster.produce(leader, plain(1));
+    assert_eq!(cluster.node(leader).produced(id), None, "it is a member still");
+    cluster.pass_until(|cluster| cluster.isr().len() == 2);
+    assert_eq!(cluster.node(leader).produced(id), Some(Ok(Offset(0))));
+    cluster.isolated.clear();
+    cluster.pass_until(|cluster| cluster.isr().len() == 3);
+    cluster.pass(1_000);
+    assert_eq!(cluster.log_of_t(follower), (Offset(1), Offset(1)));
+}
+
+#[test]
+fn nothing_is_acknowledged_under_the_minimum() {
+    let (mut cluster, leader) = replicated(&[("min.insync.replicas", "2")]);
+    let controller = cluster.leaders()[0];
+    // The controller's own node and the leader's must stay: a quorum of two is left when they are two.
+    let gone: Vec<NodeId> = cluster.others(leader).into_iter().filter(|node| *node != controller).collect();
+    cluster.isolate(gone[0]);
+    cluster.pass_until(|cluster| cluster.isr().len() == 2);
+    let id = cluster.produce(leader, plain(1));
+    assert_eq!(cluster.node(leader).produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn an_isolated_leader_commits_nothing() {
+    let (mut cluster, leader) = replicated(&[]);
+    cluster.isolate(leader);
+    let id = cluster.produce(leader, plain(1));
+    cluster.pass_for(4_000);
+    assert_ne!(cluster.node(leader).produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn a_leader_that_is_cut_off_answers_who_waits_within_a_session() {
+    let (mut cluster, leader) = replicated(&[]);
+    cluster.isolate(leader);
+    let id = cluster.produce(leader, plain(1));
+    cluster.pass_for(9_100);
+    assert_eq!(cluster.node(leader).produced(id), Some(Err(ErrorCode::NotLeaderOrFollower)));
+    let refused = cluster.produce(leader, plain(1));
+    assert_eq!(cluster.node(leader).produced(refused), Some(Err(ErrorCode::NotLeaderOrFollower)));
+}
+
+#[test]
+fn a_node_that_stops_hands_over_what_it_leads() {
+    let (mut cluster, leader) = replicated(&[]);
+    cluster.node(leader).step(Input::Stop);
+    cluster.settle();
+    assert_eq!(cluster.nodes[&leader].broker.view().stage(), &Stage::Stopped);
+    let others = cluster.others(leader);
+    cluster.isolated.insert(leader);
+    assert_ne!(cluster.state_of_t().leader, Some(leader));
+    assert!(!cluster.isr().contains(&leader));
+    assert!(cluster.nodes[&others[0]].broker.view().is_serving());
+}
+
+#[test]
+fn a_restarted_follower_catches_up_and_joins_again() {
+    let (mut cluster, leader) = replicated(&[]);
+    let follower = cluster.others(leader).into_iter().find(|node| *node != cluster.leaders()[0]).unwrap();
+    cluster.restart(follower, true);
+    let id = cluster.produce(leader, plain(4));
+    cluster.pass_until(|cluster| cluster.isr().len() == 3 && cluster.nodes[&follower].broker.view().is_serving());
+    assert_eq!(cluster.node(leader).produced(id), Some(Ok(Offset(0))));
+    cluster.pass(1_000);
+    assert_eq!(cluster.log_of_t(follower), (Offset(4), Offset(4)));
 }
 
 fn directory(node: NodeId) -> DirectoryId {

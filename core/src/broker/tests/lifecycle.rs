@@ -35,7 +35,7 @@ fn topics_and_records_are_there_after_a_restart_under_a_new_leader_epoch() {
     let (partition, name, leader) = node.broker.view().leaders().next().unwrap();
     assert_eq!((partition.topic, name.as_str()), (topic, "t"));
     assert_eq!(leader.high_watermark(), Offset(3));
-    assert_eq!(leader.leader_epoch(), LeaderEpoch(1));
+    assert_eq!(leader.leader_epoch(), LeaderEpoch(2), "one as it was registered anew, one as it was unfenced");
     let id = node.produce("t", plain(1), Acks::All);
     node.settle();
     assert_eq!(node.produced(id), Some(Ok(Offset(3))));

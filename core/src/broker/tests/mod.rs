@@ -188,6 +188,7 @@ fn settings(incarnation: u8) -> BrokerSettings {
         endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
         configs: BTreeMap::new(),
         log_directory: "data".into(),
+        was_unclean: false,
         voters: [Voter { node: NodeId(1), directory }].into_iter().collect(),
         features: BTreeMap::from([("metadata.version".to_owned(), 29)]),
         seed: [incarnation; 32],

@@ -1,0 +1,254 @@
+//! The followers on this node: what they fetch, by the node that leads.
+//!
+//! All partitions that follow one node share one exchange with it. A message names what is new since the one before; the leader keeps the rest,
+//! so that what is idle costs nothing. An exchange whose messages may be lost begins anew and names everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Broker;
+use super::timers::Timer;
+use crate::boundary::{
+    Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage, Records, StorageOp, Unfetched, WantedPartition,
+};
+use crate::ids::{LogId, NodeId, TopicPartition};
+use crate::limits::{REPLICA_WANTS_MAX, REPLICATION_TICK_MS};
+use crate::metadata::PartitionRegistration;
+use crate::partition::{Partition, PartitionRole, log_settings};
+use crate::replica::{EpochEnd, truncation};
+use crate::time::Wait;
+
+/// The exchanges of this node, by leader.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Following {
+    exchanges: BTreeMap<NodeId, Exchange>,
+    leaders: BTreeMap<TopicPartition, NodeId>,
+    last_session: u64,
+}
+
+/// An exchange with one leader.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Exchange {
+    session: u64,
+    /// Whether the leader has to be told that the session begins.
+    begins: bool,
+    taken: u64,
+    partitions: BTreeSet<TopicPartition>,
+    /// What the leader does not know yet.
+    unsaid: BTreeSet<TopicPartition>,
+    dropped: BTreeSet<TopicPartition>,
+    /// Whether the leader waits to hear what was taken, or that this node lives.
+    owes: bool,
+    /// Whether the connection was lost: nothing is said before the next tick.
+    rests: bool,
+}
+
+impl Exchange {
+    fn begin(&mut self, session: u64) {
+        self.session = session;
+        self.begins = true;
+        self.taken = 0;
+        self.unsaid = self.partitions.clone();
+        self.dropped.clear();
+    }
+}
+
+impl Following {
+    fn exchange(&mut self, leader: NodeId) -> &mut Exchange {
+        let last_session = &mut self.last_session;
+        self.exchanges.entry(leader).or_insert_with(|| {
+            *last_session += 1;
+            Exchange { session: *last_session, begins: true, ..Exchange::default() }
+        })
+    }
+
+    fn set_leader(&mut self, id: TopicPartition, leader: Option<NodeId>) {
+        let former = match leader {
+            Some(leader) => self.leaders.insert(id, leader),
+            None => self.leaders.remove(&id),
+        };
+        if let Some(former) = former.filter(|former| Some(*former) != leader) {
+            let exchange = self.exchange(former);
+            exchange.partitions.remove(&id);
+            exchange.unsaid.remove(&id);
+            exchange.dropped.insert(id);
+        }
+        if let Some(leader) = leader {
+            let exchange = self.exchange(leader);
+            exchange.partitions.insert(id);
+            exchange.dropped.remove(&id);
+            exchange.unsaid.insert(id);
+        }
+    }
+
+    /// What a follower holds has changed: its leader is to know.
+    pub(super) fn changed(&mut self, id: TopicPartition) {
+        if let Some(leader) = self.leaders.get(&id)
+            && let Some(exchange) = self.exchanges.get_mut(leader)
+        {
+            exchange.unsaid.insert(id);
+        }
+    }
+
+    /// Messages to or from a leader may be lost.
+    pub(super) fn lost(&mut self, leader: NodeId) {
+        self.last_session += 1;
+        let session = self.last_session;
+        if let Some(exchange) = self.exchanges.get_mut(&leader) {
+            exchange.begin(session);
+            exchange.rests = true;
+        }
+    }
+}
+
+impl Broker {
+    /// Follows whom a partition's copy is to fetch from.
+    pub(super) fn follow_replicas(&mut self, id: TopicPartition, registered: &PartitionRegistration) {
+        let is_follower = matches!(self.partitions.get(&id).map(|partition| &partition.role), Some(PartitionRole::Follower(_)));
+        let leader = registered.leader.filter(|leader| is_follower && *leader != self.settings.node);
+        self.following.set_leader(id, leader);
+    }
+
+    /// A partition's copy fetches no longer.
+    pub(super) fn unfollow(&mut self, id: TopicPartition) {
+        self.following.set_leader(id, None);
+    }
+
+    /// Says what is new to every leader.
+    pub(super) fn flush_following(&mut self, effects: &mut Effects) {
+        let me = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
+        let Some(broker_epoch) = me.map(|broker| broker.broker_epoch) else { return };
+        let (partitions, incarnation) = (&self.partitions, self.settings.incarnation);
+        for (leader, exchange) in &mut self.following.exchanges {
+            let has_news = exchange.owes || !exchange.unsaid.is_empty() || !exchange.dropped.is_empty();
+            if exchange.rests || !has_news {
+                continue;
+            }
+            let mut wanted: Vec<WantedPartition> = Vec::new();
+            while wanted.len() < REPLICA_WANTS_MAX
+                && let Some(id) = exchange.unsaid.pop_first()
+            {
+                wanted.extend(partitions.get(&id).and_then(|partition| wish(id, partition)));
+            }
+            let message = FetchPartitions {
+                incarnation,
+                broker_epoch,
+                session: exchange.session,
+                begins: std::mem::take(&mut exchange.begins),
+                taken: exchange.taken,
+                wanted,
+                dropped: std::mem::take(&mut exchange.dropped).into_iter().collect(),
+            };
+            exchange.owes = false;
+            effects.tell(*leader, PeerMessage::FetchPartitions(message));
+        }
+        self.following.exchanges.retain(|_, exchange| !exchange.partitions.is_empty());
+    }
+
+    /// Tells every leader that this node lives.
+    pub(super) fn replication_tick(&mut self) {
+        for exchange in self.following.exchanges.values_mut() {
+            exchange.owes = true;
+            exchange.rests = false;
+        }
+        self.check_all_isrs();
+        self.timers.set(Timer::Replication, self.now.monotonic.after(Wait::from_ms(REPLICATION_TICK_MS)));
+    }
+
+    /// A leader has answered.
+    pub(super) fn partitions_came(&mut self, from: NodeId, fetched: FetchedPartitions, effects: &mut Effects) {
+        let Some(exchange) = self.following.exchanges.get_mut(&from) else { return };
+        if fetched.incarnation != self.settings.incarnation || fetched.session != exchange.session {
+            return;
+        }
+        if fetched.sequence == 0 {
+            // The leader does not know the session: it has started anew.
+            return self.following.lost(from);
+        }
+        exchange.taken = fetched.sequence;
+        exchange.owes = true;
+        for replica in fetched.partitions {
+            self.replica_came(from, replica, effects);
+        }
+    }
+
+    fn replica_came(&mut self, from: NodeId, fetched: FetchedReplica, effects: &mut Effects) {
+        let id = fetched.id;
+        let (log, now) = (LogId::Partition(id), self.now.wall);
+        let snapshot_bytes = self.bounds.snapshot_interval_bytes;
+        let Some(follower) = self.partitions.get_mut(&id).and_then(Partition::follower_mut) else { return };
+        if follower.leader() != Some(from) || follower.leader_epoch() != fetched.leader_epoch {
+            return;
+        }
+        // A want that changed on its way is told again, whatever becomes of this answer to it.
+        self.following.changed(id);
+        let replica = &mut follower.replica;
+        if replica.log().end() != fetched.fetch_offset {
+            return;
+        }
+        let mut broken = None;
+        match fetched.result {
+            Ok(Records::Data(batches)) => {
+                for batch in batches {
+                    match replica.append_fetched(&batch, now) {
+                        Ok(header) => effects.storage.push(StorageOp::Append { log, header, payload: batch.payload }),
+                        Err(discontinuous) => {
+                            broken = Some(discontinuous);
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(Records::Slice(_) | Records::Metadata(_)) => {}
+            Err(Unfetched::Diverging(parting)) => return self.truncate_replica(id, parting, effects),
+            Err(Unfetched::OutOfRange) => {
+                // What lies between is gone everywhere.
+                effects.mark(Mark::FollowerBeganAnew);
+                effects.storage.push(StorageOp::Truncate { log, to: replica.log().start() });
+                effects.storage.push(StorageOp::Trim { log, log_start: fetched.log_start });
+                return self.open_anew(id, effects);
+            }
+        }
+        replica.follow_high_watermark(fetched.high_watermark);
+        if fetched.log_start > replica.log().start() && fetched.log_start <= replica.high_watermark() {
+            super::upkeep::trim(id, replica, fetched.log_start, effects);
+        }
+        if replica.log().unkept_bytes() >= snapshot_bytes
+            && let Some((upto, producers)) = replica.keep_producers()
+        {
+            effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
+        }
+        if let Some(broken) = broken {
+            effects.error(format!("{id}: the leader sent records from {} where {} was due", broken.base_offset, broken.log_end));
+        }
+    }
+
+    /// The logs part: what the leader does not have goes.
+    fn truncate_replica(&mut self, id: TopicPartition, parting: EpochEnd, effects: &mut Effects) {
+        let Some(follower) = self.partitions.get_mut(&id).and_then(Partition::follower_mut) else { return };
+        let log = follower.replica.log();
+        let to = truncation(log, parting);
+        effects.mark(Mark::FollowerTruncated);
+        effects.storage.push(StorageOp::Truncate { log: LogId::Partition(id), to });
+        self.open_anew(id, effects);
+    }
+
+    /// Opens a log again that the store is about to shorten: what it says of producers and of itself is read anew.
+    fn open_anew(&mut self, id: TopicPartition, effects: &mut Effects) {
+        self.unfollow(id);
+        let Some(partition) = self.partitions.get_mut(&id) else { return };
+        let high_watermark = partition.replica().map(|replica| replica.high_watermark()).unwrap_or_default();
+        partition.role = PartitionRole::Opening { high_watermark };
+        let Some(settings) = self.topics.get(id.topic) else { return };
+        effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: partition.topic.clone(), settings: log_settings(settings) });
+    }
+}
+
+/// What a partition's copy wants next, if it follows.
+fn wish(id: TopicPartition, partition: &Partition) -> Option<WantedPartition> {
+    match &partition.role {
+        PartitionRole::Follower(follower) => Some(follower.wanted(id)),
+        PartitionRole::Opening { .. } | PartitionRole::Leader(_) | PartitionRole::Offline(_) => None,
+    }
+}

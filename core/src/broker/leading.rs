@@ -1,0 +1,220 @@
+//! The leaders on this node and those who follow them: wants wait here until there is news.
+//!
+//! A follower is sent a few answers ahead of what it has taken, so that records are on their way while it writes those before, and its memory
+//! is bounded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Broker;
+use super::calls::Purpose;
+use super::timers::Timer;
+use crate::boundary::{
+    AlterPartitions, ControllerAnswer, ControllerCommand, Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage,
+    Records, WantedPartition,
+};
+use crate::epoch::{BrokerEpoch, PartitionEpoch};
+use crate::ids::{IncarnationId, LogId, NodeId, TopicPartition};
+use crate::limits::{REPLICA_ANSWER_BYTES, REPLICA_ANSWERS_AHEAD, REPLICA_FETCH_BYTES, REPLICATION_TICK_MS};
+use crate::time::Wait;
+
+/// Those who follow leaders on this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Leading {
+    sessions: BTreeMap<NodeId, Session>,
+    /// Partitions whose ISR may have to change.
+    unsettled: BTreeSet<TopicPartition>,
+}
+
+/// A node that follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Session {
+    incarnation: IncarnationId,
+    broker_epoch: BrokerEpoch,
+    session: u64,
+    sent: u64,
+    taken: u64,
+    wanted: BTreeMap<TopicPartition, WantedPartition>,
+    /// Wants that there is news for.
+    ready: BTreeSet<TopicPartition>,
+}
+
+impl Leading {
+    /// Messages from or to a follower may be lost.
+    pub(super) fn lost(&mut self, follower: NodeId) {
+        self.sessions.remove(&follower);
+    }
+}
+
+impl Broker {
+    /// A follower says what it wants.
+    pub(super) fn partitions_wanted(&mut self, from: NodeId, fetch: FetchPartitions, effects: &mut Effects) {
+        let FetchPartitions { incarnation, broker_epoch, session, begins, taken, wanted, dropped } = fetch;
+        let known = self.leading.sessions.get(&from).is_some_and(|held| held.incarnation == incarnation && held.session == session);
+        if begins {
+            let fresh = Session { incarnation, broker_epoch, session, sent: 0, taken: 0, wanted: BTreeMap::new(), ready: BTreeSet::new() };
+            self.leading.sessions.insert(from, fresh);
+        } else if !known {
+            let unknown = FetchedPartitions { incarnation, session, sequence: 0, partitions: Vec::new() };
+            return effects.tell(from, PeerMessage::Partitions(unknown));
+        }
+        let Some(held) = self.leading.sessions.get_mut(&from) else { return };
+        held.taken = held.taken.max(taken);
+        held.broker_epoch = broker_epoch;
+        for id in dropped {
+            held.wanted.remove(&id);
+            held.ready.remove(&id);
+        }
+        for want in wanted {
+            self.take_want(from, broker_epoch, want, effects);
+        }
+        self.heard_from_follower(from);
+    }
+
+    /// A follower that waits at the end of a log is in sync as long as it is heard.
+    fn heard_from_follower(&mut self, from: NodeId) {
+        let around = around!(self);
+        let Some(session) = self.leading.sessions.get(&from) else { return };
+        for id in session.wanted.keys() {
+            if let Some(Ok(leader)) = self.partitions.get_mut(id).map(|partition| partition.leader_mut()) {
+                leader.replica_heard(from, &around);
+            }
+        }
+    }
+
+    fn take_want(&mut self, from: NodeId, broker_epoch: BrokerEpoch, want: WantedPartition, effects: &mut Effects) {
+        let Some(session) = self.leading.sessions.get_mut(&from) else { return };
+        session.wanted.insert(want.id, want);
+        session.ready.remove(&want.id);
+        let around = around!(self);
+        let Some(Ok(leader)) = self.partitions.get_mut(&want.id).map(|partition| partition.leader_mut()) else { return };
+        // KIP-320: one that knows an older epoch is not of this leader; one that knows a later one waits until this node knows it too.
+        if leader.leader_epoch() != want.leader_epoch {
+            return;
+        }
+        let before = leader.high_watermark();
+        let held = leader.replica_fetched(from, broker_epoch, &want, &around);
+        let is_member = leader.isr().committed().contains(&from);
+        let has_committed = leader.high_watermark() > before;
+        if held.is_ok() && !is_member {
+            self.leading.unsettled.insert(want.id);
+        }
+        if has_committed {
+            effects.mark(Mark::CommittedByFollower);
+            self.serve_waiting(want.id, effects);
+        }
+        self.replicate_news(want.id);
+    }
+
+    /// A partition has grown, has committed more or is led anew: who waits for that has news.
+    pub(super) fn replicate_news(&mut self, id: TopicPartition) {
+        let Some(Ok(leader)) = self.partitions.get(&id).map(|partition| partition.leader()) else { return };
+        for session in self.leading.sessions.values_mut() {
+            if let Some(want) = session.wanted.get(&id)
+                && want.leader_epoch == leader.leader_epoch()
+                && leader.has_news(want)
+            {
+                session.ready.insert(id);
+            }
+        }
+    }
+
+    /// A partition is led in another epoch: what is wanted of it is taken as if it had just come.
+    pub(super) fn retake_wants(&mut self, id: TopicPartition, effects: &mut Effects) {
+        let wants = self.leading.sessions.iter().filter_map(|(node, session)| Some((*node, session.broker_epoch, *session.wanted.get(&id)?)));
+        for (node, broker_epoch, want) in wants.collect::<Vec<_>>() {
+            self.take_want(node, broker_epoch, want, effects);
+        }
+    }
+
+    /// Sends to every follower what there is for it, as far ahead as it may be.
+    pub(super) fn flush_leading(&mut self, effects: &mut Effects) {
+        let partitions = &self.partitions;
+        for (follower, session) in &mut self.leading.sessions {
+            while !session.ready.is_empty() && session.sent - session.taken < REPLICA_ANSWERS_AHEAD {
+                let mut answers = Vec::new();
+                let mut bytes_left = REPLICA_ANSWER_BYTES;
+                while bytes_left > 0
+                    && let Some(id) = session.ready.pop_first()
+                {
+                    let Some(Ok(leader)) = partitions.get(&id).map(|partition| partition.leader()) else { continue };
+                    let Some(want) = session.wanted.remove(&id) else { continue };
+                    let result = leader.replicate(LogId::Partition(id), &want, REPLICA_FETCH_BYTES.min(bytes_left));
+                    if let Ok(Some(slice)) = &result {
+                        let bytes = leader.log().bytes_between(slice.from, slice.upto).min(slice.bytes_max.into());
+                        bytes_left = bytes_left.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+                    }
+                    answers.push(FetchedReplica {
+                        id,
+                        leader_epoch: leader.leader_epoch(),
+                        fetch_offset: want.fetch_offset,
+                        high_watermark: leader.high_watermark(),
+                        log_start: leader.log().start(),
+                        result: result.map(Records::Slice),
+                    });
+                }
+                if answers.is_empty() {
+                    break;
+                }
+                session.sent += 1;
+                let fetched = FetchedPartitions {
+                    incarnation: session.incarnation,
+                    session: session.session,
+                    sequence: session.sent,
+                    partitions: answers,
+                };
+                effects.tell(*follower, PeerMessage::Partitions(fetched));
+            }
+        }
+        self.propose_isrs(effects);
+    }
+
+    /// Looks at every ISR: who lags too long leaves.
+    pub(super) fn check_all_isrs(&mut self) {
+        let led = self.partitions.iter().filter(|(_, partition)| partition.leader().is_ok_and(|leader| leader.isr().replicas().len() > 1));
+        self.leading.unsettled.extend(led.map(|(id, _)| *id));
+    }
+
+    fn propose_isrs(&mut self, effects: &mut Effects) {
+        if self.leading.unsettled.is_empty() {
+            return;
+        }
+        let me = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
+        let Some(broker_epoch) = me.map(|broker| broker.broker_epoch) else { return };
+        let around = around!(self);
+        let mut partitions = Vec::new();
+        for id in std::mem::take(&mut self.leading.unsettled) {
+            let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { continue };
+            if let Some(proposal) = leader.propose_isr(&around) {
+                let is_smaller = proposal.members.len() < leader.isr().committed().len();
+                effects.mark(if is_smaller { Mark::IsrShrunk } else { Mark::IsrExpanded });
+                partitions.push((id, leader.leader_epoch(), proposal));
+            }
+        }
+        if !partitions.is_empty() {
+            let altered = AlterPartitions { broker_epoch, partitions };
+            self.call(Purpose::AlterPartitions, ControllerCommand::AlterPartitions(altered), None, effects);
+        }
+    }
+
+    pub(super) fn isrs_answered(&mut self, answer: &ControllerAnswer, effects: &mut Effects) {
+        let ControllerAnswer::RefusedIsrs(refused) = answer else {
+            return effects.error(format!("the controller answered {answer:?} to a change of an ISR"));
+        };
+        for &(id, partition_epoch) in refused {
+            self.isr_refused(id, partition_epoch);
+        }
+    }
+
+    fn isr_refused(&mut self, id: TopicPartition, partition_epoch: PartitionEpoch) {
+        if let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) {
+            leader.isr_refused(partition_epoch);
+        }
+    }
+
+    /// How often followers and leaders look after each other.
+    pub(super) fn start_replication(&mut self) {
+        self.timers.set(Timer::Replication, self.now.monotonic.after(Wait::from_ms(REPLICATION_TICK_MS)));
+    }
+}

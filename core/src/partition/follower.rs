@@ -1,0 +1,60 @@
+//! A follower of a partition: it fetches from the leader that the controller has named, or waits for one.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Around, Leader, Replica};
+use crate::boundary::WantedPartition;
+use crate::epoch::LeaderEpoch;
+use crate::ids::{NodeId, TopicPartition};
+use crate::metadata::PartitionRegistration;
+use crate::replica::last_fetched_epoch;
+
+/// A follower.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Follower {
+    /// Its copy.
+    pub replica: Replica,
+    /// Whom it fetches from.
+    pub(super) leader: Option<NodeId>,
+    pub(super) leader_epoch: LeaderEpoch,
+}
+
+impl Follower {
+    /// What it wants of its leader next.
+    #[must_use]
+    pub fn wanted(&self, id: TopicPartition) -> WantedPartition {
+        let log = self.replica.log();
+        WantedPartition {
+            id,
+            leader_epoch: self.leader_epoch,
+            fetch_offset: log.end(),
+            last_fetched_epoch: last_fetched_epoch(log, log.end()),
+            durable_offset: log.synced(),
+            high_watermark: self.replica.high_watermark(),
+        }
+    }
+
+    /// Follows whom the controller has named. Nobody follows itself: a node that is to lead under an epoch of an earlier run waits for the
+    /// next one.
+    pub(super) fn follow(&mut self, me: NodeId, registered: &PartitionRegistration) {
+        self.leader = registered.leader.filter(|leader| *leader != me);
+        self.leader_epoch = registered.leader_epoch;
+    }
+
+    /// Leads from here on.
+    pub(super) fn become_leader(self, me: NodeId, registered: &PartitionRegistration, around: &Around<'_>) -> Leader {
+        Leader::new(self.replica, me, registered, around)
+    }
+
+    /// Whom it fetches from.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader
+    }
+
+    /// The epoch of that leader.
+    #[must_use]
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.leader_epoch
+    }
+}

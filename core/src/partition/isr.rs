@@ -1,0 +1,194 @@
+//! The in-sync replicas of a partition as its leader sees them.
+//!
+//! Always: the maximal ISR is the committed one and the one that is proposed, together (KIP-497). There is one proposal at a time, and neither
+//! shrinking nor expanding is thought of before the controller has answered it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::boundary::{Durability, IsrProposal};
+use crate::epoch::{BrokerEpoch, PartitionEpoch};
+use crate::ids::NodeId;
+use crate::offset::Offset;
+use crate::replica::Progress;
+use crate::time::{Monotonic, Wait};
+
+/// The ISR, the followers and what is proposed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Isr {
+    me: NodeId,
+    replicas: Vec<NodeId>,
+    committed: BTreeSet<NodeId>,
+    partition_epoch: PartitionEpoch,
+    proposed: Option<BTreeSet<NodeId>>,
+    followers: BTreeMap<NodeId, Fetching>,
+}
+
+/// A follower that fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Fetching {
+    /// The run that it fetches in (KIP-903).
+    broker_epoch: BrokerEpoch,
+    progress: Progress,
+}
+
+/// What decides on who is in sync.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Criteria {
+    /// How a replica's position is measured.
+    pub(super) durability: Durability,
+    /// A member must hold all below.
+    pub(super) high_watermark: Offset,
+    /// And all of the epochs before this leader's.
+    pub(super) epoch_start: Offset,
+    /// Where the leader's log ends.
+    pub(super) log_end: Offset,
+    /// A member may be behind for so long (`replica.lag.time.max.ms`).
+    pub(super) lag_max: Wait,
+    /// The time.
+    pub(super) now: Monotonic,
+}
+
+impl Isr {
+    /// As the controller has registered it.
+    pub(super) fn new(me: NodeId, replicas: Vec<NodeId>, committed: &[NodeId], partition_epoch: PartitionEpoch) -> Self {
+        let committed = committed.iter().copied().collect();
+        Self { me, replicas, committed, partition_epoch, proposed: None, followers: BTreeMap::new() }
+    }
+
+    /// Takes what the controller has committed. A proposal that it does not answer is over all the same: it was made for an older state.
+    pub(super) fn commit(&mut self, replicas: &[NodeId], committed: &[NodeId], partition_epoch: PartitionEpoch) {
+        if partition_epoch > self.partition_epoch {
+            self.replicas = replicas.to_vec();
+            self.committed = committed.iter().copied().collect();
+            self.partition_epoch = partition_epoch;
+            self.proposed = None;
+            self.followers.retain(|node, _| replicas.contains(node));
+        }
+    }
+
+    /// The controller has refused what was proposed in that epoch.
+    pub(super) fn refused(&mut self, partition_epoch: PartitionEpoch) {
+        if partition_epoch == self.partition_epoch {
+            self.proposed = None;
+        }
+    }
+
+    /// A replica fetches: it holds all below `fetch_offset`. What it held in an earlier run counts no longer.
+    pub(super) fn fetched(&mut self, node: NodeId, broker_epoch: BrokerEpoch, fetch_offset: Offset, durable_offset: Offset, by: &Criteria) {
+        if !self.replicas.contains(&node) {
+            return;
+        }
+        let fresh = Fetching { broker_epoch, progress: Progress::unheard(by.now) };
+        let follower = self.followers.entry(node).or_insert(fresh);
+        if follower.broker_epoch > broker_epoch {
+            return;
+        }
+        if follower.broker_epoch < broker_epoch {
+            *follower = fresh;
+        }
+        let kept = match by.durability {
+            Durability::Flushed => durable_offset.min(fetch_offset),
+            Durability::Replicated => fetch_offset,
+        };
+        follower.progress.fetched(fetch_offset, durable_offset, kept, by.log_end, by.now);
+    }
+
+    /// A replica that waits at the log's end has shown that it lives.
+    pub(super) fn heard(&mut self, node: NodeId, by: &Criteria) {
+        if let Some(follower) = self.followers.get_mut(&node) {
+            follower.progress.heard = by.now;
+            if position(&follower.progress, by.durability) >= by.log_end {
+                follower.progress.caught_up = by.now;
+            }
+        }
+    }
+
+    /// How far everyone holds the log who must, or is about to: the followers' part of the commit rule.
+    pub(super) fn followers_hold(&self, by: &Criteria, may_join: impl Fn(NodeId, BrokerEpoch) -> bool) -> impl Iterator<Item = Offset> {
+        let of_isr = self
+            .maximal()
+            .filter(|node| *node != self.me)
+            .map(|node| self.followers.get(&node).map_or(Offset::ZERO, |follower| position(&follower.progress, by.durability)));
+        // Kafka's rule: the high watermark waits for a replica that keeps up and may join, or it would never reach it.
+        let joining = self.followers.iter().filter(|(node, follower)| {
+            !self.is_maximal(**node) && !is_lagging(&follower.progress, by) && may_join(**node, follower.broker_epoch)
+        });
+        of_isr.chain(joining.map(|(_, follower)| position(&follower.progress, by.durability))).collect::<Vec<_>>().into_iter()
+    }
+
+    /// What the ISR should be, if that is something else, and nothing is proposed already.
+    pub(super) fn propose(&mut self, by: &Criteria, may_join: impl Fn(NodeId, BrokerEpoch) -> bool) -> Option<IsrProposal> {
+        if self.proposed.is_some() {
+            return None;
+        }
+        let stays = |node: &NodeId| *node == self.me || self.followers.get(node).is_some_and(|follower| !is_lagging(&follower.progress, by));
+        let joins = |node: &NodeId| {
+            let Some(follower) = self.followers.get(node) else { return false };
+            let held = position(&follower.progress, by.durability);
+            held >= by.high_watermark && held >= by.epoch_start && may_join(*node, follower.broker_epoch)
+        };
+        let wanted: BTreeSet<NodeId> =
+            self.replicas.iter().copied().filter(|node| if self.committed.contains(node) { stays(node) } else { joins(node) }).collect();
+        if wanted == self.committed {
+            return None;
+        }
+        let members = wanted.iter().map(|node| (*node, self.followers.get(node).map(|follower| follower.broker_epoch))).collect();
+        self.proposed = Some(wanted);
+        Some(IsrProposal { members, partition_epoch: self.partition_epoch })
+    }
+
+    /// Gives a new leader's members the time to fetch.
+    pub(super) fn expect_members(&mut self, broker_epoch_of: impl Fn(NodeId) -> Option<BrokerEpoch>, now: Monotonic) {
+        for node in self.committed.iter().copied().filter(|node| *node != self.me) {
+            let Some(broker_epoch) = broker_epoch_of(node) else { continue };
+            self.followers.insert(node, Fetching { broker_epoch, progress: Progress::unheard(now) });
+        }
+    }
+
+    /// Members that the controller knows of.
+    #[must_use]
+    pub fn committed(&self) -> &BTreeSet<NodeId> {
+        &self.committed
+    }
+
+    /// Members as far as anybody may take them for such.
+    pub fn maximal(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.replicas.iter().copied().filter(|node| self.is_maximal(*node))
+    }
+
+    fn is_maximal(&self, node: NodeId) -> bool {
+        self.committed.contains(&node) || self.proposed.as_ref().is_some_and(|proposed| proposed.contains(&node))
+    }
+
+    /// The state that the committed ISR belongs to.
+    #[must_use]
+    pub fn partition_epoch(&self) -> PartitionEpoch {
+        self.partition_epoch
+    }
+
+    /// Who has a copy.
+    #[must_use]
+    pub fn replicas(&self) -> &[NodeId] {
+        &self.replicas
+    }
+
+    /// What a follower holds, as far as is known.
+    #[must_use]
+    pub fn progress(&self, node: NodeId) -> Option<&Progress> {
+        self.followers.get(&node).map(|follower| &follower.progress)
+    }
+}
+
+/// How far a follower counts.
+fn position(progress: &Progress, durability: Durability) -> Offset {
+    match durability {
+        Durability::Flushed => progress.durable_offset,
+        Durability::Replicated => progress.fetch_offset,
+    }
+}
+
+fn is_lagging(progress: &Progress, by: &Criteria) -> bool {
+    position(progress, by.durability) < by.log_end && by.now.since(progress.caught_up) > by.lag_max || by.now.since(progress.heard) > by.lag_max
+}
