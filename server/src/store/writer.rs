@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gracchus_core::boundary::{StorageDone, StorageError, StorageOp};
+use gracchus_core::boundary::{ReadFailure, StorageDone, StorageError, StorageOp};
 use gracchus_core::ids::LogId;
 use gracchus_core::offset::Offset;
 use gracchus_core::time::Monotonic;
@@ -496,7 +496,9 @@ impl<P: Platform> Writer<P> {
         let Some(Slot { state: State::Open(log), .. }) = self.slots.get(&id) else { return };
         match reader::read_batches(&self.task, &log.view, from, upto, bytes_max).await {
             Ok(batches) => self.task.shared.tell(StorageDone::Read { log: id, from, batches }),
-            Err(error) => self.fail(id, error).await,
+            Err(ReadFailure::Storage(error)) => self.fail(id, error).await,
+            // Its writer is the one who would know.
+            Err(ReadFailure::Void(void)) => self.fail(id, StorageError::Io(format!("no records from {from} on: {void:?}").into())).await,
         }
     }
 
