@@ -1,6 +1,7 @@
 //! The store on a real folder, through its public verbs.
 
 mod damage;
+mod set_aside;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -493,26 +494,4 @@ async fn no_partition_is_opened_in_the_metadata_logs_folder() {
     rig.store.submit(StorageOp::Open { log: LOG, topic: "__cluster_metadata".into(), settings: settings(Durability::Flushed) });
     assert!(matches!(rig.failed().await, StorageError::Corrupt(_)));
     assert!(rig.folder.join("__cluster_metadata-0/quorum-state").exists());
-}
-
-#[tokio::test]
-async fn what_is_set_aside_is_told_as_gone_and_given_back_by_a_log_that_stands_still() {
-    let preallocating = StoreSettings { preallocate_from_bytes: 0, space_report_bytes: 900, space_report_ms: 100, ..StoreSettings::default() };
-    for is_idle in [false, true] {
-        let space_report_ms = if is_idle { preallocating.space_report_ms } else { i64::MAX };
-        let mut rig = Rig::start_with("aside", StoreSettings { space_report_ms, ..preallocating }).await;
-        rig.open(Durability::Flushed).await;
-        rig.append(5);
-        rig.synced().await;
-        rig.until(|done| matches!(done, StorageDone::Space { .. }).then_some(())).await;
-        let length = || std::fs::metadata(rig.folder.join("t-0/00000000000000000000.log")).unwrap().len();
-        if !is_idle {
-            assert_eq!(length(), 1_000);
-            continue;
-        }
-        while length() == 1_000 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        assert_eq!(length(), 206);
-    }
 }
