@@ -28,7 +28,7 @@ impl<P: Platform> Writer<P> {
             self.due.pop_first();
             let settings = &self.task.shared.settings;
             let Some(slot) = self.slots.get_mut(&id) else { continue };
-            slot.is_due = false;
+            slot.due_at = None;
             let State::Open(log) = &mut slot.state else { continue };
             let is_over = |due: Option<Monotonic>| due.is_some_and(|at| at <= now);
             if is_over(log.give_back_due(settings))
@@ -67,14 +67,18 @@ impl<P: Platform> Writer<P> {
         self.task.tell_space().await;
     }
 
-    /// Takes note of when a log is due, if it is not noted.
+    /// Takes note of when a log is due, unless it is noted for an earlier time: then it is looked at again by then.
     pub(super) fn note_due(&mut self, id: LogId) {
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| !slot.is_due) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else { return };
         let State::Open(log) = &slot.state else { return };
-        if let Some(at) = log.due(&self.task.shared.settings) {
-            slot.is_due = true;
-            self.due.insert((at, id));
+        let Some(at) = log.due(&self.task.shared.settings) else { return };
+        if slot.due_at.is_some_and(|noted| noted <= at) {
+            return;
         }
+        if let Some(later) = slot.due_at.replace(at) {
+            self.due.remove(&(later, id));
+        }
+        self.due.insert((at, id));
     }
 
     pub(super) async fn report_space(&self) {
