@@ -232,7 +232,7 @@ pub enum StorageDone {
         /// The search.
         search: SearchId,
         /// What was found.
-        found: Result<Option<FoundRecord>, StorageError>,
+        found: Result<Option<FoundRecord>, ReadFailure>,
     },
     /// A log is gone.
     Removed {
@@ -344,6 +344,35 @@ impl std::fmt::Display for StorageError {
             Self::Io(what) => f.write_str(what),
         }
     }
+}
+
+/// Why nothing was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadFailure {
+    /// The log is not as it was when the read was decided. Nothing is wrong with the disk.
+    Void(Void),
+    /// The store could not.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ReadFailure {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// What has become of a log since a read of it was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Void {
+    /// It starts behind what was to be read.
+    Trimmed {
+        /// Its start.
+        log_start: Offset,
+    },
+    /// Its end was dropped, and what followed may be something else.
+    Truncated,
+    /// It is closed: removed, out of service, or on its way to be opened again.
+    Closed,
 }
 
 /// Records to be sent, described: the store turns it into file ranges and the socket is fed from those.

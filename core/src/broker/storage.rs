@@ -1,7 +1,7 @@
 //! What the store says, and what follows from it.
 
 use super::Broker;
-use crate::boundary::{Effects, Mark, Recovered, SearchId, StorageDone, StorageError};
+use crate::boundary::{Effects, Mark, ReadFailure, Recovered, SearchId, StorageDone, StorageError};
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, TopicPartition};
@@ -60,7 +60,7 @@ impl Broker {
             StorageDone::SnapshotKept { log, upto } => self.log_at_rest(log, upto),
             StorageDone::OthersRemoved => self.others_removed(effects),
             StorageDone::Read { log: LogId::Metadata, batches, .. } => self.metadata_read(&batches, effects),
-            StorageDone::Found { search, found, .. } => self.search_done(search, found.map_err(|_| ErrorCode::KafkaStorageError), effects),
+            StorageDone::Found { search, found, .. } => self.search_done(search, found.map_err(|failure| unfound(&failure)), effects),
             StorageDone::ElectionKept(kept) => self.vote_kept(&kept, effects),
             StorageDone::Election(last) => self.election_loaded(last),
             StorageDone::Failed { log, error } => self.log_failed(log, &error, effects),
@@ -251,5 +251,14 @@ impl Broker {
                 None => id.to_string(),
             },
         }
+    }
+}
+
+/// What whoever asked for a record is told when the store has not looked.
+fn unfound(failure: &ReadFailure) -> ErrorCode {
+    match failure {
+        // Clients ask again upon it, and get what is true then.
+        ReadFailure::Void(_) => ErrorCode::NotLeaderOrFollower,
+        ReadFailure::Storage(_) => ErrorCode::KafkaStorageError,
     }
 }

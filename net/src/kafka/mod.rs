@@ -24,7 +24,6 @@ mod wire;
 use bytes::Bytes;
 use gracchus_core::boundary::{Request, Response};
 use gracchus_core::broker::TopicDirectory;
-use gracchus_core::error::ErrorCode;
 use gracchus_core::time::Timestamp;
 use kafka_wire_core::Decoder;
 use thiserror::Error;
@@ -183,17 +182,11 @@ fn is_answered(request: &Request) -> bool {
 
 /// Encodes a response as a whole frame, its length included.
 ///
-/// Of a fetch, `slices` says for each slice in the order of the response how many bytes it has, or why it can't be read: that becomes its
-/// partition's error.
+/// Of a fetch, `slices` says for each slice in the order of the response how many bytes it has.
 ///
 /// # Errors
 /// [`EncodeError`]: a mistake of ours, and the connection is of no use.
-pub fn encode_response(
-    header: &RequestHeader,
-    response: &Response,
-    slices: &[Result<u64, ErrorCode>],
-    throttle_ms: i32,
-) -> Result<Vec<Piece>, EncodeError> {
+pub fn encode_response(header: &RequestHeader, response: &Response, slices: &[u64], throttle_ms: i32) -> Result<Vec<Piece>, EncodeError> {
     let version = header.version;
     let throttle = throttle_ms;
     let frame = match response {

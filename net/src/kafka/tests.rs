@@ -186,12 +186,12 @@ fn fetched(index: i32, has_slice: bool) -> FetchedPartition {
 
 #[test]
 fn a_fetch_leaves_a_gap_for_each_slice_that_has_bytes() {
-    let partitions = vec![fetched(0, true), fetched(1, false), fetched(2, true), fetched(3, true), fetched(4, true)];
+    let unreadable = FetchedPartition { error: Some(ErrorCode::KafkaStorageError), ..fetched(3, false) };
+    let partitions = vec![fetched(0, true), fetched(1, false), fetched(2, true), unreadable, fetched(4, true)];
     let topics = vec![(TopicRef::Name(TopicName::from("t")), partitions)];
     let response = FetchResponse { error: None, session_id: 0, bytes_max: 1_000, topics, endpoints: Vec::new() };
-    let slices = [Ok(10), Ok(0), Err(ErrorCode::KafkaStorageError), Ok(20)];
-    let pieces = encode_response(&header(Api::Fetch, 4), &Response::Fetch(response), &slices, 0).unwrap();
-    let [Piece::Bytes(start), Piece::Slice(0), Piece::Bytes(middle), Piece::Slice(3)] = pieces.as_slice() else { panic!("{pieces:?}") };
+    let pieces = encode_response(&header(Api::Fetch, 4), &Response::Fetch(response), &[10, 0, 20], 0).unwrap();
+    let [Piece::Bytes(start), Piece::Slice(0), Piece::Bytes(middle), Piece::Slice(2)] = pieces.as_slice() else { panic!("{pieces:?}") };
     let length = start.first_chunk().map(|length| i32::from_be_bytes(*length)).unwrap();
     assert_eq!(usize::try_from(length).unwrap(), start.len() - 4 + 10 + middle.len() + 20);
     assert_eq!(start[start.len() - 4..], [0, 0, 0, 10]);

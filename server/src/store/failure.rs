@@ -17,8 +17,3 @@ pub(super) fn from_io(error: &io::Error) -> StorageError {
 pub(super) fn corrupt(what: impl Into<String>) -> StorageError {
     StorageError::Corrupt(what.into().into())
 }
-
-/// A slice, search or read of a log that is gone or has been truncated since.
-pub(super) fn void() -> StorageError {
-    StorageError::Io("the log was truncated, trimmed or closed since the read was decided".into())
-}

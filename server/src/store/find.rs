@@ -1,7 +1,7 @@
 //! Looking for a record by its timestamp: the time index says where to start, headers say which batch, the records say which offset.
 
 use bytes::Bytes;
-use gracchus_core::boundary::{FoundRecord, Generation, StorageError, TimeTarget};
+use gracchus_core::boundary::{FoundRecord, Generation, ReadFailure, StorageError, TimeTarget, Void};
 use gracchus_core::offset::Offset;
 use gracchus_core::record::{BatchHeader, Codec, HEADER_BYTES, Record, Records, TimestampType, check_crc};
 use gracchus_core::time::Timestamp;
@@ -27,21 +27,41 @@ pub(super) async fn find<P: Platform>(
     view: &View,
     target: TimeTarget,
     upto: Offset,
-) -> Result<Option<FoundRecord>, StorageError> {
+) -> Result<Option<FoundRecord>, ReadFailure> {
     let searched = {
         let state = view.lock();
-        let generation = state.generation.ok_or_else(failure::void)?;
+        let generation = state.generation.ok_or(ReadFailure::Void(Void::Closed))?;
         let segments = state.segments.iter().filter(|segment| segment.base_offset < upto).copied().collect();
         Searched { generation, log_start: state.log_start, segments }
     };
+    let found = search(task, view, &searched, target, upto).await;
+    match view.voids(searched.generation, searched.log_start) {
+        // What was read may have been cut off meanwhile.
+        Some(void @ (Void::Truncated | Void::Closed)) => Err(ReadFailure::Void(void)),
+        // What was found may be behind the new start; what was missed may have been before it.
+        Some(void @ Void::Trimmed { log_start }) => match found {
+            Ok(Some(record)) if record.offset >= log_start => Ok(Some(record)),
+            Ok(_) | Err(_) => Err(ReadFailure::Void(void)),
+        },
+        None => Ok(found?),
+    }
+}
+
+async fn search<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    searched: &Searched,
+    target: TimeTarget,
+    upto: Offset,
+) -> Result<Option<FoundRecord>, StorageError> {
     let timestamp = match target {
         TimeTarget::AtLeast(timestamp) => Some(timestamp),
-        TimeTarget::Max => max_timestamp(task, view, &searched, upto).await?,
+        TimeTarget::Max => max_timestamp(task, view, searched, upto).await?,
     };
-    let Some(timestamp) = timestamp else { return Ok(None) };
-    let found = at_least(task, view, &searched, timestamp, upto).await;
-    // What was read may have been cut off meanwhile.
-    if view.lock().generation == Some(searched.generation) { found } else { Err(failure::void()) }
+    match timestamp {
+        Some(timestamp) => at_least(task, view, searched, timestamp, upto).await,
+        None => Ok(None),
+    }
 }
 
 /// The largest timestamp of records from the log's start up to `upto`; none without any.

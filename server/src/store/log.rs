@@ -152,15 +152,13 @@ impl<P: Platform> Log<P> {
         }
         let active = self.active.as_mut().expect("a group is written into the active segment");
         let file = task.segment_file(&self.folder, &active.segment(), FileKind::Log).await?;
-        if is_flushed {
-            active.set_aside(task, &file, group.from, &self.settings).await;
-        }
+        active.set_aside(task, &file, group.from, &self.settings).await;
         let written = task.disk.write_at(&file, group.from, &group.pieces).await;
         // A failed write leaves any part of itself behind: it is for recovery to find out which.
         written.map_err(|error| failure::from_io(&error))?;
         self.grew = task.shared.platform.now().monotonic;
         self.unsynced.note_write(file, group.bytes, self.grew);
-        task.shared.room.note_used(group.bytes);
+        task.shared.room.note_used(active.note_written(group.bytes));
         {
             let mut state = self.view.lock();
             let before = state.tail_batches();
@@ -284,15 +282,21 @@ impl<P: Platform> Log<P> {
         }))
     }
 
-    /// When something has to be done about the log though nobody asks: a `replicated` one is to be synced, a `flushed` one that has not grown
-    /// since is to give back what is set aside for it.
+    /// When the log has to be put on disk though nobody asks: never if each of its writes is.
+    pub(super) fn sync_due(&self, settings: &StoreSettings) -> Option<Monotonic> {
+        let since = self.unsynced.since().filter(|_| !self.is_flushed())?;
+        Some(since.after(Wait::from_ms(settings.unsynced_ms_max)))
+    }
+
+    /// When the log, unless it has grown by then, is to give back what is set aside for it.
+    pub(super) fn give_back_due(&self, settings: &StoreSettings) -> Option<Monotonic> {
+        let has_set_aside = self.active.as_ref().is_some_and(ActiveSegment::has_set_aside);
+        has_set_aside.then(|| self.grew.after(Wait::from_ms(settings.space_report_ms)))
+    }
+
+    /// When something has to be done about the log though nobody asks.
     pub(super) fn due(&self, settings: &StoreSettings) -> Option<Monotonic> {
-        if self.is_flushed() {
-            let has_set_aside = self.active.as_ref().is_some_and(ActiveSegment::has_set_aside);
-            has_set_aside.then(|| self.grew.after(Wait::from_ms(settings.space_report_ms)))
-        } else {
-            self.unsynced.since().map(|since| since.after(Wait::from_ms(settings.unsynced_ms_max)))
-        }
+        self.sync_due(settings).into_iter().chain(self.give_back_due(settings)).min()
     }
 
     /// Leaves the files as long as what is in them.

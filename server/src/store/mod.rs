@@ -51,7 +51,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gracchus_core::boundary::{LogSlice, StorageDone, StorageError, StorageOp};
+use gracchus_core::boundary::{LogSlice, ReadFailure, StorageDone, StorageOp, Void};
 use gracchus_core::ids::LogId;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -161,14 +161,14 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// For a slice that is void because its log was truncated, trimmed, closed or removed since, or that the disk does not give.
-    pub async fn resolve(&self, slices: &[LogSlice], bytes_max: u32) -> Vec<Result<Vec<(FileOf<P>, Range<u64>)>, StorageError>> {
+    pub async fn resolve(&self, slices: &[LogSlice], bytes_max: u32) -> Vec<Result<Vec<(FileOf<P>, Range<u64>)>, ReadFailure>> {
         let bytes_max = u64::from(bytes_max);
         if let Some(resolved) = reader::resolve_from_memory(&self.inner.shared, slices, bytes_max) {
             return resolved;
         }
         let (answer, resolved) = oneshot::channel();
         self.read(ReadJob::Resolve { slices: slices.to_vec(), bytes_max, answer });
-        resolved.await.unwrap_or_else(|_| slices.iter().map(|_| Err(failure::void())).collect())
+        resolved.await.unwrap_or_else(|_| slices.iter().map(|_| Err(ReadFailure::Void(Void::Closed))).collect())
     }
 
     /// Carries out all that was submitted, puts every log on disk and ends the tasks.

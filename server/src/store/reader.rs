@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gracchus_core::boundary::{LogSlice, SearchId, StorageDone, StorageError, TimeTarget};
+use gracchus_core::boundary::{LogSlice, ReadFailure, SearchId, StorageDone, StorageError, TimeTarget, Void};
 use gracchus_core::ids::LogId;
 use gracchus_core::offset::Offset;
 use gracchus_core::record::CorruptBatch;
@@ -26,7 +26,7 @@ use crate::platform::{FileOf, Platform};
 pub(super) type FileRanges<P> = Vec<(FileOf<P>, Range<u64>)>;
 
 /// Where slices are, each for itself.
-pub(super) type Resolved<P> = Vec<Result<FileRanges<P>, StorageError>>;
+pub(super) type Resolved<P> = Vec<Result<FileRanges<P>, ReadFailure>>;
 
 /// Work for a reader.
 pub(super) enum ReadJob<P: Platform> {
@@ -85,7 +85,7 @@ pub(super) async fn run<P: Platform>(task: DiskTask<P>, jobs: Arc<Queue<ReadJob<
             ReadJob::Find { log, search, target, upto } => {
                 let found = match task.shared.view(log) {
                     Some(view) => find::find(&task, &view, target, upto).await,
-                    None => Err(failure::void()),
+                    None => Err(ReadFailure::Void(Void::Closed)),
                 };
                 task.shared.tell(StorageDone::Found { log, search, found });
             }
@@ -121,9 +121,9 @@ pub(super) fn resolve_from_memory<P: Platform>(shared: &Shared<P>, slices: &[Log
     let mut resolved = Vec::with_capacity(slices.len());
     for slice in slices {
         let (bytes_max, at_least_one) = allowance.of(slice);
-        let resolution = shared.view(slice.log).map_or(Resolution::Void, |view| view.resolve(slice, bytes_max, at_least_one));
+        let resolution = shared.view(slice.log).map_or(Resolution::Void(Void::Closed), |view| view.resolve(slice, bytes_max, at_least_one));
         resolved.push(match resolution {
-            Resolution::Void => Err(failure::void()),
+            Resolution::Void(void) => Err(ReadFailure::Void(void)),
             Resolution::Search(_) => return None,
             Resolution::Ranges(ranges) => {
                 allowance.take(length(&ranges));
@@ -142,7 +142,7 @@ async fn resolve_from_disk<P: Platform>(task: &DiskTask<P>, slices: &[LogSlice],
         let (bytes_max, at_least_one) = allowance.of(slice);
         let ranges = match task.shared.view(slice.log) {
             Some(view) => resolve_one(task, &view, slice, bytes_max, at_least_one).await,
-            None => Err(failure::void()),
+            None => Err(ReadFailure::Void(Void::Closed)),
         };
         if let Ok(ranges) = &ranges {
             allowance.take(ranges.iter().map(|(_, range)| range.end - range.start).sum());
@@ -158,9 +158,21 @@ async fn resolve_one<P: Platform>(
     slice: &LogSlice,
     bytes_max: u64,
     at_least_one: bool,
-) -> Result<FileRanges<P>, StorageError> {
+) -> Result<FileRanges<P>, ReadFailure> {
+    let found = look_up(task, view, slice, bytes_max, at_least_one).await;
+    // Files are found by name here: only if nothing was cut meanwhile are they those that were meant, or missed.
+    view.voids(slice.generation, slice.from).map_or(found, |void| Err(ReadFailure::Void(void)))
+}
+
+async fn look_up<P: Platform>(
+    task: &DiskTask<P>,
+    view: &View,
+    slice: &LogSlice,
+    bytes_max: u64,
+    at_least_one: bool,
+) -> Result<FileRanges<P>, ReadFailure> {
     let ranges = match view.resolve(slice, bytes_max, at_least_one) {
-        Resolution::Void => return Err(failure::void()),
+        Resolution::Void(void) => return Err(ReadFailure::Void(void)),
         Resolution::Ranges(ranges) => ranges,
         Resolution::Search(segments) => search(task, view, &segments, slice, bytes_max, at_least_one).await?,
     };
@@ -168,8 +180,7 @@ async fn resolve_one<P: Platform>(
     for (segment, range) in ranges {
         files.push((task.segment_file(&view.folder, &segment, FileKind::Log).await?, range));
     }
-    // Files are found by name here: only if nothing was cut meanwhile are they those that were meant.
-    if view.serves(slice) { Ok(files) } else { Err(failure::void()) }
+    Ok(files)
 }
 
 async fn search<P: Platform>(
@@ -208,8 +219,8 @@ pub(super) async fn read_batches<P: Platform>(
     from: Offset,
     upto: Offset,
     bytes_max: u32,
-) -> Result<Vec<Bytes>, StorageError> {
-    let (log, generation) = (LogId::Metadata, view.lock().generation.ok_or_else(failure::void)?);
+) -> Result<Vec<Bytes>, ReadFailure> {
+    let (log, generation) = (LogId::Metadata, view.lock().generation.ok_or(ReadFailure::Void(Void::Closed))?);
     let slice = LogSlice { log, generation, from, upto, bytes_max };
     let mut read = Vec::new();
     for (file, range) in resolve_one(task, view, &slice, u64::from(bytes_max), true).await? {
@@ -223,7 +234,7 @@ pub(super) async fn read_batches<P: Platform>(
                 Found::End => CorruptBatch::Length(0),
                 Found::Bad(error) => error,
             };
-            return Err(failure::corrupt(format!("{} at byte {}: {error:?}", view.folder.display(), batches.position())));
+            return Err(failure::corrupt(format!("{} at byte {}: {error:?}", view.folder.display(), batches.position())).into());
         }
     }
     Ok(read)

@@ -11,6 +11,7 @@ use super::files::SegmentNumber;
 use super::index::{self, IndexTail, OffsetEntry, TimeEntry};
 use super::lookup::SegmentReader;
 use super::paths::{self, FileKind};
+use super::room::SetAside;
 use super::task::DiskTask;
 use super::view::Segment;
 use crate::platform::{Disk, FileOf, Platform};
@@ -19,12 +20,14 @@ use crate::platform::{Disk, FileOf, Platform};
 const INDEX_ENTRIES_WAITING_MAX: usize = 64;
 
 /// The segment at a log's end: where the next batch goes, and what its indexes are to say.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct ActiveSegment {
     /// The segment, with the batches that were noted.
     segment: Segment,
-    /// Bytes of its file that are set aside on disk, written or not.
-    allocated: u64,
+    /// Bytes of its file behind those that are written.
+    set_aside: Option<SetAside>,
+    /// None are set aside before it has grown to this many bytes: there was no room for them.
+    set_aside_from: u64,
     created: Timestamp,
     /// The first batch's largest timestamp.
     first_timestamp: Option<Timestamp>,
@@ -41,7 +44,8 @@ impl ActiveSegment {
     pub(super) fn begin(number: SegmentNumber, base_offset: Offset, created: Timestamp) -> Self {
         Self {
             segment: Segment { number, base_offset, end_offset: base_offset, bytes: 0, max_timestamp: Timestamp::NONE },
-            allocated: 0,
+            set_aside: None,
+            set_aside_from: 0,
             created,
             first_timestamp: None,
             max_timestamp_offset: base_offset,
@@ -164,37 +168,58 @@ impl ActiveSegment {
 
     /// Whether bytes are set aside that are not written.
     pub(super) fn has_set_aside(&self) -> bool {
-        self.allocated > self.segment.bytes
+        self.set_aside.is_some()
     }
 
     /// Gives back what was set aside on disk and is not written.
     pub(super) async fn give_back<P: Platform>(&mut self, task: &DiskTask<P>, folder: &Path) -> Result<(), StorageError> {
-        if self.has_set_aside() {
+        if self.set_aside.take().is_some() {
             let file = task.segment_file(folder, &self.segment, FileKind::Log).await?;
             task.disk.truncate(&file, self.segment.bytes).await.map_err(|error| failure::from_io(&error))?;
-            self.allocated = 0;
         }
         Ok(())
     }
 
-    /// Sets bytes aside on disk, from the written ones up to `from` on, if the segment is busy and is about to grow past those it has: a
-    /// sync then has no length to write. A disk that is nearly full keeps its room for what is written.
+    /// Sets bytes aside on disk, from those on that are about to be written at `from`, if the segment is busy and they outgrow what it has: a
+    /// sync then has no length to write, nor has a write to look for room. A segment gets as much again as it has grown to, so that many that
+    /// grow little take little. A disk that is nearly full keeps its room for what is written.
     pub(super) async fn set_aside<P: Platform>(&mut self, task: &DiskTask<P>, file: &FileOf<P>, from: u64, settings: &LogSettings) {
-        let store = &task.shared.settings;
-        let written = self.segment.bytes;
-        if store.preallocate_bytes == 0 || written < store.preallocate_from_bytes || written <= self.allocated {
+        let (store, grown) = (&task.shared.settings, self.segment.bytes);
+        let had = self.set_aside.as_ref().map_or(0, SetAside::bytes);
+        if store.preallocate_bytes == 0 || grown < store.preallocate_from_bytes.max(self.set_aside_from) || grown <= from + had {
             return;
         }
-        let wanted = written.saturating_add(store.preallocate_bytes).min(u64::from(settings.segment_bytes_max)).max(written);
-        let range = self.allocated.max(from)..wanted;
-        if !task.shared.room.try_use(range.end.saturating_sub(range.start)) {
+        let wanted = grown.saturating_add(store.preallocate_bytes.min(grown)).min(u64::from(settings.segment_bytes_max));
+        if wanted <= grown {
             return;
         }
-        // A disk that has no room for it, or can't, is no reason not to write. The next attempt comes when as much has been written.
-        if let Err(error) = task.disk.allocate(file, range).await {
-            tracing::debug!(%error, "could not set bytes aside");
+        let range = from + had..wanted;
+        let bytes = range.end - range.start;
+        if task.shared.room.try_use(bytes) {
+            match task.disk.allocate(file, range).await {
+                Ok(()) => {
+                    // Those from before are in it.
+                    self.set_aside = None;
+                    self.set_aside = Some(task.shared.room.set_aside(had + bytes));
+                    return;
+                }
+                // A disk that has no room for it, or can't, is no reason not to write.
+                Err(error) => tracing::debug!(%error, "could not set bytes aside"),
+            }
         }
-        self.allocated = wanted;
+        self.set_aside_from = wanted;
+    }
+
+    /// So many bytes were written behind those that were before. Says how many of them were not set aside.
+    pub(super) fn note_written(&mut self, bytes: u64) -> u64 {
+        let Some(set_aside) = &mut self.set_aside else { return bytes };
+        let left = set_aside.bytes().saturating_sub(bytes);
+        let written = bytes - (set_aside.bytes() - left);
+        set_aside.shrink_to(left);
+        if left == 0 {
+            self.set_aside = None;
+        }
+        written
     }
 }
 

@@ -17,7 +17,7 @@ pub struct StoreSettings {
     pub group_bytes_max: u64,
     /// Files kept open for reuse. Files that are being sent or await a sync are open beyond this.
     pub open_files_max: u32,
-    /// Bytes set aside at once on disk for a busy active segment of a `flushed` log; zero sets nothing aside.
+    /// Bytes set aside at once on disk for a busy active segment at most; zero sets nothing aside.
     pub preallocate_bytes: u64,
     /// A segment is busy, and gets bytes set aside, once it has grown to this many bytes.
     pub preallocate_from_bytes: u64,
@@ -43,7 +43,7 @@ impl Default for StoreSettings {
             group_bytes_max: 8 << 20,
             open_files_max: 4_096,
             preallocate_bytes: 16 << 20,
-            preallocate_from_bytes: 1 << 20,
+            preallocate_from_bytes: 64 << 10,
             tail_batches_max: 1_024,
             tail_batches_total_max: 1 << 18,
             space_report_bytes: 16 << 20,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use gracchus_core::boundary::StorageOp;
 use gracchus_core::offset::Offset;
+use gracchus_core::time::Monotonic;
 
 use super::log::Log;
 use crate::platform::Platform;
@@ -26,8 +27,8 @@ pub(super) struct Slot<P: Platform> {
     pub(super) sync_wanted: bool,
     /// Snapshots that are to be kept, one after the other.
     pub(super) snapshots: VecDeque<(Offset, Bytes)>,
-    /// Whether the log has an entry among those that are due.
-    pub(super) is_due: bool,
+    /// When the log is noted to be due, if it is.
+    pub(super) due_at: Option<Monotonic>,
 }
 
 /// Who has a log.
@@ -53,7 +54,7 @@ impl<P: Platform> Slot<P> {
             syncing: None,
             sync_wanted: false,
             snapshots: VecDeque::new(),
-            is_due: false,
+            due_at: None,
         }
     }
 

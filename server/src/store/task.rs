@@ -31,7 +31,7 @@ pub(super) struct Shared<P: Platform> {
     /// Where the janitor takes its work from.
     pub(super) chores: UnboundedSender<Chore>,
     /// What is known of the room on the disk.
-    pub(super) room: Room,
+    pub(super) room: Arc<Room>,
     /// Which log has which folder.
     pub(super) owners: Owners<UnboundedSender<WriterJob<P>>>,
     /// Held while a folder is looked at and taken away for what was found: nobody else does either meanwhile.
@@ -155,12 +155,11 @@ impl<P: Platform> DiskTask<P> {
         }
     }
 
-    /// Looks how much room is left.
+    /// Looks how much room is left, with what is set aside.
     pub(super) async fn look_at_space(&self) -> Option<Space> {
-        let used = self.shared.room.used_since();
-        let space = self.disk.space().await.ok()?;
-        self.shared.room.looked_at(space.free_bytes, used);
-        Some(space)
+        let before = self.shared.room.before_look();
+        let Space { free_bytes, total_bytes } = self.disk.space().await.ok()?;
+        Some(Space { free_bytes: self.shared.room.looked_at(free_bytes, before), total_bytes })
     }
 
     /// Tells of room that was looked at.

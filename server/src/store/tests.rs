@@ -1,14 +1,15 @@
 //! The store on a real folder, through its public verbs.
 
 mod damage;
+mod set_aside;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use gracchus_core::boundary::{
-    Durability, ElectionState, Generation, LogSettings, LogSlice, Payload, Recovered, SearchId, StorageDone, StorageError, StorageOp,
-    TimeTarget,
+    Durability, ElectionState, Generation, LogSettings, LogSlice, Payload, ReadFailure, Recovered, SearchId, StorageDone, StorageError,
+    StorageOp, TimeTarget, Void,
 };
 use gracchus_core::epoch::{LeaderEpoch, QuorumEpoch};
 use gracchus_core::ids::{DirectoryId, LogId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition, Uuid};
@@ -118,7 +119,7 @@ impl Rig {
     }
 
     /// Base offsets of the batches that a read of `from` gets.
-    async fn read(&self, from: i64, bytes_max: u32) -> Result<Vec<i64>, StorageError> {
+    async fn read(&self, from: i64, bytes_max: u32) -> Result<Vec<i64>, ReadFailure> {
         let slice = LogSlice { log: self.log, generation: self.generation, from: Offset(from), upto: self.end, bytes_max };
         let mut resolved = self.store.resolve(&[slice], u32::MAX).await;
         let mut bases = Vec::new();
@@ -255,7 +256,7 @@ async fn truncation_voids_what_was_decided_before_and_keeps_what_lies_below() {
             }
         });
         assert!(generation.await > rig.generation);
-        assert!(rig.store.resolve(&[before], u32::MAX).await.remove(0).is_err());
+        assert_eq!(rig.store.resolve(&[before], u32::MAX).await.remove(0).unwrap_err(), ReadFailure::Void(Void::Truncated));
         rig.restart().await;
         assert_eq!(rig.open(Durability::Flushed).await.log_end, Offset(to));
         rig.append(5);
@@ -275,7 +276,8 @@ async fn trimming_drops_whole_segments_and_is_remembered() {
     for log_start in [103, 200] {
         rig.store.submit(StorageOp::Trim { log: LOG, log_start: Offset(log_start) });
         rig.until(|done| matches!(done, StorageDone::Trimmed { log_start: Offset(start), .. } if *start == log_start).then_some(())).await;
-        assert!(rig.read(log_start - 1, u32::MAX).await.is_err());
+        let void = Void::Trimmed { log_start: Offset(log_start) };
+        assert_eq!(rig.read(log_start - 1, u32::MAX).await, Err(ReadFailure::Void(void)));
         assert_eq!(rig.read(log_start, u32::MAX).await.unwrap(), offsets(log_start / 5 * 5, 200));
         rig.restart().await;
         let recovered = rig.open(Durability::Replicated).await;
@@ -285,6 +287,26 @@ async fn trimming_drops_whole_segments_and_is_remembered() {
     rig.append(5);
     rig.synced().await;
     assert_eq!(rig.read(200, u32::MAX).await.unwrap(), [200]);
+}
+
+#[tokio::test]
+async fn a_read_that_races_a_trim_is_void_and_no_fault_of_the_disk() {
+    let mut rig = Rig::start_with("race", StoreSettings { tail_batches_max: 1, ..StoreSettings::default() }).await;
+    rig.open(Durability::Flushed).await;
+    for _ in 0..400 {
+        rig.append(5);
+    }
+    rig.synced().await;
+    let slice = |from| LogSlice { log: LOG, generation: rig.generation, from: Offset(from), upto: rig.end, bytes_max: u32::MAX };
+    for log_start in (50..2_000).step_by(50) {
+        rig.store.submit(StorageOp::Trim { log: LOG, log_start: Offset(log_start) });
+        let failure = loop {
+            if let Err(failure) = rig.store.resolve(&[slice(log_start - 50)], u32::MAX).await.remove(0) {
+                break failure;
+            }
+        };
+        assert_eq!(failure, ReadFailure::Void(Void::Trimmed { log_start: Offset(log_start) }));
+    }
 }
 
 #[tokio::test]
@@ -343,7 +365,7 @@ async fn a_removed_log_is_gone_and_its_name_is_free() {
     rig.append(5);
     rig.store.submit(StorageOp::Remove { log: LOG });
     rig.until(|done| matches!(done, StorageDone::Removed { .. }).then_some(())).await;
-    assert!(rig.read(0, 100).await.is_err());
+    assert_eq!(rig.read(0, 100).await, Err(ReadFailure::Void(Void::Closed)));
     assert_eq!(rig.names(), Vec::<String>::new());
     assert_eq!(rig.open(Durability::Flushed).await.log_end, Offset(0));
 }
@@ -473,26 +495,4 @@ async fn no_partition_is_opened_in_the_metadata_logs_folder() {
     rig.store.submit(StorageOp::Open { log: LOG, topic: "__cluster_metadata".into(), settings: settings(Durability::Flushed) });
     assert!(matches!(rig.failed().await, StorageError::Corrupt(_)));
     assert!(rig.folder.join("__cluster_metadata-0/quorum-state").exists());
-}
-
-#[tokio::test]
-async fn what_is_set_aside_is_told_as_gone_and_given_back_by_a_log_that_stands_still() {
-    let preallocating = StoreSettings { preallocate_from_bytes: 0, space_report_bytes: 900, space_report_ms: 100, ..StoreSettings::default() };
-    for is_idle in [false, true] {
-        let space_report_ms = if is_idle { preallocating.space_report_ms } else { i64::MAX };
-        let mut rig = Rig::start_with("aside", StoreSettings { space_report_ms, ..preallocating }).await;
-        rig.open(Durability::Flushed).await;
-        rig.append(5);
-        rig.synced().await;
-        rig.until(|done| matches!(done, StorageDone::Space { .. }).then_some(())).await;
-        let length = || std::fs::metadata(rig.folder.join("t-0/00000000000000000000.log")).unwrap().len();
-        if !is_idle {
-            assert_eq!(length(), 1_000);
-            continue;
-        }
-        while length() == 1_000 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        assert_eq!(length(), 206);
-    }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use gracchus_core::boundary::{Generation, LogSlice, SealedSegment};
+use gracchus_core::boundary::{Generation, LogSlice, SealedSegment, Void};
 use gracchus_core::offset::Offset;
 use gracchus_core::time::Timestamp;
 
@@ -82,7 +82,7 @@ pub(super) enum Resolution {
     /// It lies before the batches whose places are known: these segments, of which the last may reach past the slice, have to be searched.
     Search(Vec<Segment>),
     /// The log is not as it was when the slice was decided.
-    Void,
+    Void(Void),
 }
 
 impl View {
@@ -100,8 +100,8 @@ impl View {
     /// Where a slice's batches are: of those that may be sent as many as `bytes_max` allows, or one if `at_least_one`.
     pub(super) fn resolve(&self, slice: &LogSlice, bytes_max: u64, at_least_one: bool) -> Resolution {
         let state = self.lock();
-        if !state.serves(slice) {
-            return Resolution::Void;
+        if let Some(void) = state.voids(slice.generation, slice.from) {
+            return Resolution::Void(void);
         }
         let upto = slice.upto.min(state.end_offset());
         if slice.from >= upto || (bytes_max == 0 && !at_least_one) {
@@ -112,9 +112,9 @@ impl View {
             .map_or_else(|| Resolution::Search(state.overlapping(slice.from, upto, bytes_max)), Resolution::Ranges)
     }
 
-    /// Whether a slice can still be resolved.
-    pub(super) fn serves(&self, slice: &LogSlice) -> bool {
-        self.lock().serves(slice)
+    /// Why a read from `from` on that was decided in `generation` can't be carried out any more; `None` if it can.
+    pub(super) fn voids(&self, generation: Generation, from: Offset) -> Option<Void> {
+        self.lock().voids(generation, from)
     }
 }
 
@@ -149,8 +149,12 @@ impl State {
         self.tail.drain(..excess);
     }
 
-    fn serves(&self, slice: &LogSlice) -> bool {
-        self.generation == Some(slice.generation) && slice.from >= self.log_start
+    fn voids(&self, generation: Generation, from: Offset) -> Option<Void> {
+        match self.generation {
+            None => Some(Void::Closed),
+            Some(_) if from < self.log_start => Some(Void::Trimmed { log_start: self.log_start }),
+            Some(present) => (present != generation).then_some(Void::Truncated),
+        }
     }
 
     /// The segment that `offset` lies in, as an index.
@@ -225,7 +229,7 @@ mod tests {
     fn ranges(resolution: Resolution) -> Vec<(u64, Range<u64>)> {
         match resolution {
             Resolution::Ranges(ranges) => ranges.into_iter().map(|(segment, range)| (segment.number.0, range)).collect(),
-            other @ (Resolution::Search(_) | Resolution::Void) => panic!("not resolved from memory: {other:?}"),
+            other @ (Resolution::Search(_) | Resolution::Void(_)) => panic!("not resolved from memory: {other:?}"),
         }
     }
 
@@ -254,10 +258,13 @@ mod tests {
     #[test]
     fn a_slice_of_another_generation_or_below_the_start_is_void() {
         let view = two_segments();
-        assert_eq!(view.resolve(&LogSlice { generation: Generation(2), ..slice(10, 50) }, 1_000, true), Resolution::Void);
+        let of_before = LogSlice { generation: Generation(2), ..slice(10, 50) };
+        assert_eq!(view.resolve(&of_before, 1_000, true), Resolution::Void(Void::Truncated));
         view.lock().log_start = Offset(12);
-        assert_eq!(view.resolve(&slice(10, 50), 1_000, true), Resolution::Void);
+        let trimmed = Resolution::Void(Void::Trimmed { log_start: Offset(12) });
+        assert_eq!(view.resolve(&slice(10, 50), 1_000, true), trimmed);
+        assert_eq!(view.resolve(&of_before, 1_000, true), trimmed);
         view.lock().close();
-        assert_eq!(view.resolve(&slice(20, 50), 1_000, true), Resolution::Void);
+        assert_eq!(view.resolve(&slice(20, 50), 1_000, true), Resolution::Void(Void::Closed));
     }
 }

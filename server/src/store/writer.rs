@@ -4,17 +4,21 @@
 //! the next group gathers. `replicated` logs are synced by keepers, lazily and within bounds, so that no log's append waits for another's
 //! flush. While a keeper has a log, or has to have it next, what is asked of that log waits in order.
 
+mod unasked;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
-use gracchus_core::boundary::{StorageDone, StorageError, StorageOp};
+use gracchus_core::boundary::{ReadFailure, StorageDone, StorageError, StorageOp};
 use gracchus_core::ids::LogId;
 use gracchus_core::offset::Offset;
 use gracchus_core::time::Monotonic;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
+use self::unasked::Stopped;
 use super::keeper::{KeeperJob, Outcome, Work};
 use super::recovery::Left;
 use super::slot::{Slot, State};
@@ -37,15 +41,6 @@ pub(super) enum WriterJob<P: Platform> {
     Stop(oneshot::Sender<Stopped>),
 }
 
-/// The folders of a writer's logs, when it has stopped.
-#[derive(Debug, Default)]
-pub(super) struct Stopped {
-    /// All that is in these is on disk.
-    pub(super) clean: BTreeSet<PathBuf>,
-    /// In these something failed.
-    pub(super) unclean: BTreeSet<PathBuf>,
-}
-
 /// Whether an operation was carried out, or has to wait for a keeper.
 enum Carried {
     Done,
@@ -65,6 +60,8 @@ pub(super) struct Writer<P: Platform> {
     touched: BTreeSet<LogId>,
     /// When logs that are synced lazily have to be, and when others have been idle for long.
     due: BTreeSet<(Monotonic, LogId)>,
+    /// How often room had grown tight when it last gave back what its logs had set aside.
+    tightenings: u64,
     stopping: Option<oneshot::Sender<Stopped>>,
 }
 
@@ -76,25 +73,41 @@ impl<P: Platform> Writer<P> {
         keepers: Vec<UnboundedSender<KeeperJob<P>>>,
         clean: Arc<BTreeSet<PathBuf>>,
     ) -> Self {
-        Self { task, itself, keepers, clean, slots: BTreeMap::new(), touched: BTreeSet::new(), due: BTreeSet::new(), stopping: None }
+        Self {
+            task,
+            itself,
+            keepers,
+            clean,
+            slots: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            due: BTreeSet::new(),
+            tightenings: 0,
+            stopping: None,
+        }
     }
 
     /// Works until the store stops.
     pub(super) async fn run(mut self, mut jobs: UnboundedReceiver<WriterJob<P>>) {
-        let platform = self.task.shared.platform.clone();
+        let shared = Arc::clone(&self.task.shared);
         let mut group = Vec::new();
+        // The alarm is set anew only when it would ring too late: setting it wakes whoever keeps the time.
+        let mut alarm_at = Monotonic(u64::MAX);
+        let mut alarm = pin!(shared.platform.sleep_until(alarm_at));
         loop {
-            let next = self.due.first().map(|(at, _)| *at);
-            let until_due = async {
-                match next {
-                    Some(at) => platform.sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let tightened = shared.room.tightened();
+            self.give_back_if_tight().await;
+            if let Some(due) = self.due.first().map(|(at, _)| *at).filter(|&at| at < alarm_at) {
+                alarm_at = due;
+                alarm.set(shared.platform.sleep_until(alarm_at));
+            }
             tokio::select! {
                 biased;
                 taken = jobs.recv_many(&mut group, JOBS_PER_GROUP_MAX) => if taken == 0 { return },
-                () = until_due => {}
+                () = tightened => {}
+                () = &mut alarm => {
+                    alarm_at = Monotonic(u64::MAX);
+                    alarm.set(shared.platform.sleep_until(alarm_at));
+                }
             }
             for job in group.drain(..) {
                 match job {
@@ -105,7 +118,7 @@ impl<P: Platform> Writer<P> {
                 }
             }
             self.commit().await;
-            self.sync_due().await;
+            self.do_what_is_due().await;
             self.report_space().await;
             if let Some(stopped) = self.stopping.take_if(|_| self.slots.values().all(Slot::is_idle)) {
                 let folders = self.finish().await;
@@ -354,6 +367,7 @@ impl<P: Platform> Writer<P> {
         }
         if was_syncing {
             self.begin_sync(id).await;
+            self.note_due(id);
         }
         self.drain(id).await;
     }
@@ -455,48 +469,13 @@ impl<P: Platform> Writer<P> {
         }
     }
 
-    /// Syncs the logs whose oldest unsynced byte has grown too old, and takes back what is set aside for those that have not grown for long.
-    async fn sync_due(&mut self) {
-        let now = self.task.shared.platform.now().monotonic;
-        while let Some((_, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
-            self.due.pop_first();
-            let Some(slot) = self.slots.get_mut(&id) else { continue };
-            slot.is_due = false;
-            let State::Open(log) = &mut slot.state else { continue };
-            match log.due(&self.task.shared.settings) {
-                Some(at) if at > now => {
-                    slot.is_due = true;
-                    self.due.insert((at, id));
-                }
-                Some(_) if log.is_flushed() => {
-                    if let Err(error) = log.give_back(&self.task).await {
-                        self.fail(id, error).await;
-                    }
-                }
-                Some(_) => {
-                    slot.sync_wanted = true;
-                    self.begin_sync(id).await;
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Takes note of when a log is due, if it is not noted.
-    fn note_due(&mut self, id: LogId) {
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| !slot.is_due) else { return };
-        let State::Open(log) = &slot.state else { return };
-        if let Some(at) = log.due(&self.task.shared.settings) {
-            slot.is_due = true;
-            self.due.insert((at, id));
-        }
-    }
-
     async fn read(&mut self, id: LogId, from: Offset, upto: Offset, bytes_max: u32) {
         let Some(Slot { state: State::Open(log), .. }) = self.slots.get(&id) else { return };
         match reader::read_batches(&self.task, &log.view, from, upto, bytes_max).await {
             Ok(batches) => self.task.shared.tell(StorageDone::Read { log: id, from, batches }),
-            Err(error) => self.fail(id, error).await,
+            Err(ReadFailure::Storage(error)) => self.fail(id, error).await,
+            // Its writer is the one who would know.
+            Err(ReadFailure::Void(void)) => self.fail(id, StorageError::Io(format!("no records from {from} on: {void:?}").into())).await,
         }
     }
 
@@ -514,43 +493,6 @@ impl<P: Platform> Writer<P> {
         if is_full {
             self.task.tell_space().await;
         }
-    }
-
-    async fn report_space(&self) {
-        if self.task.shared.room.used_since() >= self.task.shared.settings.space_report_bytes {
-            self.task.tell_space().await;
-        }
-    }
-
-    /// Puts everything on disk, for a stop.
-    async fn finish(&mut self) -> Stopped {
-        let mut stopped = Stopped::default();
-        for (&id, slot) in &mut self.slots {
-            let log = match &mut slot.state {
-                State::Open(log) => log,
-                State::Away | State::Failed => {
-                    stopped.unclean.insert(slot.folder.clone());
-                    continue;
-                }
-                // The folder is another's to speak of.
-                State::Barred => continue,
-            };
-            let synced = match log.sync(&self.task).await {
-                Ok(covered) => log.give_back(&self.task).await.map(|()| covered),
-                Err(error) => Err(error),
-            };
-            match synced {
-                Ok(covered) => {
-                    stopped.clean.insert(slot.folder.clone());
-                    self.task.shared.tell(covered.synced(id));
-                }
-                Err(error) => {
-                    stopped.unclean.insert(slot.folder.clone());
-                    self.task.shared.tell(StorageDone::Failed { log: id, error });
-                }
-            }
-        }
-        stopped
     }
 }
 

@@ -92,7 +92,7 @@ fn leader_epoch(epoch: i32) -> Option<LeaderEpoch> {
 pub(in super::super) fn encode_fetch(
     header: &RequestHeader,
     response: &FetchResponse,
-    slices: &[Result<u64, ErrorCode>],
+    slices: &[u64],
     throttle_ms: i32,
 ) -> Result<Vec<Piece>, EncodeError> {
     let version = header.version;
@@ -121,17 +121,16 @@ pub(in super::super) fn encode_fetch(
 struct Answer<'a> {
     writer: Writer,
     sent: Vec<(BytesMut, usize, u64)>,
-    slices: &'a [Result<u64, ErrorCode>],
+    slices: &'a [u64],
     slice: usize,
 }
 
 impl Answer<'_> {
     fn write_partition(&mut self, partition: &FetchedPartition, version: i16) -> Result<(), EncodeError> {
-        let (slice, slice_error) = self.next_slice(partition);
-        let error = partition.error.or(slice_error);
+        let slice = self.next_slice(partition);
         let bytes = &mut self.writer.bytes;
         bytes.put_i32(partition.partition.0);
-        bytes.put_i16(error.map_or(0, |error| number_of(STORAGE_ERROR.known_to(version, error))));
+        bytes.put_i16(partition.error.map_or(0, |error| number_of(STORAGE_ERROR.known_to(version, error))));
         bytes.put_i64(partition.high_watermark.0);
         bytes.put_i64(partition.last_stable_offset.0);
         if version >= LOG_START_FROM {
@@ -146,17 +145,12 @@ impl Answer<'_> {
         Ok(())
     }
 
-    /// The number and length of the partition's slice, or why there is none.
-    fn next_slice(&mut self, partition: &FetchedPartition) -> (Option<(usize, u64)>, Option<ErrorCode>) {
-        if partition.slice.is_none() {
-            return (None, None);
-        }
+    /// The number and length of the partition's slice.
+    fn next_slice(&mut self, partition: &FetchedPartition) -> Option<(usize, u64)> {
+        partition.slice?;
         let number = self.slice;
         self.slice += 1;
-        match self.slices.get(number).expect("each slice has its length") {
-            Ok(length) => (Some((number, *length)), None),
-            Err(error) => (None, Some(*error)),
-        }
+        Some((number, *self.slices.get(number).expect("each slice has its length")))
     }
 
     fn write_aborted(&mut self, partition: &FetchedPartition) {

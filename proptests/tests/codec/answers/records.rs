@@ -92,9 +92,7 @@ pub(super) fn fetch(version: i16, draw: &mut Draw<'_>) {
         endpoints: since(version >= 16, draw.list(endpoint)),
     };
     let sliced = response.topics.iter().flat_map(|(_, partitions)| partitions).filter(|partition| partition.slice.is_some()).count();
-    let slices: Vec<_> = (0..sliced)
-        .map(|_| if draw.below(4) == 0 { Err(ErrorCode::KafkaStorageError) } else { Ok(Bytes::from(vec![7; usize::from(draw.below(200))])) })
-        .collect();
+    let slices: Vec<_> = (0..sliced).map(|_| Bytes::from(vec![7; usize::from(draw.below(200))])).collect();
     let mut message = wire::FetchResponse::default().with_throttle_time_ms(THROTTLE_MS);
     message.error_code = number(response.error);
     message.session_id = response.session_id;
@@ -135,19 +133,10 @@ fn fetched(version: i16, draw: &mut Draw<'_>) -> FetchedPartition {
     }
 }
 
-fn fetched_message(
-    partition: &FetchedPartition,
-    slice: Option<&Result<Bytes, ErrorCode>>,
-    version: i16,
-) -> wire::fetch_response::PartitionData {
+fn fetched_message(partition: &FetchedPartition, slice: Option<&Bytes>, version: i16) -> wire::fetch_response::PartitionData {
     let mut message = wire::fetch_response::PartitionData::default();
-    let (records, unread) = match slice {
-        Some(Ok(bytes)) => (bytes.clone(), None),
-        Some(Err(error)) => (Bytes::new(), Some(number_of(if version >= 6 { *error } else { ErrorCode::NotLeaderOrFollower }))),
-        None => (Bytes::new(), None),
-    };
     message.partition_index = partition.partition.0;
-    message.error_code = partition.error.map(number_of).or(unread).unwrap_or(0);
+    message.error_code = number(partition.error);
     message.high_watermark = partition.high_watermark.0;
     message.last_stable_offset = partition.last_stable_offset.0;
     if version >= 5 {
@@ -165,7 +154,7 @@ fn fetched_message(
         all.iter().map(|(producer, first)| aborted().with_producer_id(wire::ProducerId(producer.0)).with_first_offset(first.0)).collect()
     });
     message.preferred_read_replica = node_or_none(partition.preferred_read_replica);
-    message.records = Some(records);
+    message.records = Some(slice.cloned().unwrap_or_default());
     message
 }
 

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
-use gracchus_core::boundary::{FetchResponse, LogSlice, Response, StorageError};
+use gracchus_core::boundary::{FetchResponse, FetchedPartition, LogSlice, ReadFailure, Response, StorageError, TopicRef, Void};
+use gracchus_core::broker::TopicDirectory;
 use gracchus_core::error::ErrorCode;
 use gracchus_core::time::Monotonic;
 use gracchus_net::kafka::{Api, Piece, RequestHeader, encode_response};
@@ -68,14 +69,15 @@ impl<'a, P: Platform> AnswerWriter<'a, P> {
         match slot {
             Slot::Answered(frame) => self.gathered.push_bytes(frame),
             Slot::Asked { header, received, is_answered, answer, room: _room, alone } => {
-                let response = self.decided(answer).await?;
+                let mut response = self.decided(answer).await?;
+                let slices = if let Response::Fetch(fetch) = &mut response { resolve(self.shared, fetch).await } else { Vec::new() };
                 let mut has_failed = false;
                 errors::each(&response, |error| {
                     has_failed = true;
                     self.shared.counters.failed(header.api, error);
                 });
                 if is_answered {
-                    self.gather(&header, response).await?;
+                    self.gather(&header, &response, &slices)?;
                     self.gathered.requests.push((header.api, received));
                     if alone.is_some() {
                         self.flush().await?;
@@ -101,16 +103,12 @@ impl<'a, P: Platform> AnswerWriter<'a, P> {
         }
     }
 
-    async fn gather(&mut self, header: &RequestHeader, response: Response) -> Result<(), End> {
-        let slices = if let Response::Fetch(fetch) = &response { resolve(self.shared, fetch).await } else { Vec::new() };
-        let lengths: Vec<Result<u64, ErrorCode>> = slices.iter().map(|slice| slice.as_deref().map(bytes).map_err(|error| *error)).collect();
-        for piece in encode_response(header, &response, &lengths, 0)? {
+    fn gather(&mut self, header: &RequestHeader, response: &Response, slices: &[Found<P>]) -> Result<(), End> {
+        let lengths: Vec<u64> = slices.iter().map(|slice| bytes(slice)).collect();
+        for piece in encode_response(header, response, &lengths, 0)? {
             match piece {
                 Piece::Bytes(bytes) => self.gathered.push_bytes(bytes),
-                Piece::Slice(at) => {
-                    let slice = slices.get(at).and_then(|slice| slice.as_deref().ok());
-                    self.gathered.push_files(slice.expect("the encoder names slices that it was given"));
-                }
+                Piece::Slice(at) => self.gathered.push_files(slices.get(at).expect("the encoder names slices that it was given")),
             }
         }
         Ok(())
@@ -135,24 +133,57 @@ impl<'a, P: Platform> AnswerWriter<'a, P> {
     }
 }
 
-/// Where the records of a slice are; or what its partition is answered instead.
-type Found<P> = Result<Vec<(FileOf<P>, Range<u64>)>, ErrorCode>;
+/// Where the records of a slice are.
+type Found<P> = Vec<(FileOf<P>, Range<u64>)>;
 
-/// Looks up where the slices of a fetch are, in the order of the answer.
-async fn resolve<P: Platform>(shared: &Shared<P>, fetch: &FetchResponse) -> Vec<Found<P>> {
+/// Looks up where the slices of a fetch are, in the order of the answer, and amends the answer for those that are nowhere.
+async fn resolve<P: Platform>(shared: &Shared<P>, fetch: &mut FetchResponse) -> Vec<Found<P>> {
     let partitions = fetch.topics.iter().flat_map(|(_, partitions)| partitions);
     let wanted: Vec<LogSlice> = partitions.filter_map(|partition| partition.slice).collect();
     if wanted.is_empty() {
         return Vec::new();
     }
-    let found = shared.store.resolve(&wanted, fetch.bytes_max).await;
-    found.into_iter().zip(&wanted).map(|(ranges, slice)| ranges.map_err(|error| unreadable(shared, slice, &error))).collect()
+    let mut resolved = shared.store.resolve(&wanted, fetch.bytes_max).await.into_iter();
+    let mut found = Vec::with_capacity(wanted.len());
+    for (topic, partitions) in &mut fetch.topics {
+        for partition in partitions.iter_mut() {
+            let Some(slice) = partition.slice else { continue };
+            match resolved.next().expect("each slice is resolved") {
+                Ok(ranges) => found.push(ranges),
+                Err(ReadFailure::Void(void)) => answer_void(&shared.topics(), topic, partition, void),
+                Err(ReadFailure::Storage(error)) => answer_unreadable(shared, partition, &slice, &error),
+            }
+        }
+    }
+    found
 }
 
-fn unreadable<P: Platform>(shared: &Shared<P>, slice: &LogSlice, error: &StorageError) -> ErrorCode {
+/// Answers a partition whose log has changed since the answer was decided with what it would get a moment later.
+fn answer_void(topics: &TopicDirectory, topic: &TopicRef, partition: &mut FetchedPartition, void: Void) {
+    partition.slice = None;
+    match void {
+        Void::Trimmed { log_start } => {
+            partition.error = Some(ErrorCode::OffsetOutOfRange);
+            partition.log_start = log_start;
+        }
+        // Without records and without an error the client asks again at once.
+        Void::Truncated => {}
+        Void::Closed => {
+            let unknown = match topic {
+                TopicRef::Name(_) => ErrorCode::UnknownTopicOrPartition,
+                TopicRef::Id(_) => ErrorCode::UnknownTopicId,
+            };
+            let is_known = topics.settings_of(topic).is_some();
+            partition.error = Some(if is_known { ErrorCode::NotLeaderOrFollower } else { unknown });
+        }
+    }
+}
+
+fn answer_unreadable<P: Platform>(shared: &Shared<P>, partition: &mut FetchedPartition, slice: &LogSlice, error: &StorageError) {
     let now = shared.platform.now().monotonic;
     shared.complaints.write(now, || format!("{} could not be read from offset {}: {error:?}", slice.log, slice.from));
-    ErrorCode::KafkaStorageError
+    partition.slice = None;
+    partition.error = Some(ErrorCode::KafkaStorageError);
 }
 
 fn bytes<File>(ranges: &[(File, Range<u64>)]) -> u64 {
@@ -200,7 +231,40 @@ impl<P: Platform> Gathered<P> {
 
 #[cfg(test)]
 mod tests {
+    use gracchus_core::boundary::Generation;
+    use gracchus_core::ids::{LogId, PartitionIndex, TopicId, TopicName, Uuid};
+    use gracchus_core::offset::Offset;
+
     use super::*;
+
+    #[test]
+    fn a_partition_that_has_changed_since_is_answered_as_it_is_by_now() {
+        let slice = LogSlice { log: LogId::Metadata, generation: Generation(0), from: Offset(3), upto: Offset(9), bytes_max: 9 };
+        let decided = FetchedPartition {
+            partition: PartitionIndex(0),
+            error: None,
+            high_watermark: Offset(9),
+            last_stable_offset: Offset(9),
+            log_start: Offset(0),
+            diverging: None,
+            current_leader: None,
+            aborted: None,
+            preferred_read_replica: None,
+            slice: Some(slice),
+        };
+        let (by_name, by_id) = (TopicRef::Name(TopicName::from("t")), TopicRef::Id(TopicId(Uuid([7; 16]))));
+        let answered = |topic: &TopicRef, void| {
+            let mut partition = decided.clone();
+            answer_void(&TopicDirectory::default(), topic, &mut partition, void);
+            assert_eq!(partition.slice, None);
+            (partition.error, partition.log_start)
+        };
+        let trimmed = Void::Trimmed { log_start: Offset(5) };
+        assert_eq!(answered(&by_name, trimmed), (Some(ErrorCode::OffsetOutOfRange), Offset(5)));
+        assert_eq!(answered(&by_name, Void::Truncated), (None, Offset(0)));
+        assert_eq!(answered(&by_name, Void::Closed), (Some(ErrorCode::UnknownTopicOrPartition), Offset(0)));
+        assert_eq!(answered(&by_id, Void::Closed), (Some(ErrorCode::UnknownTopicId), Offset(0)));
+    }
 
     #[test]
     fn a_long_answer_leaves_in_pieces_that_are_the_whole() {
