@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::describe::{first_of, last_of};
 use super::lifecycle::Stage;
 use super::{Bounds, Broker};
-use crate::boundary::{Effects, Mark, StorageOp};
+use crate::boundary::{Durability, Effects, Mark, StorageOp};
 use crate::config::TopicSettings;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, TopicId, TopicPartition};
@@ -114,6 +114,10 @@ impl Broker {
             // What was only written under the old settings must reach the disk before stricter ones hold.
             effects.storage.push(StorageOp::Sync { log: LogId::Partition(id) });
             if let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) {
+                let is_raised = leader.settings().durability == Durability::Replicated && settings.durability == Durability::Flushed;
+                if is_raised && leader.log().synced() < leader.log().end() {
+                    effects.mark(Mark::DurabilityRaised);
+                }
                 leader.configure(Arc::clone(&settings));
             }
             self.serve_waiting(id, effects);
