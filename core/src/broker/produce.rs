@@ -146,7 +146,7 @@ impl Broker {
         let (reached, waiting) = match acks {
             Acks::None => return,
             Acks::Leader => (leader.kept(), &mut leader.waiting_for_leader),
-            Acks::All => (leader.high_watermark(), &mut leader.waiting_for_commit),
+            Acks::All => (leader.committed_as_promised(), &mut leader.waiting_for_commit),
         };
         if reached < upto {
             waiting.add(upto, (request, join.wait(id, upto)));

@@ -108,7 +108,7 @@ impl Broker {
         while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_leader.pop_reached(leader.kept())) {
             self.produce_part_done(slot, None, effects);
         }
-        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_commit.pop_reached(leader.high_watermark())) {
+        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_commit.pop_reached(leader.committed_as_promised())) {
             self.produce_part_done(slot, None, effects);
             answered += 1;
         }

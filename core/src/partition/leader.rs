@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::waiting::Waiting;
-use crate::boundary::{Batch, Durability, FetchPartition, LogSlice, OffsetSpec, Recovered};
+use crate::boundary::{Batch, FetchPartition, LogSlice, OffsetSpec, Recovered};
 use crate::config::TopicSettings;
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
@@ -31,8 +31,6 @@ pub struct Leader {
     producers: ProducerStates,
     high_watermark: Offset,
     settings: Arc<TopicSettings>,
-    /// The measure of what counts as kept. It follows the settings once all that was committed by the old measure is on disk.
-    durability: Durability,
     /// Produces that wait for this replica to keep them (acks=1).
     pub waiting_for_leader: Waiting,
     /// Produces that wait for the commit (acks=all).
@@ -171,7 +169,6 @@ impl Leader {
             high_watermark: log.start(),
             log,
             producers,
-            durability: settings.durability,
             settings,
             waiting_for_leader: Waiting::default(),
             waiting_for_commit: Waiting::default(),
@@ -248,14 +245,11 @@ impl Leader {
     }
 
     fn advance_high_watermark(&mut self) {
-        // By the measure that is wanted: under a stricter one the high watermark stands still until the disk has caught up with it.
-        let held = [self.log.kept(self.settings.durability)];
+        // Under a stricter durability the high watermark stands still until the disk has caught up with it.
+        let held = [self.kept()];
         let min_insync = usize::try_from(self.settings.min_insync_replicas).unwrap_or(usize::MAX);
         if let Some(committed) = maximal_isr(held, self.committed_isr, min_insync, self.replicas) {
             self.high_watermark = self.high_watermark.max(committed);
-        }
-        if self.settings.durability == Durability::Replicated || self.log.synced() >= self.high_watermark {
-            self.durability = self.settings.durability;
         }
     }
 
@@ -354,7 +348,14 @@ impl Leader {
     /// How far this replica keeps the log, by the topic's measure.
     #[must_use]
     pub fn kept(&self) -> Offset {
-        self.log.kept(self.durability)
+        self.log.kept(self.settings.durability)
+    }
+
+    /// Up to where a produce with acks=all is answered: a retry too gets what the topic promises by now, and what was committed under a
+    /// looser durability may have yet to reach the disk.
+    #[must_use]
+    pub fn committed_as_promised(&self) -> Offset {
+        self.high_watermark.min(self.kept())
     }
 
     fn min_insync_replicas(&self) -> usize {

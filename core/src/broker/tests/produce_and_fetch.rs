@@ -198,9 +198,7 @@ fn a_stricter_durability_holds_once_the_disk_has_caught_up() {
     node.step(Input::Storage(written));
     assert_eq!(node.produced(first), Some(Ok(Offset(0))));
     let synced = node.shelf.finish_one().unwrap();
-    let change = ConfigChange { name: "durability".into(), operation: ConfigOperation::Set, value: Some("flushed".into()) };
-    let resources = vec![(ConfigResource::Topic("t".into()), vec![change])];
-    node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
+    demand_flushed(&mut node, "t");
     node.settle();
     let second = node.produce("t", idempotent(7, 0, 2, 1), Acks::All);
     node.step(Input::Storage(synced));
@@ -241,6 +239,36 @@ fn a_minimum_above_the_maximum_counts_as_the_maximum() {
 }
 
 #[test]
+#[test]
+fn what_is_acknowledged_under_a_stricter_durability_is_on_disk() {
+    let mut node = Node::serving();
+    let topic = node.create("t", &[("durability", "replicated")]);
+    node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
+    let written = node.shelf.finish_one().unwrap();
+    node.step(Input::Storage(written));
+    let late = node.shelf.finish_one().unwrap();
+    demand_flushed(&mut node, "t");
+    while !node.effects.marks.contains(&Mark::DurabilityRaised) {
+        let done = node.shelf.finish_one().unwrap();
+        node.step(Input::Storage(done));
+    }
+    let by_leader = node.produce("t", plain(1), Acks::Leader);
+    let retry = node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
+    let log = LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) });
+    node.step(Input::Storage(StorageDone::Written { log, leader_epoch: LeaderEpoch(0), end_offset: Offset(3) }));
+    assert_eq!((node.produced(by_leader), node.produced(retry)), (None, None), "what was committed before is not on disk either");
+    node.step(Input::Storage(late));
+    assert_eq!((node.produced(by_leader), node.produced(retry)), (None, Some(Ok(Offset(0)))));
+    node.settle();
+    assert_eq!(node.produced(by_leader), Some(Ok(Offset(2))));
+}
+
+fn demand_flushed(node: &mut Node, topic: &str) {
+    let change = ConfigChange { name: "durability".into(), operation: ConfigOperation::Set, value: Some("flushed".into()) };
+    let resources = vec![(ConfigResource::Topic(topic.into()), vec![change])];
+    node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
+}
+
 fn a_reader_of_an_unknown_epoch_or_of_what_is_gone_is_out_of_range() {
     let mut node = Node::serving();
     node.create("t", &[]);
