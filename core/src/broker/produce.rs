@@ -11,7 +11,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::ids::{LogId, PartitionIndex, RequestId, TopicId, TopicPartition};
 use crate::limits::FREE_BYTES_RESERVE;
 use crate::offset::Offset;
-use crate::partition::{AppendError, Appended};
+use crate::partition::{AppendError, Appended, Partition};
 use crate::producer::ProducerError;
 use crate::time::Wait;
 
@@ -98,18 +98,15 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<(Appended, Offset), ProduceFailure> {
         let partition = self.partitions.get_mut(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        let leader = partition.leader_mut()?;
         if batch.header.is_transactional {
             return Err(ErrorCode::InvalidTxnState.into());
         }
-        if self.free_bytes.is_some_and(|free| free < FREE_BYTES_RESERVE) {
-            effects.mark(Mark::ProduceRefusedForSpace);
-            return Err(ApiError::new(ErrorCode::KafkaStorageError, "The broker's disk is nearly full.").into());
-        }
-        let appended = leader.append(batch, acks == Acks::All, self.now.wall).map_err(|error| {
+        let has_space = self.free_bytes.is_none_or(|free| free >= FREE_BYTES_RESERVE);
+        let appended = partition.append(batch, acks == Acks::All, has_space, self.now.wall).map_err(|error| {
             mark_refusal(&error, effects);
-            ProduceFailure { log_start: Some(leader.log().start()), ..refused(error).into() }
+            ProduceFailure { log_start: log_start_told(partition, &error), ..refused(error).into() }
         })?;
+        let leader = partition.leader_mut()?;
         if appended.was_producer_forgotten {
             effects.mark(Mark::UnknownProducerStarted);
         }
@@ -202,6 +199,8 @@ fn reply(id: RequestId, join: ProduceJoin, effects: &mut Effects) {
 
 fn refused(error: AppendError) -> ApiError {
     match error {
+        AppendError::NotLed(code) => code.into(),
+        AppendError::DiskNearlyFull => ApiError::new(ErrorCode::KafkaStorageError, "The broker's disk is nearly full."),
         AppendError::Producer(error) => ErrorCode::from(error).into(),
         AppendError::NotEnoughReplicas { isr, needed } => {
             ApiError::new(ErrorCode::NotEnoughReplicas, format!("The ISR has {isr} members and min.insync.replicas asks for {needed}."))
@@ -213,7 +212,16 @@ fn mark_refusal(error: &AppendError, effects: &mut Effects) {
     match error {
         AppendError::Producer(ProducerError::Fenced { .. }) => effects.mark(Mark::ProducerFenced),
         AppendError::Producer(ProducerError::OutOfOrder { .. }) => effects.mark(Mark::OutOfOrderSequence),
-        AppendError::NotEnoughReplicas { .. } => {}
+        AppendError::DiskNearlyFull => effects.mark(Mark::ProduceRefusedForSpace),
+        AppendError::NotLed(_) | AppendError::NotEnoughReplicas { .. } => {}
+    }
+}
+
+/// Where the log starts, for a client that may have been left behind by it.
+fn log_start_told(partition: &Partition, error: &AppendError) -> Option<Offset> {
+    match error {
+        AppendError::Producer(_) | AppendError::NotEnoughReplicas { .. } => partition.leader().ok().map(|leader| leader.log().start()),
+        AppendError::NotLed(_) | AppendError::DiskNearlyFull => None,
     }
 }
 

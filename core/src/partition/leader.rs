@@ -59,6 +59,10 @@ pub struct Appended {
 /// Why a batch is not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
+    /// The partition has no leader here.
+    NotLed(ErrorCode),
+    /// The disk's reserve is touched.
+    DiskNearlyFull,
     /// It does not follow from what its producer sent before.
     Producer(ProducerError),
     /// The ISR is too small for acks=all.

@@ -18,12 +18,13 @@ use serde::{Deserialize, Serialize};
 pub use leader::{AppendError, Appended, Leader, ReadError, Readable, Unsound};
 pub use waiting::{Slot, Waiting, requests_of};
 
-use crate::boundary::{LogSettings, Recovered, StorageError};
+use crate::boundary::{Batch, LogSettings, Recovered, StorageError};
 use crate::config::TopicSettings;
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
 use crate::ids::{TopicName, TopicPartition};
 use crate::log::Log;
+use crate::producer::RefusedProducers;
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -37,6 +38,7 @@ pub struct Partition {
     pub replicas: usize,
     /// What it is.
     pub role: PartitionRole,
+    refused: RefusedProducers,
 }
 
 /// What a partition's copy is.
@@ -59,7 +61,7 @@ impl Partition {
     /// A partition whose log is about to be opened.
     #[must_use]
     pub fn opening(id: TopicPartition, topic: TopicName, replicas: usize, leader_epoch: LeaderEpoch) -> Self {
-        Self { id, topic, replicas, role: PartitionRole::Opening { leader_epoch } }
+        Self { id, topic, replicas, role: PartitionRole::Opening { leader_epoch }, refused: RefusedProducers::default() }
     }
 
     /// Takes its opened log. It leads at once if it `is_new`, created in this run.
@@ -117,6 +119,39 @@ impl Partition {
             PartitionRole::Opening { .. } | PartitionRole::Awaiting(_) => Err(ErrorCode::NotLeaderOrFollower),
             PartitionRole::Offline(_) => Err(ErrorCode::KafkaStorageError),
         }
+    }
+
+    /// Decides on a client's batch as the leader does, if it leads and its disk `has_space`. An unknown producer can't overtake itself: it
+    /// begins with the first batch that it was refused.
+    ///
+    /// # Errors
+    /// [`AppendError`]; then nothing has been appended.
+    pub fn append(&mut self, batch: &Batch, needs_commit: bool, has_space: bool, now: Timestamp) -> Result<Appended, AppendError> {
+        let appended = self.append_in_order(batch, needs_commit, has_space, now);
+        match &appended {
+            Ok(_) => self.refused.let_in(&batch.header),
+            Err(AppendError::NotLed(_) | AppendError::DiskNearlyFull | AppendError::NotEnoughReplicas { .. }) => {
+                self.refused.note(&batch.header);
+            }
+            Err(AppendError::Producer(_)) => {}
+        }
+        appended
+    }
+
+    fn append_in_order(&mut self, batch: &Batch, needs_commit: bool, has_space: bool, now: Timestamp) -> Result<Appended, AppendError> {
+        let refused = &self.refused;
+        let leader = match &mut self.role {
+            PartitionRole::Leader(leader) => leader,
+            PartitionRole::Opening { .. } | PartitionRole::Awaiting(_) => return Err(AppendError::NotLed(ErrorCode::NotLeaderOrFollower)),
+            PartitionRole::Offline(_) => return Err(AppendError::NotLed(ErrorCode::KafkaStorageError)),
+        };
+        if !has_space {
+            return Err(AppendError::DiskNearlyFull);
+        }
+        if !batch.header.producer.is_some_and(|producer| leader.producers().knows(producer.id)) {
+            refused.check(&batch.header).map_err(AppendError::Producer)?;
+        }
+        leader.append(batch, needs_commit, now)
     }
 
     /// Whether its disk has failed.

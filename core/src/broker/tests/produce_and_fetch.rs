@@ -164,6 +164,36 @@ fn a_nearly_full_disk_refuses_before_an_offset_is_given() {
 }
 
 #[test]
+fn a_new_producer_is_not_let_in_behind_its_refused_batch() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1, total_bytes: 100 }));
+    let refused = [(0, 3), (3, 2)].map(|(base_sequence, records)| node.produce("t", idempotent(7, 0, base_sequence, records), Acks::All));
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1 << 40, total_bytes: 1 << 41 }));
+    let overtaking = node.produce("t", idempotent(7, 0, 5, 1), Acks::All);
+    let forgotten = node.produce("t", idempotent(8, 0, 5, 1), Acks::All);
+    node.settle();
+    assert_eq!(refused.map(|id| node.produced(id)), [Some(Err(ErrorCode::KafkaStorageError)), Some(Err(ErrorCode::KafkaStorageError))]);
+    assert_eq!(node.produced(overtaking), Some(Err(ErrorCode::OutOfOrderSequenceNumber)));
+    assert_eq!(node.produced(forgotten), Some(Ok(Offset(0))), "nothing of that one was refused (KIP-360)");
+    let again = [(0, 3), (3, 2), (5, 1)].map(|(base_sequence, records)| node.produce("t", idempotent(7, 0, base_sequence, records), Acks::All));
+    node.settle();
+    assert_eq!(again.map(|id| node.produced(id)), [Some(Ok(Offset(1))), Some(Ok(Offset(4))), Some(Ok(Offset(6)))]);
+}
+
+#[test]
+fn a_new_producer_starts_in_a_new_epoch_without_what_was_refused_before() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1, total_bytes: 100 }));
+    node.produce("t", idempotent(7, 0, 0, 3), Acks::All);
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1 << 40, total_bytes: 1 << 41 }));
+    let id = node.produce("t", idempotent(7, 1, 0, 1), Acks::All);
+    node.settle();
+    assert_eq!(node.produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
 fn a_stale_completion_is_ignored() {
     let mut node = Node::serving();
     let topic = node.create("t", &[]);
@@ -210,36 +240,6 @@ fn a_stricter_durability_holds_once_the_disk_has_caught_up() {
 }
 
 #[test]
-fn records_without_a_timestamp_are_as_old_as_their_arrival() {
-    let mut node = Node::serving();
-    node.now.wall = Timestamp(1_700_000_000_000);
-    node.create("t", &[("retention.ms", "600000")]);
-    let mut builder = BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE);
-    builder.append(Timestamp::NONE, None, Some(b"x"), &[]);
-    let bytes = builder.build();
-    node.produce("t", Batch { header: BatchHeader::parse(&bytes).unwrap(), payload: Payload::new(bytes) }, Acks::All);
-    node.settle();
-    let start = |node: &Node| node.broker.view().leaders().next().unwrap().2.log().start();
-    node.pass(300_001);
-    node.settle();
-    assert_eq!(start(&node), Offset(0));
-    node.pass(300_001);
-    node.settle();
-    assert_eq!(start(&node), Offset(1));
-}
-
-#[test]
-fn a_minimum_above_the_maximum_counts_as_the_maximum() {
-    let mut node = Node::serving();
-    node.create("t", &[]);
-    node.produce("t", plain(1), Acks::All);
-    node.settle();
-    let id = node.fetch_within("t", 0, 10_000, 500, 1);
-    assert!(node.fetched(id).unwrap().slice.is_some());
-}
-
-#[test]
-#[test]
 fn what_is_acknowledged_under_a_stricter_durability_is_on_disk() {
     let mut node = Node::serving();
     let topic = node.create("t", &[("durability", "replicated")]);
@@ -269,6 +269,36 @@ fn demand_flushed(node: &mut Node, topic: &str) {
     node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
 }
 
+#[test]
+fn records_without_a_timestamp_are_as_old_as_their_arrival() {
+    let mut node = Node::serving();
+    node.now.wall = Timestamp(1_700_000_000_000);
+    node.create("t", &[("retention.ms", "600000")]);
+    let mut builder = BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE);
+    builder.append(Timestamp::NONE, None, Some(b"x"), &[]);
+    let bytes = builder.build();
+    node.produce("t", Batch { header: BatchHeader::parse(&bytes).unwrap(), payload: Payload::new(bytes) }, Acks::All);
+    node.settle();
+    let start = |node: &Node| node.broker.view().leaders().next().unwrap().2.log().start();
+    node.pass(300_001);
+    node.settle();
+    assert_eq!(start(&node), Offset(0));
+    node.pass(300_001);
+    node.settle();
+    assert_eq!(start(&node), Offset(1));
+}
+
+#[test]
+fn a_minimum_above_the_maximum_counts_as_the_maximum() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(1), Acks::All);
+    node.settle();
+    let id = node.fetch_within("t", 0, 10_000, 500, 1);
+    assert!(node.fetched(id).unwrap().slice.is_some());
+}
+
+#[test]
 fn a_reader_of_an_unknown_epoch_or_of_what_is_gone_is_out_of_range() {
     let mut node = Node::serving();
     node.create("t", &[]);
