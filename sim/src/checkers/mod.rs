@@ -233,6 +233,8 @@ impl Checkers {
         }
         let seen = self.consistent_read.seen(partition);
         let known = seen.filter_map(|(offset, id)| Some((offset, self.nothing_unwritten.timestamp(id)?)));
+        // The store may have moved the start already, and the node not know yet.
+        let log_start = log_start.max(self.log_starts.trimmed(partition));
         let checked = time_lookups::check(target, Searched { log_start, upto }, known, found);
         checked.map_err(|violation| Violation { what: format!("{partition}: {}", violation.what), ..violation })
     }

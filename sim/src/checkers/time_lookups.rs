@@ -21,7 +21,7 @@ pub enum TimeTarget {
 /// What the log had all through the search.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Searched {
-    /// Its start when the answer came: nothing from there on went meanwhile.
+    /// Where its start was, or was to be moved to, when the answer came: nothing from there on went meanwhile.
     pub(super) log_start: Offset,
     /// Its high watermark when it was asked: all below was there.
     pub(super) upto: Offset,
