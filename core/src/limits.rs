@@ -7,6 +7,9 @@ pub const PRODUCERS_PER_PARTITION_MAX: usize = 50_000;
 /// Batches by which a partition recognises a producer's retry: as many as an idempotent producer may have in flight (KAFKA-5494).
 pub const BATCHES_PER_PRODUCER_MAX: usize = 5;
 
+/// Unknown producers whose refused batches a partition remembers. One too many forgets the oldest, which may then start at any sequence.
+pub const REFUSED_PRODUCERS_MAX: usize = 10_000;
+
 /// Batches at the end of a log whose place in bytes is known exactly.
 pub const RECENT_POSITIONS_MAX: usize = 128;
 

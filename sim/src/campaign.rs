@@ -23,19 +23,22 @@ const CAMPAIGN_SEEDS: u64 = 100;
 const UNCOUNTED_PERCENT_MAX: u64 = 1;
 
 /// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
-const REQUIRED_MARKS: [Mark; 14] = [
+const REQUIRED_MARKS: [Mark; 17] = [
     Mark::DuplicateBatchAnswered,
+    Mark::DurabilityRaised,
     Mark::FetchAboveLogEnd,
     Mark::FetchBelowLogStart,
     Mark::FetchTimedOut,
     Mark::FetchWokenByAppend,
     Mark::GroupCommit,
+    Mark::LogEmptied,
     Mark::OutOfOrderSequence,
     Mark::ProduceRefusedForSpace,
     Mark::ProducersRebuilt,
     Mark::RecordsDeleted,
     Mark::ReplicaFailed,
     Mark::RetentionAdvanced,
+    Mark::TopicDeletedWithAppendsInFlight,
     Mark::TornTailCut,
     Mark::UnknownProducerStarted,
 ];

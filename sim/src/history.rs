@@ -7,8 +7,9 @@ use std::fmt;
 use bytes::Bytes;
 use gracchus_core::epoch::LeaderEpoch;
 use gracchus_core::offset::Offset;
-use gracchus_core::record::{BatchBuilder, BatchHeader, BatchProducer, HEADER_BYTES, Records};
+use gracchus_core::record::{BatchBuilder, BatchHeader, BatchProducer, Codec, HEADER_BYTES, Records, assemble};
 use gracchus_core::time::Timestamp;
+use gracchus_net::records::{compress, decompress};
 
 /// A producer, for as long as it keeps its order: a new one begins where an idempotent producer gets a new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,9 +37,18 @@ pub struct Batch {
     pub first: RecordId,
     /// How many there are.
     pub count: u32,
-    /// When they were made, as their timestamp.
+    /// When they were made: their timestamps lie around it.
     pub timestamp: Timestamp,
+    /// How they are compressed.
+    pub codec: Codec,
 }
+
+/// Timestamps of the records of a batch are so many milliseconds apart at most, in no order.
+const SPREAD_MS: u32 = 40;
+/// Level of the codecs that have one.
+const LEVEL: i32 = 3;
+/// Bytes of a batch's records at most.
+const RECORDS_BYTES_MAX: usize = 1 << 20;
 
 impl Batch {
     /// Its records.
@@ -56,10 +66,17 @@ impl Batch {
         }
         for id in self.ids() {
             let (key, value) = content(id);
-            builder.append(self.timestamp, Some(&key), Some(&value), &[]);
+            builder.append(record_timestamp(self.timestamp, id), Some(&key), Some(&value), &[]);
         }
-        builder.build()
+        let (header, section) = builder.finish();
+        assemble(&BatchHeader { codec: self.codec, ..header }, &compress(self.codec, LEVEL, &section))
     }
+}
+
+/// The timestamp of a record whose batch was made at `made`.
+#[must_use]
+pub fn record_timestamp(made: Timestamp, id: RecordId) -> Timestamp {
+    Timestamp(made.0 - i64::from(id.number.wrapping_mul(17) % SPREAD_MS))
 }
 
 /// A record's key and value.
@@ -87,7 +104,9 @@ fn content(id: RecordId) -> ([u8; 8], Vec<u8>) {
 /// A record that nobody could have written.
 pub fn read_records(header: &BatchHeader, batch: &[u8]) -> Result<Vec<(Offset, RecordId)>, String> {
     let mut found = Vec::new();
-    for record in Records::new(batch.get(HEADER_BYTES..).unwrap_or_default()) {
+    let section = batch.get(HEADER_BYTES..).unwrap_or_default();
+    let section = decompress(header.codec, section, RECORDS_BYTES_MAX).map_err(|error| format!("{error} at {}", header.base_offset))?;
+    for record in Records::new(&section) {
         let record = record.map_err(|error| format!("{error:?} in the batch at {}", header.base_offset))?;
         let offset = header.base_offset.plus(i64::from(record.offset_delta));
         let id = record.key.and_then(parse_key).ok_or_else(|| format!("the key at {offset} is none of ours"))?;
@@ -110,19 +129,28 @@ fn parse_key(key: &[u8]) -> Option<RecordId> {
 mod tests {
     use super::*;
 
+    const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+
+    fn batch(number: u32, codec: Codec) -> Batch {
+        Batch { first: RecordId { session: Session(3), number }, count: 5, timestamp: Timestamp(1_000), codec }
+    }
+
     #[test]
-    fn a_batch_reads_back_as_it_was_written() {
-        let batch = Batch { first: RecordId { session: Session(3), number: 40 }, count: 5, timestamp: Timestamp(1) };
-        let bytes = batch.build(None);
-        let header = BatchHeader::parse(&bytes).unwrap();
-        let read: Vec<RecordId> = read_records(&header, &bytes).unwrap().into_iter().map(|(_, id)| id).collect();
-        assert_eq!(read, batch.ids().collect::<Vec<_>>());
+    fn a_batch_reads_back_as_it_was_written_however_it_is_compressed() {
+        for codec in CODECS {
+            let batch = batch(40, codec);
+            let bytes = batch.build(None);
+            let header = BatchHeader::parse(&bytes).unwrap();
+            let read: Vec<RecordId> = read_records(&header, &bytes).unwrap().into_iter().map(|(_, id)| id).collect();
+            assert_eq!(header.codec, codec);
+            assert_eq!(read, batch.ids().collect::<Vec<_>>());
+            assert_eq!(header.max_timestamp, batch.ids().map(|id| record_timestamp(batch.timestamp, id)).max().unwrap());
+        }
     }
 
     #[test]
     fn a_record_with_a_wrong_byte_is_told() {
-        let batch = Batch { first: RecordId { session: Session(3), number: 41 }, count: 5, timestamp: Timestamp(1) };
-        let mut bytes = batch.build(None).to_vec();
+        let mut bytes = batch(41, Codec::None).build(None).to_vec();
         let last = bytes.len() - 2;
         bytes[last] ^= 1;
         let header = BatchHeader::parse(&bytes).unwrap();

@@ -131,6 +131,10 @@ pub enum Mark {
     RetentionAdvanced,
     /// DeleteRecords moved a log's start.
     RecordsDeleted,
+    /// DeleteRecords took all that a log had.
+    LogEmptied,
+    /// A topic was altered to `flushed` while the disk did not have all of it.
+    DurabilityRaised,
     /// A produce was refused because the disk is nearly full.
     ProduceRefusedForSpace,
     /// An append or a sync failed and the replica went offline.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::describe::{first_of, last_of};
 use super::lifecycle::Stage;
 use super::{Bounds, Broker};
-use crate::boundary::{Effects, Mark, StorageOp};
+use crate::boundary::{Durability, Effects, Mark, StorageOp};
 use crate::config::TopicSettings;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, TopicId, TopicPartition};
@@ -147,6 +147,13 @@ impl Broker {
             effects.storage.push(StorageOp::Sync { log: LogId::Partition(id) });
             let around = around!(self);
             if let Some(partition) = self.partitions.get_mut(&id) {
+                let is_raised = |durability| durability == Durability::Replicated && settings.durability == Durability::Flushed;
+                let has_unsynced = partition
+                    .leader()
+                    .is_ok_and(|leader| is_raised(leader.settings().durability) && leader.log().synced() < leader.log().end());
+                if has_unsynced {
+                    effects.mark(Mark::DurabilityRaised);
+                }
                 partition.configure(Arc::clone(&settings), &around);
             }
             self.serve_waiting(id, effects);

@@ -176,6 +176,9 @@ impl Broker {
         if target > leader.log().start() {
             leader.waiting_for_trim.add(target, (request, join.wait(id, target)));
             effects.mark(Mark::RecordsDeleted);
+            if target == leader.log().end() {
+                effects.mark(Mark::LogEmptied);
+            }
             upkeep::trim(id, leader, target, effects);
         }
     }

@@ -11,7 +11,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::ids::{LogId, PartitionIndex, RequestId, TopicId, TopicPartition};
 use crate::limits::FREE_BYTES_RESERVE;
 use crate::offset::Offset;
-use crate::partition::{AppendError, Appended};
+use crate::partition::{AppendError, Appended, Partition};
 use crate::producer::ProducerError;
 use crate::time::Wait;
 
@@ -97,22 +97,17 @@ impl Broker {
         acks: Acks,
         effects: &mut Effects,
     ) -> Result<(Appended, Offset), ProduceFailure> {
+        let is_cut_off = self.is_cut_off && acks == Acks::All;
         let partition = self.partitions.get_mut(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        let leader = partition.leader_mut()?;
-        if self.is_cut_off && acks == Acks::All && leader.isr().replicas().len() > 1 {
-            return Err(ErrorCode::NotLeaderOrFollower.into());
-        }
         if batch.header.is_transactional {
             return Err(ErrorCode::InvalidTxnState.into());
         }
-        if self.free_bytes.is_some_and(|free| free < FREE_BYTES_RESERVE) {
-            effects.mark(Mark::ProduceRefusedForSpace);
-            return Err(ApiError::new(ErrorCode::KafkaStorageError, "The broker's disk is nearly full.").into());
-        }
-        let appended = leader.append(batch, acks == Acks::All, self.now.wall).map_err(|error| {
+        let has_space = self.free_bytes.is_none_or(|free| free >= FREE_BYTES_RESERVE);
+        let appended = partition.append(batch, acks == Acks::All, is_cut_off, has_space, self.now.wall).map_err(|error| {
             mark_refusal(&error, effects);
-            ProduceFailure { log_start: Some(leader.log().start()), ..refused(error).into() }
+            ProduceFailure { log_start: log_start_told(partition, &error), ..refused(error).into() }
         })?;
+        let leader = partition.leader_mut()?;
         if appended.was_producer_forgotten {
             effects.mark(Mark::UnknownProducerStarted);
         }
@@ -149,7 +144,7 @@ impl Broker {
         let (reached, waiting) = match acks {
             Acks::None => return,
             Acks::Leader => (leader.kept(), &mut leader.waiting_for_leader),
-            Acks::All => (leader.high_watermark(), &mut leader.waiting_for_commit),
+            Acks::All => (leader.committed_as_promised(), &mut leader.waiting_for_commit),
         };
         if reached < upto {
             waiting.add(upto, (request, join.wait(id, upto)));
@@ -205,6 +200,8 @@ fn reply(id: RequestId, join: ProduceJoin, effects: &mut Effects) {
 
 fn refused(error: AppendError) -> ApiError {
     match error {
+        AppendError::NotLed(code) => code.into(),
+        AppendError::DiskNearlyFull => ApiError::new(ErrorCode::KafkaStorageError, "The broker's disk is nearly full."),
         AppendError::Producer(error) => ErrorCode::from(error).into(),
         AppendError::NotEnoughReplicas { isr, needed } => {
             ApiError::new(ErrorCode::NotEnoughReplicas, format!("The ISR has {isr} members and min.insync.replicas asks for {needed}."))
@@ -216,7 +213,16 @@ fn mark_refusal(error: &AppendError, effects: &mut Effects) {
     match error {
         AppendError::Producer(ProducerError::Fenced { .. }) => effects.mark(Mark::ProducerFenced),
         AppendError::Producer(ProducerError::OutOfOrder { .. }) => effects.mark(Mark::OutOfOrderSequence),
-        AppendError::NotEnoughReplicas { .. } => {}
+        AppendError::DiskNearlyFull => effects.mark(Mark::ProduceRefusedForSpace),
+        AppendError::NotLed(_) | AppendError::NotEnoughReplicas { .. } => {}
+    }
+}
+
+/// Where the log starts, for a client that may have been left behind by it.
+fn log_start_told(partition: &Partition, error: &AppendError) -> Option<Offset> {
+    match error {
+        AppendError::Producer(_) | AppendError::NotEnoughReplicas { .. } => partition.leader().ok().map(|leader| leader.log().start()),
+        AppendError::NotLed(_) | AppendError::DiskNearlyFull => None,
     }
 }
 

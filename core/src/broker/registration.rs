@@ -62,7 +62,8 @@ impl Broker {
     /// nothing.
     pub(super) fn cut_off(&mut self, effects: &mut Effects) {
         self.is_cut_off = true;
-        let replicated = self.partitions.iter().filter(|(_, partition)| partition.leader().is_ok_and(|leader| leader.isr().replicas().len() > 1));
+        let replicated =
+            self.partitions.iter().filter(|(_, partition)| partition.leader().is_ok_and(|leader| leader.isr().replicas().len() > 1));
         for id in replicated.map(|(id, _)| *id).collect::<Vec<_>>() {
             let stranded = self.strand(id);
             if !stranded.is_empty() {

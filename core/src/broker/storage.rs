@@ -146,7 +146,7 @@ impl Broker {
         while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_leader.pop_reached(leader.kept())) {
             self.produce_part_done(slot, None, effects);
         }
-        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_commit.pop_reached(leader.high_watermark())) {
+        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_commit.pop_reached(leader.committed_as_promised())) {
             let is_short = self.leader_at(id).is_some_and(|leader| !leader.has_enough_replicas());
             self.produce_part_done(slot, is_short.then_some(ErrorCode::NotEnoughReplicasAfterAppend), effects);
             answered += 1;

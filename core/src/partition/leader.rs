@@ -78,6 +78,10 @@ pub struct Appended {
 /// Why a batch is not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
+    /// The partition has no leader here.
+    NotLed(ErrorCode),
+    /// The disk's reserve is touched.
+    DiskNearlyFull,
     /// It does not follow from what its producer sent before.
     Producer(ProducerError),
     /// The ISR is too small for acks=all.
@@ -312,8 +316,8 @@ impl Leader {
 
     /// Moves the high watermark to where the commit rule allows.
     pub fn advance_high_watermark(&mut self, around: &Around<'_>) {
-        // By the measure that is wanted: under a stricter one the high watermark stands still until the disk has caught up with it.
-        let own = self.replica.log.kept(self.replica.settings.durability);
+        // Under a stricter durability the high watermark stands still until the disk has caught up with it.
+        let own = self.replica.kept();
         let by = self.criteria(around);
         let followers = self.isr.followers_hold(&by, |node, broker_epoch| around.may_join(node, broker_epoch));
         let held = std::iter::once(own).chain(followers);
@@ -321,7 +325,13 @@ impl Leader {
         if let Some(committed) = maximal_isr(held, self.isr.committed().len(), min_insync, self.isr.replicas().len()) {
             self.replica.high_watermark = self.replica.high_watermark.max(committed);
         }
-        self.replica.settle_durability();
+    }
+
+    /// Up to where a produce with acks=all is answered: a retry too gets what the topic promises by now, and what was committed under a
+    /// looser durability may have yet to reach the disk.
+    #[must_use]
+    pub fn committed_as_promised(&self) -> Offset {
+        self.replica.high_watermark.min(self.replica.kept())
     }
 
     /// Whether what is committed is held by as many as it has to be.

@@ -27,12 +27,13 @@ pub use leader::{AppendError, Appended, Around, Leader, ReadError, Readable};
 pub use replica::{Discontinuous, Replica, Unsound};
 pub use waiting::{Slot, Waiting, requests_of};
 
-use crate::boundary::{LogSettings, Recovered, StorageError};
+use crate::boundary::{Batch, LogSettings, Recovered, StorageError};
 use crate::config::TopicSettings;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicName, TopicPartition};
 use crate::metadata::PartitionRegistration;
 use crate::offset::Offset;
+use crate::producer::RefusedProducers;
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -44,6 +45,7 @@ pub struct Partition {
     pub topic: TopicName,
     /// What it is.
     pub role: PartitionRole,
+    refused: RefusedProducers,
 }
 
 /// What a partition's copy is.
@@ -66,7 +68,7 @@ impl Partition {
     /// A partition whose log is about to be opened.
     #[must_use]
     pub fn opening(id: TopicPartition, topic: TopicName) -> Self {
-        Self { id, topic, role: PartitionRole::Opening { high_watermark: Offset::ZERO } }
+        Self { id, topic, role: PartitionRole::Opening { high_watermark: Offset::ZERO }, refused: RefusedProducers::default() }
     }
 
     /// Takes its opened log, and follows nobody yet.
@@ -173,6 +175,56 @@ impl Partition {
             PartitionRole::Opening { .. } | PartitionRole::Follower(_) => Err(ErrorCode::NotLeaderOrFollower),
             PartitionRole::Offline(_) => Err(ErrorCode::KafkaStorageError),
         }
+    }
+
+    /// Decides on a client's batch as the leader does, if it leads and its disk `has_space`. One that `is_cut_off` from the controller leads
+    /// no replicas. An unknown producer can't overtake itself: it begins with the first batch that it was refused.
+    ///
+    /// # Errors
+    /// [`AppendError`]; then nothing has been appended.
+    pub fn append(
+        &mut self,
+        batch: &Batch,
+        needs_commit: bool,
+        is_cut_off: bool,
+        has_space: bool,
+        now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        let appended = self.append_in_order(batch, needs_commit, is_cut_off, has_space, now);
+        match &appended {
+            Ok(_) => self.refused.let_in(&batch.header),
+            Err(AppendError::NotLed(_) | AppendError::DiskNearlyFull | AppendError::NotEnoughReplicas { .. }) => {
+                self.refused.note(&batch.header);
+            }
+            Err(AppendError::Producer(_)) => {}
+        }
+        appended
+    }
+
+    fn append_in_order(
+        &mut self,
+        batch: &Batch,
+        needs_commit: bool,
+        is_cut_off: bool,
+        has_space: bool,
+        now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        let refused = &self.refused;
+        let leader = match &mut self.role {
+            PartitionRole::Leader(leader) if is_cut_off && leader.isr().replicas().len() > 1 => {
+                return Err(AppendError::NotLed(ErrorCode::NotLeaderOrFollower));
+            }
+            PartitionRole::Leader(leader) => leader,
+            PartitionRole::Opening { .. } | PartitionRole::Follower(_) => return Err(AppendError::NotLed(ErrorCode::NotLeaderOrFollower)),
+            PartitionRole::Offline(_) => return Err(AppendError::NotLed(ErrorCode::KafkaStorageError)),
+        };
+        if !has_space {
+            return Err(AppendError::DiskNearlyFull);
+        }
+        if !batch.header.producer.is_some_and(|producer| leader.producers().knows(producer.id)) {
+            refused.check(&batch.header).map_err(AppendError::Producer)?;
+        }
+        leader.append(batch, needs_commit, now)
     }
 
     /// Whether its disk has failed.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::{Batch, Durability, Recovered};
+use crate::boundary::{Batch, Recovered};
 use crate::config::TopicSettings;
 use crate::epoch::LeaderEpoch;
 use crate::log::{Log, StaleCompletion};
@@ -23,8 +23,6 @@ pub struct Replica {
     pub(super) producers: ProducerStates,
     pub(super) high_watermark: Offset,
     pub(super) settings: Arc<TopicSettings>,
-    /// The measure of what counts as kept. It follows the settings once all that was committed by the old measure is on disk.
-    pub(super) durability: Durability,
 }
 
 /// Why a log can't be used, though the store could open it: it would lead to wrong answers.
@@ -79,7 +77,7 @@ impl Replica {
         }
         let log = Log::recovered(recovered, now);
         let high_watermark = log.start();
-        Ok(Self { log, producers, high_watermark, durability: settings.durability, settings })
+        Ok(Self { log, producers, high_watermark, settings })
     }
 
     /// Appends a batch as the leader has it; returns its header, which is to be written.
@@ -102,21 +100,12 @@ impl Replica {
         let committed = leaders.min(self.log.end()).max(self.log.start());
         let is_news = committed > self.high_watermark;
         self.high_watermark = self.high_watermark.max(committed);
-        self.settle_durability();
         is_news
     }
 
     /// Follows its topic's settings.
     pub(super) fn configure(&mut self, settings: Arc<TopicSettings>) {
         self.settings = settings;
-        self.settle_durability();
-    }
-
-    /// Goes by the durability that is wanted, once all that was committed is kept by it.
-    pub(super) fn settle_durability(&mut self) {
-        if self.settings.durability == Durability::Replicated || self.log.synced() >= self.high_watermark {
-            self.durability = self.settings.durability;
-        }
     }
 
     /// Takes that all below `end_offset` is written; says whether that is news.
@@ -132,9 +121,7 @@ impl Replica {
     /// # Errors
     /// The log has moved on since.
     pub fn synced_to(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset) -> Result<bool, StaleCompletion> {
-        let is_news = self.log.synced_to(leader_epoch, end_offset)?;
-        self.settle_durability();
-        Ok(is_news)
+        self.log.synced_to(leader_epoch, end_offset)
     }
 
     /// Where the log may start by age and size, if that is further on.
@@ -169,7 +156,7 @@ impl Replica {
     /// How far this copy is kept, by the topic's measure.
     #[must_use]
     pub fn kept(&self) -> Offset {
-        self.log.kept(self.durability)
+        self.log.kept(self.settings.durability)
     }
 
     /// All below is committed, as far as this copy knows.

@@ -5,12 +5,13 @@
 //! replay. Always true: of a known producer only the next sequence is new, and what is remembered is bounded, in producers and in batches.
 //!
 //! A producer is forgotten when it has not appended for `producer.id.expiration.ms`, or when there are too many and no other appended
-//! longer ago. A producer that is not known may start at any sequence (KIP-360).
+//! longer ago. A producer that is not known may start at any sequence (KIP-360), unless [`RefusedProducers`] knows of an earlier batch.
 //!
 //! The state can't be rolled back: with a sixth batch or a new epoch the batches before are gone. Whoever truncates a log restores a
 //! snapshot from below the cut and applies the headers from there.
 
 mod entry;
+mod refused;
 mod sequence;
 mod snapshot;
 
@@ -28,6 +29,7 @@ use crate::offset::Offset;
 use crate::record::BatchHeader;
 use crate::time::Timestamp;
 
+pub use self::refused::RefusedProducers;
 pub use self::snapshot::CorruptSnapshot;
 
 /// The producers of one partition.
@@ -140,6 +142,12 @@ impl ProducerStates {
             expired += 1;
         }
         expired
+    }
+
+    /// Whether a producer has appended and was not forgotten.
+    #[must_use]
+    pub fn knows(&self, id: ProducerId) -> bool {
+        self.producers.contains_key(&id)
     }
 
     /// The offset behind the last batch that was applied: what a snapshot covers.

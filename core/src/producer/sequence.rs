@@ -12,6 +12,12 @@ pub(super) fn next(sequence: i32) -> i32 {
     plus(sequence, 1)
 }
 
+/// Whether a producer comes to `sequence` before it comes to `other`, the two being less than half of all sequences apart.
+pub(super) fn precedes(sequence: i32, other: i32) -> bool {
+    let ahead = other.wrapping_sub(sequence) & i32::MAX;
+    ahead != 0 && ahead <= i32::MAX / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,6 +27,13 @@ mod tests {
         assert_eq!(next(0), 1);
         assert_eq!(next(i32::MAX - 1), i32::MAX);
         assert_eq!(next(i32::MAX), 0);
+    }
+
+    #[test]
+    fn a_sequence_before_the_wrap_precedes_one_behind_it() {
+        assert!(precedes(0, 1) && !precedes(1, 0) && !precedes(1, 1));
+        assert!(precedes(i32::MAX, 0) && !precedes(0, i32::MAX));
+        assert!(precedes(i32::MAX - 5, 7) && !precedes(7, i32::MAX - 5));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use bytes::Buf;
 use gracchus_core::boundary::{
     Acks, ApiVersionsResponse, FetchResponse, FetchedPartition, Generation, LogSlice, MetadataResponse, Request, TopicRef,
 };
+use gracchus_core::error::ErrorCode;
 use gracchus_core::ids::{LogId, PartitionIndex, TopicName};
 use gracchus_core::offset::Offset;
 

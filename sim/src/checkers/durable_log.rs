@@ -29,12 +29,14 @@ impl DurableLogs {
         self.cursors.clear();
     }
 
-    /// Behind the last batch that is on disk with all before it.
+    /// Behind the last batch that is on disk with all before it, from the log's start on: what lies below is on its way out.
     pub(super) fn end(&mut self, partition: TopicPartition, topic: &TopicName, disk: &SimDisk) -> Offset {
         let folder = PathBuf::from(format!("{topic}-{}", partition.partition));
+        let log_start = log_start(&folder, disk);
         let segments = segments(&folder, disk);
-        let Some(&first) = segments.first() else { return Offset::ZERO };
-        let known = self.cursors.get(&partition).copied().filter(|cursor| segments.contains(&cursor.segment));
+        let first_kept = segments.iter().rev().find(|base_offset| **base_offset <= log_start);
+        let Some(&first) = first_kept.or(segments.first()) else { return log_start };
+        let known = self.cursors.get(&partition).copied().filter(|cursor| cursor.segment >= first && segments.contains(&cursor.segment));
         let mut cursor = known.unwrap_or(Cursor { segment: first, position: 0, end: first });
         loop {
             disk.with_durable(&segment_file(&folder, cursor.segment), |bytes| cursor.advance(bytes));
@@ -44,7 +46,7 @@ impl DurableLogs {
             cursor = Cursor { segment: cursor.end, position: 0, end: cursor.end };
         }
         self.cursors.insert(partition, cursor);
-        cursor.end
+        cursor.end.max(log_start)
     }
 }
 
@@ -68,6 +70,12 @@ fn segments(folder: &Path, disk: &SimDisk) -> Vec<Offset> {
     let names = disk.durable_names(folder);
     let offset = |name: &PathBuf| name.to_str()?.strip_suffix(".log")?.parse().ok().map(Offset);
     names.iter().filter_map(offset).collect()
+}
+
+/// Where the log starts by its checkpoint: a version, the offset and a checksum, each on a line.
+fn log_start(folder: &Path, disk: &SimDisk) -> Offset {
+    let parse = |content: &[u8]| std::str::from_utf8(content).ok()?.lines().nth(1)?.parse().ok().map(Offset);
+    disk.with_durable(&folder.join("log-start-offset-checkpoint"), parse).flatten().unwrap_or_default()
 }
 
 fn segment_file(folder: &Path, base_offset: Offset) -> PathBuf {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use gracchus_core::ids::TopicPartition;
 use gracchus_core::offset::Offset;
+use gracchus_core::time::Timestamp;
 
 use super::Violation;
-use crate::history::{RecordId, Session};
+use crate::history::{RecordId, Session, record_timestamp};
 
 /// What a session promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub enum SessionKind {
 struct Written {
     kind: SessionKind,
     next: u32,
-    /// Where each batch went, by the number of its first record.
-    batches: BTreeMap<u32, TopicPartition>,
+    /// Where each batch went and when it was made, by the number of its first record.
+    batches: BTreeMap<u32, (TopicPartition, Timestamp)>,
 }
 
 #[derive(Debug, Default)]
@@ -37,10 +38,10 @@ impl NothingUnwritten {
         session
     }
 
-    pub(super) fn write(&mut self, session: Session, partition: TopicPartition, count: u32) -> RecordId {
+    pub(super) fn write(&mut self, session: Session, partition: TopicPartition, count: u32, made: Timestamp) -> RecordId {
         let written = self.sessions.get_mut(&session).expect("a session is opened before it writes");
         let number = written.next;
-        written.batches.insert(number, partition);
+        written.batches.insert(number, (partition, made));
         written.next += count;
         RecordId { session, number }
     }
@@ -50,8 +51,7 @@ impl NothingUnwritten {
     }
 
     pub(super) fn check(&self, partition: TopicPartition, offset: Offset, id: RecordId) -> Result<(), Violation> {
-        let written = self.sessions.get(&id.session).filter(|written| id.number < written.next);
-        let home = written.and_then(|written| written.batches.range(..=id.number).next_back()).map(|(_, home)| *home);
+        let home = self.batch_of(id).map(|(home, _)| home);
         if home == Some(partition) {
             return Ok(());
         }
@@ -60,5 +60,14 @@ impl NothingUnwritten {
             None => format!("{partition} has {id} at {offset}, which nobody wrote"),
         };
         Err(Violation::safety("NothingUnwritten", what))
+    }
+    /// The timestamp that a record was given, if anybody wrote it.
+    pub(super) fn timestamp(&self, id: RecordId) -> Option<Timestamp> {
+        self.batch_of(id).map(|(_, made)| record_timestamp(made, id))
+    }
+
+    fn batch_of(&self, id: RecordId) -> Option<(TopicPartition, Timestamp)> {
+        let written = self.sessions.get(&id.session).filter(|written| id.number < written.next)?;
+        written.batches.range(..=id.number).next_back().map(|(_, batch)| *batch)
     }
 }

@@ -9,7 +9,12 @@ use gracchus_core::ids::{LogId, PartitionIndex, TopicName, TopicPartition};
 #[derive(Clone, Debug)]
 pub(super) struct Topic {
     pub(super) name: TopicName,
+    /// The weakest that it ever was: what is promised of a topic once it has been altered is for AlteredDurability to say.
     pub(super) durability: Durability,
+    /// A segment is not longer, so neither is a batch.
+    pub(super) segment_bytes_max: u32,
+    /// Whether it was deleted.
+    pub(super) is_removed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -22,10 +27,31 @@ pub(super) struct TopicBook {
 impl TopicBook {
     pub(super) fn learn(&mut self, effects: &Effects) {
         for op in &effects.storage {
-            if let StorageOp::Open { log: LogId::Partition(partition), topic, settings } = op {
-                let LogSettings { durability, .. } = settings;
-                self.partitions.insert(*partition, Topic { name: topic.clone(), durability: *durability });
-                self.by_name.insert((topic.clone(), partition.partition), *partition);
+            match op {
+                StorageOp::Open { log: LogId::Partition(partition), topic, settings } => {
+                    let opened = || Topic {
+                        name: topic.clone(),
+                        durability: settings.durability,
+                        segment_bytes_max: settings.segment_bytes_max,
+                        is_removed: false,
+                    };
+                    self.partitions.entry(*partition).or_insert_with(opened).weaken(settings);
+                    self.by_name.insert((topic.clone(), partition.partition), *partition);
+                }
+                StorageOp::Configure { log: LogId::Partition(partition), settings } => {
+                    if let Some(topic) = self.partitions.get_mut(partition) {
+                        topic.weaken(settings);
+                    }
+                }
+                StorageOp::Remove { log: LogId::Partition(partition) } => {
+                    if let Some(topic) = self.partitions.get_mut(partition) {
+                        topic.is_removed = true;
+                    }
+                }
+                StorageOp::Open { .. } | StorageOp::Configure { .. } | StorageOp::Remove { .. } => {}
+                StorageOp::Append { .. } | StorageOp::Sync { .. } | StorageOp::Trim { .. } | StorageOp::Truncate { .. } => {}
+                StorageOp::KeepSnapshot { .. } | StorageOp::Read { .. } | StorageOp::Find { .. } => {}
+                StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => {}
             }
         }
     }
@@ -51,5 +77,13 @@ impl TopicBook {
 
     pub(super) fn find(&self, name: &TopicName, partition: PartitionIndex) -> Option<TopicPartition> {
         self.by_name.get(&(name.clone(), partition)).copied()
+    }
+}
+
+impl Topic {
+    fn weaken(&mut self, settings: &LogSettings) {
+        if settings.durability == Durability::Replicated {
+            self.durability = Durability::Replicated;
+        }
     }
 }

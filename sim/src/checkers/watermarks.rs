@@ -41,11 +41,18 @@ impl Watermarks {
         Ok(())
     }
 
-    /// A power loss may have taken what lies from `kept` on.
+    /// A power loss may have taken what lies from `kept` on, but never moves a log's start: all below it was on disk before it moved.
     pub(super) fn lower_to(&mut self, partition: TopicPartition, kept: Offset) {
         if let Some(reached) = self.reached.get_mut(&partition) {
             reached.high_watermark = reached.high_watermark.min(kept);
-            reached.log_start = reached.log_start.min(kept);
         }
+    }
+
+    pub(super) fn log_start(&self, partition: TopicPartition) -> Option<Offset> {
+        self.reached.get(&partition).map(|reached| reached.log_start)
+    }
+
+    pub(super) fn high_watermark(&self, partition: TopicPartition) -> Option<Offset> {
+        self.reached.get(&partition).map(|reached| reached.high_watermark)
     }
 }

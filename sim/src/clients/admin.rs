@@ -15,14 +15,20 @@ use kafka_wire::{
 use kafka_wire_core::StrBytes;
 use madsim::time::sleep;
 
-use super::consumer::{EARLIEST, LATEST, list_offset};
-use super::{Client, Lost, Outcome, Surroundings, Topic, Wire, topic_key};
+use super::offsets::{EARLIEST, LATEST, list_offset};
+use super::{Client, Lost, Outcome, Surroundings, Topic, TopicKind, Wire, topic_key};
+use crate::checkers::{Asked, Question, Subject};
 use crate::plan::TopicPlan;
+use crate::platform::lock;
 
 /// How long an administrator lets the node take, in milliseconds.
 const ADMIN_TIMEOUT_MS: i32 = 10_000;
 /// Topics that come and go.
 const PASSING_TOPICS: u64 = 3;
+/// What their names begin with.
+const PASSING: &str = "passing-";
+/// Chance in a million that all records of a partition are deleted, whatever there are.
+const DELETES_ALL_PER_MILLION: u32 = 60_000;
 
 pub(super) async fn run(client: &mut Client) {
     while let Some(mut wire) = client.connect().await {
@@ -34,17 +40,21 @@ pub(super) async fn run(client: &mut Client) {
 async fn work(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
     while !client.surroundings.is_stopping() {
         client.rest().await;
-        let name = format!("passing-{}", client.draw.below(PASSING_TOPICS));
-        match client.draw.below(12) {
+        let name = format!("{PASSING}{}", client.draw.below(PASSING_TOPICS));
+        match client.draw.below(14) {
             0 | 1 => {
                 let partitions = client.draw.pick(&[1, 2, 4]);
-                let plan = TopicPlan { name, partitions, configs: Vec::new() };
+                let plan = TopicPlan { name, partitions, configs: Vec::new(), is_altered: false };
                 create_topic(&client.surroundings, wire, &plan).await?;
             }
             2 => delete_topic(client, wire, &name).await?,
             3 => create_partitions(client, wire, &name).await?,
-            4 => alter(client, wire, &name).await?,
+            4 => {
+                let setting = client.draw.pick(&["retention.ms", "max.message.bytes"]);
+                alter(client, wire, Altered { topic: &name, is_passing: true, setting, value: "1000000" }).await?;
+            }
             5 => delete_records(client, wire).await?,
+            6 | 7 => alter_durability(client, wire).await?,
             _ => {
                 describe(&client.surroundings, wire).await?;
             }
@@ -68,9 +78,10 @@ pub(super) async fn create_topic(surroundings: &Surroundings, wire: &mut Wire, p
     let mut request = CreateTopicsRequest::default();
     request.topics.push(topic);
     request.timeout_ms = ADMIN_TIMEOUT_MS;
+    let asked = surroundings.ask(wire, Subject::Topics);
     let response = wire.ask(wire.version::<CreateTopicsRequest>()?, &request).await?;
     let error = WireError(response.topics.first().expect("what was asked is answered").error_code);
-    count(surroundings, "create topic", error).await;
+    settle(surroundings, "create topic", &asked, Question::CreateTopic, error).await;
     Ok(matches!(error, WireError::NONE | WireError::TOPIC_ALREADY_EXISTS))
 }
 
@@ -85,9 +96,10 @@ async fn delete_topic(client: &mut Client, wire: &mut Wire, name: &str) -> Resul
         request.topic_names.push(StrBytes::from(name));
     }
     request.timeout_ms = ADMIN_TIMEOUT_MS;
+    let asked = client.surroundings.ask(wire, Subject::Topics);
     let response = wire.ask(version, &request).await?;
     let error = WireError(response.responses.first().expect("what was asked is answered").error_code);
-    count(&client.surroundings, "delete topic", error).await;
+    settle(&client.surroundings, "delete topic", &asked, Question::DeleteTopic, error).await;
     Ok(())
 }
 
@@ -99,46 +111,76 @@ async fn create_partitions(client: &mut Client, wire: &mut Wire, name: &str) -> 
     let mut request = CreatePartitionsRequest::default();
     request.topics.push(topic);
     request.timeout_ms = ADMIN_TIMEOUT_MS;
+    let asked = client.surroundings.ask(wire, Subject::Topics);
     let response = wire.ask(wire.version::<CreatePartitionsRequest>()?, &request).await?;
     let error = WireError(response.results.first().expect("what was asked is answered").error_code);
-    count(&client.surroundings, "create partitions", error).await;
+    settle(&client.surroundings, "create partitions", &asked, Question::CreatePartitions, error).await;
     Ok(())
 }
 
-async fn alter(client: &mut Client, wire: &mut Wire, name: &str) -> Result<(), Lost> {
+/// A setting of a topic that is given a value.
+struct Altered<'a> {
+    topic: &'a str,
+    is_passing: bool,
+    setting: &'a str,
+    value: &'a str,
+}
+
+async fn alter(client: &mut Client, wire: &mut Wire, altered: Altered<'_>) -> Result<(), Lost> {
     let mut config = AlterableConfig::default();
-    config.name = StrBytes::from(client.draw.pick(&["retention.ms", "max.message.bytes"]));
-    config.value = Some(StrBytes::from("1000000"));
+    config.name = StrBytes::from(altered.setting);
+    config.value = Some(StrBytes::from(altered.value));
     let mut resource = AlterConfigsResource::default();
     resource.resource_type = 2;
-    resource.resource_name = StrBytes::from(name);
+    resource.resource_name = StrBytes::from(altered.topic);
     resource.configs.push(config);
     let mut request = IncrementalAlterConfigsRequest::default();
     request.resources.push(resource);
+    let asked = client.surroundings.ask(wire, Subject::Topics);
     let response = wire.ask(wire.version::<IncrementalAlterConfigsRequest>()?, &request).await?;
     let error = WireError(response.responses.first().expect("what was asked is answered").error_code);
-    count(&client.surroundings, "alter configs", error).await;
+    let question = Question::AlterTopic { is_passing: altered.is_passing };
+    settle(&client.surroundings, "alter configs", &asked, question, error).await;
     Ok(())
 }
 
+/// Makes a topic `flushed` that was `replicated`, or the other way round, while it is written to.
+async fn alter_durability(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
+    let altered: Vec<Topic> = client.surroundings.topics().into_iter().filter(|topic| topic.kind == TopicKind::Altered).collect();
+    if altered.is_empty() {
+        return Ok(());
+    }
+    let topic = client.draw.pick(&altered);
+    let value = client.draw.pick(&["flushed", "replicated"]);
+    alter(client, wire, Altered { topic: topic.key.name.as_str(), is_passing: false, setting: "durability", value }).await
+}
+
 async fn delete_records(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
-    let (topic, index) = client.pick_partition();
+    let (topic, index) = client.pick_lasting();
     let earliest = list_offset(&client.surroundings, wire, &topic, index, EARLIEST).await?;
     let latest = list_offset(&client.surroundings, wire, &topic, index, LATEST).await?;
-    let (Some(Offset(earliest)), Some(Offset(latest))) = (earliest, latest) else { return Ok(()) };
-    let length = u64::try_from(latest - earliest).unwrap_or_default();
+    let (Some(earliest), Some(latest)) = (earliest, latest) else { return Ok(()) };
+    let length = u64::try_from(latest.since(earliest)).unwrap_or_default();
+    let part = earliest.plus(i64::try_from(client.draw.below(length / 2 + 1)).expect("within the log"));
+    let before = if client.draw.chance(DELETES_ALL_PER_MILLION) { latest } else { part };
     let mut partition = DeleteRecordsPartition::default();
     partition.partition_index = index;
-    partition.offset = earliest + i64::try_from(client.draw.below(length / 2 + 1)).expect("within the log");
-    let mut asked = DeleteRecordsTopic::default();
-    asked.name = topic.key.name.clone();
-    asked.partitions.push(partition);
+    partition.offset = before.0;
+    let mut wanted = DeleteRecordsTopic::default();
+    wanted.name = topic.key.name.clone();
+    wanted.partitions.push(partition);
     let mut request = DeleteRecordsRequest::default();
-    request.topics.push(asked);
+    request.topics.push(wanted);
     request.timeout_ms = ADMIN_TIMEOUT_MS;
+    let asked = client.surroundings.ask(wire, topic.subject(index));
     let response = wire.ask(wire.version::<DeleteRecordsRequest>()?, &request).await?;
     let answer = response.topics.first().and_then(|topic| topic.partitions.first()).expect("what was asked is answered");
-    count(&client.surroundings, "delete records", WireError(answer.error_code)).await;
+    let error = WireError(answer.error_code);
+    settle(&client.surroundings, "delete records", &asked, Question::DeleteRecords { before }, error).await;
+    if error == WireError::NONE {
+        let log_start = Offset(answer.low_watermark);
+        client.surroundings.recorder.tell(|checkers| checkers.deleted(&asked, before, log_start));
+    }
     Ok(())
 }
 
@@ -150,16 +192,21 @@ pub(super) async fn describe(surroundings: &Surroundings, wire: &mut Wire) -> Re
     surroundings.count("metadata", Outcome::Done);
     let topics = response.topics.into_iter().filter_map(|topic| {
         let key = topic_key(topic.name?.as_str(), topic.topic_id);
-        Some(Topic { key, partitions: i32::try_from(topic.partitions.len()).ok()? })
+        let kind = if key.name.as_str().starts_with(PASSING) { TopicKind::Passing } else { TopicKind::Lasting };
+        Some(Topic { key, partitions: i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?, kind })
     });
-    Ok(topics.collect())
+    let topics: Vec<Topic> = topics.collect();
+    *lock(&surroundings.passing) = topics.iter().filter(|topic| topic.kind == TopicKind::Passing).cloned().collect();
+    Ok(topics)
 }
 
-async fn count(surroundings: &Surroundings, operation: &'static str, error: WireError) {
+/// Counts an operation by its outcome, and tells of an error.
+async fn settle(surroundings: &Surroundings, operation: &'static str, asked: &Asked, question: Question, error: WireError) {
     if error == WireError::NONE {
         surroundings.count(operation, Outcome::Done);
     } else {
         surroundings.count(operation, Outcome::Refused);
+        surroundings.refused(asked, question, error);
         sleep(Duration::from_millis(5)).await;
     }
 }

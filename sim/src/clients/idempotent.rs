@@ -1,5 +1,5 @@
-//! A producer as the Java client is by default: sequences, acks=all, several batches in flight, and retries under the same sequences for as long
-//! as it does not know what became of a batch.
+//! A producer as the Java client is by default: sequences, acks=all, several requests in flight, each of one batch or several, and retries under
+//! the same sequences for as long as it does not know what became of a batch.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,26 +7,31 @@ use std::time::Duration;
 use gracchus_core::epoch::ProducerEpoch;
 use gracchus_core::ids::{ProducerId, TopicPartition};
 use gracchus_core::offset::Offset;
-use gracchus_core::record::BatchProducer;
+use gracchus_core::record::{BatchProducer, Codec};
 use gracchus_net::client::{Acks, PartitionBatch, ProducedPartition, WireError, produce_request, produced_partitions};
 use kafka_wire::{InitProducerIdRequest, ProduceRequest};
 use madsim::time::sleep;
 
-use super::{Client, Lost, Outcome, Topic, Wire, client_time};
-use crate::checkers::SessionKind;
+use super::{Client, Lost, Outcome, PRODUCE_PATIENCE, PRODUCE_TIMEOUT_MS, Topic, TopicKind, Wire, client_time, codec_at};
+use crate::checkers::{Asked, Checkers, Question, SessionKind, Subject};
 use crate::history::{Batch, RecordId, Session};
 
 const OUT_OF_ORDER_SEQUENCE_NUMBER: WireError = WireError(45);
+/// Chance in a million, whenever the connection is lost, that the producer is given up and another takes its place.
+const REPLACED_PER_MILLION: u32 = 150_000;
+/// Chance in a million that a batch joins the request of the one before it.
+const JOINS_PER_MILLION: u32 = 400_000;
 
 pub(super) struct IdempotentProducer {
     client: Client,
     in_flight_max: usize,
     records_max: u32,
+    codec: Codec,
     producer: Option<Producer>,
     /// Batches without an outcome, in the order in which they were made.
     open: VecDeque<Open>,
-    /// Batches by their first records, in the order in which they went out on the connection at hand.
-    awaited: VecDeque<RecordId>,
+    /// Requests in the order in which they went out on the connection at hand, each its batches by their first records.
+    awaited: VecDeque<Vec<RecordId>>,
 }
 
 /// An id that the node has given, and what was made under it.
@@ -34,6 +39,8 @@ struct Producer {
     id: ProducerId,
     epoch: ProducerEpoch,
     session: Session,
+    /// How often the power had been lost when it was given.
+    power_losses: u32,
     next_sequences: BTreeMap<TopicPartition, i32>,
 }
 
@@ -44,21 +51,24 @@ struct Open {
     producer: BatchProducer,
     /// Whether it is under way on the connection at hand.
     is_sent: bool,
-    /// How often the power had been lost when it was sent last.
-    power_losses: u32,
+    /// What was known when it was sent last.
+    asked: Option<Asked>,
+    /// How long it was then.
+    sent_bytes: usize,
 }
 
-/// What becomes of a batch that was answered.
+/// What becomes of a batch that was refused.
 enum Verdict {
-    Done(Option<Offset>),
     Again,
+    /// Its topic has gone.
+    GivenUp,
     SessionBroken,
 }
 
 impl IdempotentProducer {
-    pub(super) fn new(client: Client, in_flight_max: u32, records_max: u32) -> Self {
+    pub(super) fn new(client: Client, in_flight_max: u32, records_max: u32, codec: Codec) -> Self {
         let in_flight_max = usize::try_from(in_flight_max).expect("few");
-        Self { client, in_flight_max, records_max, producer: None, open: VecDeque::new(), awaited: VecDeque::new() }
+        Self { client, in_flight_max, records_max, codec, producer: None, open: VecDeque::new(), awaited: VecDeque::new() }
     }
 
     pub(super) async fn run(mut self) {
@@ -67,6 +77,10 @@ impl IdempotentProducer {
             self.client.surroundings.count("produce", Outcome::Unknown);
             self.awaited.clear();
             self.open.iter_mut().for_each(|open| open.is_sent = false);
+            if self.client.draw.chance(REPLACED_PER_MILLION) {
+                self.producer = None;
+                self.open.clear();
+            }
         }
     }
 
@@ -82,7 +96,7 @@ impl IdempotentProducer {
                 self.send_open(wire).await?;
             }
             let response = wire.receive::<ProduceRequest>().await?;
-            let produced = produced_partitions(response).next().expect("an answer to one batch is about one partition");
+            let produced: Vec<ProducedPartition> = produced_partitions(response).collect();
             self.answered(&produced);
             if wire.in_flight() == 0 && self.open.iter().any(|open| open.is_sent) {
                 sleep(Duration::from_millis(10 + self.client.draw.below(100))).await;
@@ -98,18 +112,25 @@ impl IdempotentProducer {
         request.transaction_timeout_ms = 60_000;
         request.producer_id = -1;
         request.producer_epoch = -1;
+        let asked = self.client.surroundings.ask(wire, Subject::Topics);
         let response = wire.ask(wire.version::<InitProducerIdRequest>()?, &request).await?;
-        if WireError(response.error_code) != WireError::NONE {
+        let error = WireError(response.error_code);
+        if error != WireError::NONE {
             self.client.surroundings.count("init producer id", Outcome::Refused);
+            self.client.surroundings.refused(&asked, Question::InitProducerId, error);
             sleep(Duration::from_millis(50)).await;
             return Ok(());
         }
         self.client.surroundings.count("init producer id", Outcome::Done);
-        let opened = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.open_session(SessionKind::Idempotent)));
-        self.producer = opened.map(|session| Producer {
+        let opened = self.client.surroundings.recorder.tell(|checkers| {
+            let session = checkers.open_session(SessionKind::Idempotent);
+            Ok((session, checkers.power_losses()))
+        });
+        self.producer = opened.map(|(session, power_losses)| Producer {
             id: ProducerId(response.producer_id),
             epoch: ProducerEpoch(response.producer_epoch),
             session,
+            power_losses,
             next_sequences: BTreeMap::new(),
         });
         Ok(())
@@ -131,63 +152,109 @@ impl IdempotentProducer {
         let count = 1 + u32::try_from(self.client.draw.below(self.records_max.into())).expect("few");
         let Some(producer) = &mut self.producer else { return };
         let session = producer.session;
-        let Some(first) = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.write(session, partition, count))) else { return };
+        let timestamp = client_time();
+        let written = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.write(session, partition, count, timestamp)));
+        let Some(first) = written else { return };
         let next = producer.next_sequences.entry(partition).or_default();
         let base_sequence = *next;
         *next += i32::try_from(count).expect("few");
         let producer = BatchProducer { id: producer.id, epoch: producer.epoch, base_sequence };
-        let batch = Batch { first, count, timestamp: client_time() };
-        self.open.push_back(Open { batch, topic, partition: index, producer, is_sent: false, power_losses: 0 });
+        let batch = Batch { first, count, timestamp, codec: self.codec };
+        self.open.push_back(Open { batch, topic, partition: index, producer, is_sent: false, asked: None, sent_bytes: 0 });
     }
 
+    /// Sends what is not under way, in its order.
     async fn send_open(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        let version = wire.old_version::<ProduceRequest>()?;
-        let power_losses = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.power_losses())).unwrap_or_default();
-        for open in self.open.iter_mut().filter(|open| !open.is_sent) {
-            let batch =
-                PartitionBatch { topic: open.topic.key.clone(), partition: open.partition, batch: open.batch.build(Some(open.producer)) };
-            open.is_sent = true;
-            self.awaited.push_back(open.batch.first);
-            open.power_losses = power_losses;
-            wire.send(version, &produce_request(Acks::All, 5_000, [batch])).await?;
+        while let Some(from) = self.open.iter().position(|open| !open.is_sent) {
+            let upto = self.end_of_request(from);
+            let version = wire.version_about::<ProduceRequest>(self.open.range(from..upto).map(|open| &open.topic))?;
+            let mut batches = Vec::new();
+            for open in self.open.range_mut(from..upto) {
+                let batch = Batch { codec: codec_at(version, open.batch.codec), ..open.batch }.build(Some(open.producer));
+                open.is_sent = true;
+                open.sent_bytes = batch.len();
+                batches.push(PartitionBatch { topic: open.topic.key.clone(), partition: open.partition, batch });
+                open.asked = Some(self.client.surroundings.ask(wire, open.topic.subject(open.partition)));
+            }
+            self.awaited.push_back(self.open.range(from..upto).map(|open| open.batch.first).collect());
+            wire.send(version, &produce_request(Acks::All, PRODUCE_TIMEOUT_MS, batches)).await?;
         }
         Ok(())
     }
 
+    /// Where the request ends that begins with an open batch: chance wants more in it, and no partition is there twice.
+    fn end_of_request(&mut self, from: usize) -> usize {
+        let mut upto = from + 1;
+        while self.open.get(upto).is_some_and(|next| {
+            let partition = next.topic.partition(next.partition);
+            !next.is_sent && self.open.range(from..upto).all(|open| open.topic.partition(open.partition) != partition)
+        }) && self.client.draw.chance(JOINS_PER_MILLION)
+        {
+            upto += 1;
+        }
+        upto
+    }
+
     /// Answers come in the order of sending.
-    fn answered(&mut self, produced: &ProducedPartition) {
-        let first = self.awaited.pop_front().expect("what is answered was sent");
-        // A batch of a session that has broken since is of no interest.
-        let Some(at) = self.open.iter().position(|open| open.batch.first == first) else { return };
-        match self.judge(at, produced) {
-            Verdict::Done(base_offset) => {
+    fn answered(&mut self, produced: &[ProducedPartition]) {
+        for first in self.awaited.pop_front().expect("what is answered was sent") {
+            // A batch of a session that has broken since is of no interest.
+            let Some(at) = self.open.iter().position(|open| open.batch.first == first) else { continue };
+            let open = self.open.get(at).expect("it was found there");
+            let is_of = |produced: &&ProducedPartition| produced.partition == open.partition && open.topic.is_meant_by(&produced.topic);
+            let produced = produced.iter().find(is_of).expect("what was asked is answered");
+            self.settle(at, produced);
+        }
+    }
+
+    fn settle(&mut self, at: usize, produced: &ProducedPartition) {
+        if produced.error == WireError::NONE {
+            let open = self.open.remove(at).expect("it was found there");
+            self.client.surroundings.count("produce", Outcome::Done);
+            let (partition, base_offset) = (open.topic.partition(open.partition), Offset(produced.base_offset));
+            let power_losses = open.asked.expect("it was sent").power_losses;
+            let told = |checkers: &mut Checkers| checkers.acked(partition, &open.batch, base_offset, power_losses);
+            self.client.surroundings.recorder.tell(told);
+            return;
+        }
+        self.client.surroundings.count("produce", Outcome::Refused);
+        self.check_refusal(at, produced.error);
+        match self.judge(at, produced.error) {
+            Verdict::Again => {}
+            Verdict::GivenUp => {
                 let open = self.open.remove(at).expect("it was found there");
-                self.client.surroundings.count("produce", Outcome::Done);
-                if let Some(base_offset) = base_offset {
-                    let partition = open.topic.partition(open.partition);
-                    let told =
-                        |checkers: &mut crate::checkers::Checkers| checkers.acked(partition, &open.batch, base_offset, open.power_losses);
-                    self.client.surroundings.recorder.tell(told);
-                }
+                self.client.surroundings.forget_passing(&open.topic);
             }
-            Verdict::Again => self.client.surroundings.count("produce", Outcome::Refused),
             Verdict::SessionBroken => {
-                self.client.surroundings.count("produce", Outcome::Refused);
                 self.producer = None;
                 self.open.clear();
             }
         }
     }
 
-    fn judge(&self, at: usize, produced: &ProducedPartition) -> Verdict {
-        match produced.error {
-            WireError::NONE => Verdict::Done(Some(Offset(produced.base_offset))),
-            WireError::DUPLICATE_SEQUENCE_NUMBER => Verdict::Done(None),
+    /// A batch may be out of order behind one that is not answered yet, or that a power loss has taken.
+    fn check_refusal(&self, at: usize, error: WireError) {
+        let (Some(open), Some(producer)) = (self.open.get(at), &self.producer) else { return };
+        let partition = open.topic.partition(open.partition);
+        let is_outdated = |checkers: &mut Checkers| Ok(checkers.is_outdated(partition, producer.power_losses));
+        let may_have_lost = self.client.surroundings.recorder.tell(is_outdated).unwrap_or_default();
+        let is_behind_another = self.has_earlier(at) || may_have_lost || open.topic.kind == TopicKind::Passing;
+        let question = Question::Produce { is_behind_another, batch_bytes: open.sent_bytes, patience: PRODUCE_PATIENCE };
+        self.client.surroundings.refused(&open.asked.expect("it was sent"), question, error);
+    }
+
+    fn judge(&self, at: usize, error: WireError) -> Verdict {
+        match error {
+            WireError::UNKNOWN_TOPIC_ID | WireError::UNKNOWN_TOPIC_OR_PARTITION if self.is_passing(at) => Verdict::GivenUp,
             // Behind a batch of the partition that has to be sent again.
             OUT_OF_ORDER_SEQUENCE_NUMBER if self.has_earlier(at) => Verdict::Again,
             error if error.is_retriable() => Verdict::Again,
             _ => Verdict::SessionBroken,
         }
+    }
+
+    fn is_passing(&self, at: usize) -> bool {
+        self.open.get(at).is_some_and(|open| open.topic.kind == TopicKind::Passing)
     }
 
     fn has_earlier(&self, at: usize) -> bool {

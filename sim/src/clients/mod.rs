@@ -4,8 +4,10 @@ mod admin;
 mod consumer;
 mod counts;
 mod idempotent;
+mod offsets;
 mod plain;
 pub mod probe;
+mod reading;
 mod wire;
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,13 +16,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gracchus_core::ids::{PartitionIndex, TopicId, TopicPartition, Uuid};
+use gracchus_core::record::Codec;
 use gracchus_core::time::Timestamp;
-use gracchus_net::client::TopicKey;
+use gracchus_net::client::{TopicKey, WireError};
 use kafka_wire_core::StrBytes;
 use madsim::time::sleep;
 
 pub use self::counts::{OperationCounts, Outcome};
 pub use self::wire::{Lost, Wire};
+use crate::checkers::{Asked, Question, Subject};
 use crate::draw::Draw;
 use crate::plan::{ClientKind, ClientPlan};
 use crate::platform::clock::{WALL_AT_START_MS, simulated_time};
@@ -29,13 +33,26 @@ use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::trace::Recorder;
 
-/// A topic that exists all along.
+/// A topic.
 #[derive(Clone, Debug)]
 pub struct Topic {
     /// Its name and id.
     pub key: TopicKey,
     /// How many partitions it has.
     pub partitions: i32,
+    /// What becomes of it.
+    pub kind: TopicKind,
+}
+
+/// What becomes of a topic while a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicKind {
+    /// It exists all along.
+    Lasting,
+    /// It exists all along, and its durability is altered.
+    Altered,
+    /// It is made, deleted and made anew.
+    Passing,
 }
 
 impl Topic {
@@ -43,6 +60,21 @@ impl Topic {
     #[must_use]
     pub fn partition(&self, index: i32) -> TopicPartition {
         TopicPartition { topic: TopicId(Uuid(self.key.id.to_bytes())), partition: PartitionIndex(index) }
+    }
+
+    /// The same, as what somebody asks about.
+    #[must_use]
+    pub fn subject(&self, index: i32) -> Subject {
+        match self.kind {
+            TopicKind::Lasting | TopicKind::Altered => Subject::Lasting(self.partition(index)),
+            TopicKind::Passing => Subject::Passing(self.partition(index)),
+        }
+    }
+
+    /// Whether an answer that names its topic by name or by id is about this one.
+    #[must_use]
+    pub fn is_meant_by(&self, key: &TopicKey) -> bool {
+        if key.name.as_str().is_empty() { key.id == self.key.id } else { key.name == self.key.name }
     }
 }
 
@@ -55,8 +87,10 @@ pub struct Surroundings {
     pub recorder: Recorder,
     /// Where the node listens.
     pub server: SocketAddr,
-    /// The topics.
+    /// The topics that exist all along.
     pub topics: Arc<Mutex<Vec<Topic>>>,
+    /// Those that come and go, as somebody saw them last.
+    pub passing: Arc<Mutex<Vec<Topic>>>,
     /// What was done so far.
     pub counts: Arc<Mutex<OperationCounts>>,
     /// Whether clients are to come to an end.
@@ -94,7 +128,28 @@ impl Surroundings {
     pub fn topics(&self) -> Vec<Topic> {
         lock(&self.topics).clone()
     }
+
+    /// A topic that comes and goes has gone.
+    pub(crate) fn forget_passing(&self, topic: &Topic) {
+        lock(&self.passing).retain(|known| known.key != topic.key);
+    }
+
+    /// Notes what is known when a client asks.
+    pub(crate) fn ask(&self, wire: &Wire, subject: Subject) -> Asked {
+        let asked = self.recorder.tell(|checkers| Ok(checkers.ask(wire.connected(), subject)));
+        asked.expect("noting breaks no property")
+    }
+
+    /// Tells of an error that a client was answered with.
+    pub(crate) fn refused(&self, asked: &Asked, question: Question, error: WireError) {
+        self.recorder.tell(|checkers| checkers.refused(asked, question, error, &self.disk));
+    }
 }
+
+/// How often a client turns to a topic that comes and goes, in a million.
+const PASSING_PER_MILLION: u32 = 120_000;
+/// How often it turns to several partitions at once.
+const SEVERAL_PER_MILLION: u32 = 300_000;
 
 /// A client.
 #[derive(Debug)]
@@ -110,11 +165,11 @@ impl Client {
     /// Works as planned until told to stop.
     pub async fn run(mut self) {
         match self.plan.kind.clone() {
-            ClientKind::IdempotentProducer { in_flight_max, records_max } => {
-                idempotent::IdempotentProducer::new(self, in_flight_max, records_max).run().await;
+            ClientKind::IdempotentProducer { in_flight_max, records_max, codec } => {
+                idempotent::IdempotentProducer::new(self, in_flight_max, records_max, codec).run().await;
             }
-            ClientKind::PlainProducer { acks, retries, records_max } => {
-                plain::PlainProducer::new(self, acks, retries, records_max).run().await;
+            ClientKind::PlainProducer { acks, retries, records_max, codec } => {
+                plain::PlainProducer::new(self, acks, retries, records_max, codec).run().await;
             }
             ClientKind::Consumer { start, seek } => consumer::Consumer::new(self, start, seek).run().await,
             ClientKind::Admin => admin::run(&mut self).await,
@@ -132,9 +187,33 @@ impl Client {
         Duration::from_millis(self.plan.timeout_ms)
     }
 
-    /// One of the topics, and one of its partitions.
+    /// A partition of a topic that exists all along.
+    fn pick_lasting(&mut self) -> (Topic, i32) {
+        let topics = self.surroundings.topics();
+        self.pick_of(&topics)
+    }
+
+    /// A partition of any topic.
     fn pick_partition(&mut self) -> (Topic, i32) {
-        let topic = self.draw.pick(&self.surroundings.topics());
+        let passing = lock(&self.surroundings.passing).clone();
+        if !passing.is_empty() && self.draw.chance(PASSING_PER_MILLION) { self.pick_of(&passing) } else { self.pick_lasting() }
+    }
+
+    /// Several partitions, each once: one, or now and then more.
+    fn pick_partitions(&mut self) -> Vec<(Topic, i32)> {
+        let count = if self.draw.chance(SEVERAL_PER_MILLION) { self.draw.within(2..5) } else { 1 };
+        let mut picked: Vec<(Topic, i32)> = Vec::new();
+        for _ in 0..count {
+            let (topic, index) = self.pick_partition();
+            if !picked.iter().any(|(known, at)| known.partition(*at) == topic.partition(index)) {
+                picked.push((topic, index));
+            }
+        }
+        picked
+    }
+
+    fn pick_of(&mut self, topics: &[Topic]) -> (Topic, i32) {
+        let topic = self.draw.pick(topics);
         let partition = self.draw.below(topic.partitions.unsigned_abs().into());
         (topic, i32::try_from(partition).expect("partitions are few"))
     }
@@ -149,6 +228,18 @@ impl Client {
         }
         None
     }
+}
+
+/// How long a produce lets the node take, as it says.
+const PRODUCE_TIMEOUT_MS: i32 = 5_000;
+/// The same on a clock that runs as fast as any node's.
+const PRODUCE_PATIENCE: Duration = Duration::from_millis(4_950);
+/// The first Produce that may carry zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+
+/// The codec that a producer uses at a version of Produce.
+fn codec_at(version: i16, codec: Codec) -> Codec {
+    if version < ZSTD_FROM && codec == Codec::Zstd { Codec::None } else { codec }
 }
 
 /// What a client's clock shows.

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use gracchus_core::ids::TopicPartition;
 use gracchus_core::offset::Offset;
+use gracchus_core::record::Codec;
 use gracchus_net::client::{
     Acks, FetchPosition, PartitionBatch, WireError, fetch_request, fetched_partitions, produce_request, produced_partitions,
 };
 use kafka_wire::{FetchRequest, ProduceRequest};
 use madsim::time::sleep;
 
-use super::consumer::{EARLIEST, LATEST, list_offset, read};
-use super::{Client, Lost, Topic, Wire, admin, client_time};
+use super::offsets::{EARLIEST, LATEST, list_offset};
+use super::reading::read;
+use super::{Client, Lost, Topic, TopicKind, Wire, admin, client_time};
 use crate::checkers::{Checkers, SessionKind, Violation};
 use crate::history::{Batch, RecordId};
 use crate::plan::TopicPlan;
@@ -25,6 +27,8 @@ const FETCH_WAIT_MS: i32 = 2_500;
 const FETCH_WAKE_MS_MAX: u64 = 1_000;
 /// Bytes of a log that are asked for at once: a connection with a small window and a long way takes seconds for more.
 const READ_BYTES: i32 = 64 << 10;
+/// Times that are looked for in a log that was read as a whole.
+const TIME_LOOKUPS: u32 = 3;
 
 impl Client {
     /// Creates the topics and learns their ids, trying again until it succeeds.
@@ -47,33 +51,59 @@ impl Client {
             }
         }
         let mut topics = admin::describe(&self.surroundings, wire).await?;
-        topics.retain(|topic| plans.iter().any(|plan| plan.name == topic.key.name.as_str()));
+        topics.retain(|topic| topic.kind != TopicKind::Passing);
+        for topic in &mut topics {
+            let is_altered = plans.iter().any(|plan| plan.is_altered && plan.name == topic.key.name.as_str());
+            topic.kind = if is_altered { TopicKind::Altered } else { TopicKind::Lasting };
+        }
         Ok(topics)
     }
 
     /// Asks each partition for all that it is there for, and says on the way which one it is at. Until the first has served, the node may
     /// still be coming up; from then on it has to answer whatever it is asked.
     pub async fn serve_all(&mut self, topics: &[Topic], at: &Mutex<String>) {
-        let partitions = topics.iter().flat_map(|topic| (0..topic.partitions).map(move |index| (topic, index)));
         let mut has_served = false;
-        let excused = |topic: &Topic, index| self.surroundings.is_excused(topic.partition(index));
-        let owed: Vec<_> = partitions.filter(|(topic, index)| !excused(topic, *index)).collect();
-        for (topic, index) in owed {
+        for topic in topics {
+            self.serve_topic(topic, at, &mut has_served).await;
+        }
+        for topic in self.passing().await {
+            self.serve_topic(&topic, at, &mut has_served).await;
+        }
+    }
+
+    async fn serve_topic(&mut self, topic: &Topic, at: &Mutex<String>, has_served: &mut bool) {
+        for index in 0..topic.partitions {
+            if self.surroundings.is_excused(topic.partition(index)) {
+                continue;
+            }
             *lock(at) = format!("{}-{index}", topic.key.name.as_str());
             loop {
                 match self.connect_and_serve(topic, index).await {
                     Ok(true) => break,
-                    Ok(false) => sleep(Duration::from_millis(100)).await,
-                    Err(Lost) if has_served => {
+                    Err(Lost) if *has_served => {
                         let what = format!("{} did not answer, and all is well", topic.partition(index));
                         self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("AnswersEach", what)));
                         return;
                     }
-                    Err(Lost) => sleep(Duration::from_millis(100)).await,
+                    Ok(false) | Err(Lost) => sleep(Duration::from_millis(100)).await,
+                }
+                if topic.kind == TopicKind::Passing && !self.passing().await.iter().any(|known| known.key == topic.key) {
+                    // A request to delete it was still under way.
+                    return;
                 }
             }
-            has_served = true;
+            *has_served = true;
         }
+    }
+
+    /// The topics that come and go, and are there at the end.
+    async fn passing(&mut self) -> Vec<Topic> {
+        while let Some(mut wire) = self.connect().await {
+            if let Ok(topics) = admin::describe(&self.surroundings, &mut wire).await {
+                return topics.into_iter().filter(|topic| topic.kind == TopicKind::Passing).collect();
+            }
+        }
+        Vec::new()
     }
 
     /// Writes to a partition, has a reader wait for that, and reads the whole log. False if the node would not.
@@ -89,6 +119,10 @@ impl Client {
         let Some(records) = self.read_whole(&mut reading, topic, index, log_start, log_end).await? else { return Ok(false) };
         let partition = topic.partition(index);
         self.surroundings.recorder.tell(|checkers| checkers.read_whole(partition, log_start, &records, log_end));
+        // With the whole log known there is one right answer to each.
+        for _ in 0..TIME_LOOKUPS {
+            self.look_up_time(&mut reading, topic, index).await?;
+        }
         Ok(true)
     }
 
@@ -119,12 +153,13 @@ impl Client {
 
     async fn probe_produce(&mut self, wire: &mut Wire, topic: &Topic, index: i32) -> Result<bool, Lost> {
         let partition = topic.partition(index);
+        let timestamp = client_time();
         let made = self.surroundings.recorder.tell(|checkers| {
             let session = checkers.open_session(SessionKind::Plain);
-            Ok((checkers.write(session, partition, 1), checkers.power_losses()))
+            Ok((checkers.write(session, partition, 1, timestamp), checkers.power_losses()))
         });
         let Some((first, power_losses)) = made else { return Ok(false) };
-        let batch = Batch { first, count: 1, timestamp: client_time() };
+        let batch = Batch { first, count: 1, timestamp, codec: Codec::None };
         let request =
             produce_request(Acks::All, 5_000, [PartitionBatch { topic: topic.key.clone(), partition: index, batch: batch.build(None) }]);
         let response = wire.ask(wire.version::<ProduceRequest>()?, &request).await?;

@@ -7,7 +7,8 @@ use gracchus_net::client::{ClientError, Connection, ServedVersions};
 use kafka_wire::RequestResponsePair;
 use madsim::time::timeout;
 
-use super::Client;
+use super::{Client, Topic, TopicKind};
+use crate::checkers::Connected;
 use crate::platform::net::{SimReader, SimWriter, Vanish};
 use crate::trace::{Recorder, brief};
 
@@ -23,6 +24,8 @@ pub struct Wire {
     /// The newest version of Produce and Fetch that is spoken on it: old clients live long.
     ceiling: i16,
     patience: Duration,
+    /// What had gone wrong before the process started that it leads to.
+    connected: Connected,
     vanish: Vanish,
     /// Whether the node is left to wonder when this is given up.
     vanishes: bool,
@@ -41,7 +44,8 @@ impl Wire {
         let ceiling = client.draw.pick(&[i16::MAX, i16::MAX, 12, 7, 4]);
         let vanishes = client.draw.chance(200_000);
         let (name, recorder) = (client.name.clone(), client.surroundings.recorder.clone());
-        Ok(Self { connection, versions, ceiling, patience, vanish, vanishes, name, recorder })
+        let connected = recorder.tell(|checkers| Ok(checkers.connected())).unwrap_or_default();
+        Ok(Self { connection, versions, ceiling, patience, connected, vanish, vanishes, name, recorder })
     }
 
     /// The version at which `Q` is spoken here.
@@ -52,6 +56,17 @@ impl Wire {
     /// As [`version`](Self::version), no newer than this client is.
     pub(super) fn old_version<Q: RequestResponsePair>(&self) -> Result<i16, Lost> {
         self.versions.common_up_to::<Q>(self.ceiling).map_err(|_| Lost)
+    }
+
+    /// As [`old_version`](Self::old_version), unless a topic is among them that comes and goes: it has to be meant by its id, since by its name
+    /// another may be found.
+    pub(super) fn version_about<'a, Q: RequestResponsePair>(&self, mut topics: impl Iterator<Item = &'a Topic>) -> Result<i16, Lost> {
+        if topics.any(|topic| topic.kind == TopicKind::Passing) { self.version::<Q>() } else { self.old_version::<Q>() }
+    }
+
+    /// What had gone wrong before the process started that it leads to.
+    pub(super) fn connected(&self) -> Connected {
+        self.connected
     }
 
     pub(super) fn in_flight(&self) -> usize {

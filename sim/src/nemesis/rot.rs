@@ -47,7 +47,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    use gracchus_core::record::check_crc;
+    use gracchus_core::record::{Codec, check_crc};
     use gracchus_core::time::Timestamp;
     use gracchus_server::platform::Disk;
 
@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn a_flipped_bit_breaks_one_batch_and_its_checksum_tells() {
         let disk = SimDisk::new(1, DiskFaults::default());
-        let batch = |number| Batch { first: RecordId { session: Session(0), number }, count: 3, timestamp: Timestamp(1) }.build(None);
+        let first = |number| RecordId { session: Session(0), number };
+        let batch = |number| Batch { first: first(number), count: 3, timestamp: Timestamp(1_000), codec: Codec::None }.build(None);
         let file = Path::new("topic-0-0/00000000000000000000.log");
         let bytes = [batch(0), batch(3)];
         run(async {

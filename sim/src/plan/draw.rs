@@ -1,6 +1,8 @@
 //! Drawing a plan: each subject from its own stream. A seed enables some kinds of faults and leaves out others, so that rare ones are not
 //! always masked by frequent ones.
 
+use gracchus_core::record::Codec;
+
 use super::{
     ClientKind, ClientPlan, ConsumerStart, Death, DiskFaultKind, Fault, NetworkPlan, NodePlan, Plan, PlannedFault, StorePlan, TopicPlan,
 };
@@ -58,7 +60,8 @@ fn topic(number: u64, topology: &mut Draw, settings: &mut Draw) -> TopicPlan {
     if settings.chance(250_000) {
         set("segment.ms", settings.pick(&[500, 5_000]).to_string());
     }
-    TopicPlan { name: format!("topic-{number}"), partitions: topology.pick(&[1, 1, 2, 3]), configs }
+    let is_altered = number > 0 && settings.chance(400_000);
+    TopicPlan { name: format!("topic-{number}"), partitions: topology.pick(&[1, 1, 2, 3]), configs, is_altered }
 }
 
 fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
@@ -70,6 +73,7 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
                 acks: draw.pick(&[0, 1, -1, -1]),
                 retries: draw.chance(500_000),
                 records_max: draw.pick(&[1, 4, 20]),
+                codec: codec(draw),
             },
             _ => consumer(draw),
         });
@@ -79,7 +83,11 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
 }
 
 fn idempotent(draw: &mut Draw) -> ClientKind {
-    ClientKind::IdempotentProducer { in_flight_max: draw.pick(&[1, 3, 5]), records_max: draw.pick(&[1, 5, 20]) }
+    ClientKind::IdempotentProducer { in_flight_max: draw.pick(&[1, 3, 5]), records_max: draw.pick(&[1, 5, 20]), codec: codec(draw) }
+}
+
+fn codec(draw: &mut Draw) -> Codec {
+    draw.pick(&[Codec::None, Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd])
 }
 
 fn consumer(draw: &mut Draw) -> ClientKind {

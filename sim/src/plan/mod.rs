@@ -3,6 +3,7 @@
 mod draw;
 mod saved;
 
+use gracchus_core::record::Codec;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::disk::DiskFaults;
@@ -76,6 +77,8 @@ pub struct TopicPlan {
     pub partitions: i32,
     /// Its settings by Kafka's names.
     pub configs: Vec<(String, String)>,
+    /// Whether the administrator alters its durability while it is used.
+    pub is_altered: bool,
 }
 
 /// A client.
@@ -98,6 +101,8 @@ pub enum ClientKind {
         in_flight_max: u32,
         /// Records in a batch at most.
         records_max: u32,
+        /// How its batches are compressed.
+        codec: Codec,
     },
     /// Produces without sequences, a batch at a time.
     PlainProducer {
@@ -107,6 +112,8 @@ pub enum ClientKind {
         retries: bool,
         /// Records in a batch at most.
         records_max: u32,
+        /// How its batches are compressed.
+        codec: Codec,
     },
     /// Reads.
     Consumer {
@@ -115,7 +122,7 @@ pub enum ClientKind {
         /// Chance in a million, at each fetch, that it begins anew somewhere else.
         seek: u32,
     },
-    /// Creates and deletes topics, alters them, deletes records, asks questions.
+    /// Creates and deletes topics, alters them and their durability, deletes records, asks questions.
     Admin,
 }
 

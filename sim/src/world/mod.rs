@@ -97,6 +97,7 @@ impl World {
             recorder: recorder.clone(),
             server: SERVER,
             topics: Arc::default(),
+            passing: Arc::default(),
             counts: Arc::new(Mutex::new(OperationCounts::default())),
             stopping: Arc::new(AtomicBool::new(false)),
             disk: server.disk(),

@@ -284,8 +284,9 @@ impl Server {
         Handle::current().resume(self.node);
         Handle::current().kill(self.node);
         Handle::current().restart(self.node);
+        let disk = self.disk();
         self.recorder.tell(|checkers| {
-            checkers.node_ended();
+            checkers.node_ended(&disk);
             Ok(())
         });
         process

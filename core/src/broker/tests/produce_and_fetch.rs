@@ -164,6 +164,36 @@ fn a_nearly_full_disk_refuses_before_an_offset_is_given() {
 }
 
 #[test]
+fn a_new_producer_is_not_let_in_behind_its_refused_batch() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1, total_bytes: 100 }));
+    let refused = [(0, 3), (3, 2)].map(|(base_sequence, records)| node.produce("t", idempotent(7, 0, base_sequence, records), Acks::All));
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1 << 40, total_bytes: 1 << 41 }));
+    let overtaking = node.produce("t", idempotent(7, 0, 5, 1), Acks::All);
+    let forgotten = node.produce("t", idempotent(8, 0, 5, 1), Acks::All);
+    node.settle();
+    assert_eq!(refused.map(|id| node.produced(id)), [Some(Err(ErrorCode::KafkaStorageError)), Some(Err(ErrorCode::KafkaStorageError))]);
+    assert_eq!(node.produced(overtaking), Some(Err(ErrorCode::OutOfOrderSequenceNumber)));
+    assert_eq!(node.produced(forgotten), Some(Ok(Offset(0))), "nothing of that one was refused (KIP-360)");
+    let again = [(0, 3), (3, 2), (5, 1)].map(|(base_sequence, records)| node.produce("t", idempotent(7, 0, base_sequence, records), Acks::All));
+    node.settle();
+    assert_eq!(again.map(|id| node.produced(id)), [Some(Ok(Offset(1))), Some(Ok(Offset(4))), Some(Ok(Offset(6)))]);
+}
+
+#[test]
+fn a_new_producer_starts_in_a_new_epoch_without_what_was_refused_before() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1, total_bytes: 100 }));
+    node.produce("t", idempotent(7, 0, 0, 3), Acks::All);
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1 << 40, total_bytes: 1 << 41 }));
+    let id = node.produce("t", idempotent(7, 1, 0, 1), Acks::All);
+    node.settle();
+    assert_eq!(node.produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
 fn a_stale_completion_is_ignored() {
     let mut node = Node::serving();
     let topic = node.create("t", &[]);
@@ -198,9 +228,7 @@ fn a_stricter_durability_holds_once_the_disk_has_caught_up() {
     node.step(Input::Storage(written));
     assert_eq!(node.produced(first), Some(Ok(Offset(0))));
     let synced = node.shelf.finish_one().unwrap();
-    let change = ConfigChange { name: "durability".into(), operation: ConfigOperation::Set, value: Some("flushed".into()) };
-    let resources = vec![(ConfigResource::Topic("t".into()), vec![change])];
-    node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
+    demand_flushed(&mut node, "t");
     node.settle();
     let second = node.produce("t", idempotent(7, 0, 2, 1), Acks::All);
     node.step(Input::Storage(synced));
@@ -209,6 +237,36 @@ fn a_stricter_durability_holds_once_the_disk_has_caught_up() {
     assert_eq!(node.produced(second), None, "written is not enough any more");
     node.settle();
     assert_eq!(node.produced(second), Some(Ok(Offset(2))));
+}
+
+#[test]
+fn what_is_acknowledged_under_a_stricter_durability_is_on_disk() {
+    let mut node = Node::serving();
+    let topic = node.create("t", &[("durability", "replicated")]);
+    node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
+    let written = node.shelf.finish_one().unwrap();
+    node.step(Input::Storage(written));
+    let late = node.shelf.finish_one().unwrap();
+    demand_flushed(&mut node, "t");
+    while !node.effects.marks.contains(&Mark::DurabilityRaised) {
+        let done = node.shelf.finish_one().unwrap();
+        node.step(Input::Storage(done));
+    }
+    let by_leader = node.produce("t", plain(1), Acks::Leader);
+    let retry = node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
+    let log = LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) });
+    node.step(Input::Storage(StorageDone::Written { log, leader_epoch: LeaderEpoch(0), end_offset: Offset(3) }));
+    assert_eq!((node.produced(by_leader), node.produced(retry)), (None, None), "what was committed before is not on disk either");
+    node.step(Input::Storage(late));
+    assert_eq!((node.produced(by_leader), node.produced(retry)), (None, Some(Ok(Offset(0)))));
+    node.settle();
+    assert_eq!(node.produced(by_leader), Some(Ok(Offset(2))));
+}
+
+fn demand_flushed(node: &mut Node, topic: &str) {
+    let change = ConfigChange { name: "durability".into(), operation: ConfigOperation::Set, value: Some("flushed".into()) };
+    let resources = vec![(ConfigResource::Topic(topic.into()), vec![change])];
+    node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use gracchus_core::boundary::{LogSlice, PeerMessage, StorageError};
+use gracchus_core::boundary::{LogSlice, PeerMessage, ReadFailure, StorageError};
 use gracchus_net::kafka::Piece;
 use gracchus_net::peer::{encode_message, take_slices};
 
@@ -64,8 +64,11 @@ async fn resolve<P: Platform>(shared: &Shared<P>, slices: &[Option<LogSlice>]) -
     let mut found = shared.store.resolve(&wanted, u32::MAX).await.into_iter();
     let mut ranges_of = |slice: &LogSlice| {
         let ranges = found.next().expect("every slice is answered");
-        ranges.unwrap_or_else(|error| {
-            unreadable(shared, slice, &error);
+        ranges.unwrap_or_else(|failure| {
+            // A log that has changed since is no fault: who asked asks again.
+            if let ReadFailure::Storage(error) = failure {
+                unreadable(shared, slice, &error);
+            }
             Vec::new()
         })
     };

@@ -1,0 +1,180 @@
+//! What is acknowledged in a topic that has been altered to `flushed` survives a power loss: from the alteration's acknowledgement on, for
+//! batches that are sent after it, until an alteration back is sent.
+//!
+//! A topic that is `flushed` all along is for AckedIsDurable to watch; here it is only what comes of altering.
+
+use std::collections::BTreeMap;
+
+use gracchus_core::boundary::{
+    Acks, AlterConfigsResponse, ConfigChange, ConfigResource, Effects, IncrementalAlterConfigsRequest, Input, ProduceRequest, Request,
+    Response, TopicRef,
+};
+use gracchus_core::ids::{PartitionIndex, RequestId, TopicName, TopicPartition};
+use gracchus_core::offset::Offset;
+
+use super::Violation;
+use super::durable_log::DurableLogs;
+use super::excused::Excused;
+use super::topic_book::TopicBook;
+use crate::platform::disk::SimDisk;
+
+/// Counts alterations: a batch is owed to the one that it was sent under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Alteration(u64);
+
+/// A batch that was sent under an alteration: where to, and the offset of its last record, counted from its first.
+#[derive(Clone, Debug)]
+struct Sent {
+    partition: TopicPartition,
+    last_offset_delta: i32,
+    under: Alteration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct AlteredDurability {
+    alterations: u64,
+    /// Alterations to `flushed` that are not answered.
+    asked: BTreeMap<RequestId, Vec<TopicName>>,
+    /// Topics that were altered to `flushed`, with the latest such alteration.
+    flushed: BTreeMap<TopicName, Alteration>,
+    sent: BTreeMap<RequestId, Vec<Sent>>,
+    /// How far each partition has to be there after a power loss.
+    owed: BTreeMap<TopicPartition, Offset>,
+}
+
+impl AlteredDurability {
+    pub(super) fn step(
+        &mut self,
+        input: &Input,
+        effects: &Effects,
+        topics: &TopicBook,
+        excused: &Excused,
+        durable_logs: &mut DurableLogs,
+        disk: &SimDisk,
+    ) -> Result<(), Violation> {
+        match input {
+            Input::Request { id, request: Request::IncrementalAlterConfigs(request), .. } => self.alter(*id, request),
+            Input::Request { id, request: Request::Produce(request), .. } if request.acks != Ok(Acks::None) => {
+                let sent = self.sent_under_alterations(request, topics);
+                self.sent.insert(*id, sent);
+            }
+            Input::Disconnected(connection) => {
+                self.asked.retain(|id, _| id.connection != *connection);
+                self.sent.retain(|id, _| id.connection != *connection);
+            }
+            Input::Start
+            | Input::Peer { .. }
+            | Input::PeerLost(_)
+            | Input::Request { .. }
+            | Input::Storage(_)
+            | Input::Deadline
+            | Input::Stop => {}
+        }
+        for reply in &effects.replies {
+            if let Response::AlterConfigs(response) = &reply.response {
+                self.altered(reply.id, response);
+            }
+            let Response::Produce(response) = &reply.response else { continue };
+            let sent = self.sent.remove(&reply.id).unwrap_or_default();
+            for (topic, produced) in response.topics.iter().flat_map(|(topic, parts)| parts.iter().map(move |part| (topic, part))) {
+                let (Ok(at), Some(partition)) = (&produced.result, find(topics, topic, produced.partition)) else { continue };
+                let Some(sent) = sent.iter().find(|sent| sent.partition == partition) else { continue };
+                let end = at.base_offset.plus(i64::from(sent.last_offset_delta) + 1);
+                self.acked(sent, end, topics, excused, durable_logs, disk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The process has ended: nothing is answered any more. What became of an alteration back is unknown, and it ended its promise when it
+    /// was sent.
+    pub(super) fn forget_requests(&mut self) {
+        self.asked.clear();
+        self.sent.clear();
+    }
+
+    /// A power loss has left a log that ends at `kept`.
+    pub(super) fn power_lost(&mut self, partition: TopicPartition, kept: Offset) -> Result<(), Violation> {
+        match self.owed.get(&partition) {
+            Some(&owed) if owed > kept => {
+                let what = format!("{partition} ends at {kept} after a power loss, and was acknowledged to {owed} while it was flushed");
+                Err(Violation::safety("AlteredDurability", what))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// An empty disk owes nothing, and topics are made anew on it.
+    pub(super) fn forget(&mut self) {
+        *self = Self { alterations: self.alterations, ..Self::default() };
+    }
+
+    fn alter(&mut self, id: RequestId, request: &IncrementalAlterConfigsRequest) {
+        for (resource, changes) in &request.resources {
+            let ConfigResource::Topic(name) = resource else { continue };
+            if let Some(value) = changes.iter().find_map(durability) {
+                self.flushed.remove(name);
+                if value == "flushed" {
+                    self.asked.entry(id).or_default().push(name.clone());
+                }
+            }
+        }
+    }
+
+    fn altered(&mut self, id: RequestId, response: &AlterConfigsResponse) {
+        for name in self.asked.remove(&id).unwrap_or_default() {
+            let is_done =
+                response.resources.iter().any(|(resource, error)| *resource == ConfigResource::Topic(name.clone()) && error.is_none());
+            // Another alteration that came in meanwhile may hold instead.
+            let is_latest = !self.asked.values().flatten().any(|other| *other == name);
+            if is_done && is_latest {
+                self.alterations += 1;
+                self.flushed.insert(name, Alteration(self.alterations));
+            }
+        }
+    }
+
+    fn sent_under_alterations(&self, request: &ProduceRequest, topics: &TopicBook) -> Vec<Sent> {
+        let parts = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |part| (&topic.topic, part)));
+        let sent = parts.filter_map(|(topic, part)| {
+            let partition = find(topics, topic, part.partition)?;
+            let under = *self.flushed.get(&topics.get(partition)?.name)?;
+            Some(Sent { partition, last_offset_delta: part.batch.as_ref().ok()?.header.last_offset_delta, under })
+        });
+        sent.collect()
+    }
+
+    fn acked(
+        &mut self,
+        sent: &Sent,
+        end: Offset,
+        topics: &TopicBook,
+        excused: &Excused,
+        durable_logs: &mut DurableLogs,
+        disk: &SimDisk,
+    ) -> Result<(), Violation> {
+        let Some(topic) = topics.get(sent.partition) else { return Ok(()) };
+        if self.flushed.get(&topic.name) != Some(&sent.under) || excused.has(sent.partition) {
+            return Ok(());
+        }
+        let durable = durable_logs.end(sent.partition, &topic.name, disk);
+        if end > durable {
+            let what = format!("{} was altered to flushed and is acknowledged to {end}, and on disk to {durable}", sent.partition);
+            return Err(Violation::safety("AlteredDurability", what));
+        }
+        let owed = self.owed.entry(sent.partition).or_default();
+        *owed = (*owed).max(end);
+        Ok(())
+    }
+}
+
+fn durability(change: &ConfigChange) -> Option<&str> {
+    (change.name == "durability").then(|| change.value.as_deref().unwrap_or_default())
+}
+
+fn find(topics: &TopicBook, topic: &TopicRef, partition: PartitionIndex) -> Option<TopicPartition> {
+    match topic {
+        TopicRef::Name(name) => topics.find(name, partition),
+        TopicRef::Id(id) => Some(TopicPartition { topic: *id, partition }),
+    }
+}

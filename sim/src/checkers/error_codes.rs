@@ -1,0 +1,185 @@
+//! Error codes: a client is told no error but what it asked and what has gone wrong so far explain.
+//!
+//! | error | explained by |
+//! | --- | --- |
+//! | `NOT_LEADER_OR_FOLLOWER` | the node has begun to end; a topic that comes and goes; before Fetch 6, what follows |
+//! | `KAFKA_STORAGE_ERROR` | the disk has misbehaved since the process started |
+//! | `NOT_CONTROLLER`, `COORDINATOR_NOT_AVAILABLE` | the node has begun to end |
+//! | `UNKNOWN_TOPIC_OR_PARTITION`, `UNKNOWN_TOPIC_ID` | a topic that comes and goes |
+//! | `OFFSET_OUT_OF_RANGE` | the offset lies outside of log start and high watermark |
+//! | `RECORD_LIST_TOO_LARGE` | a batch that is longer than a segment |
+//! | `REQUEST_TIMED_OUT` | a produce that waited as long as it said |
+//! | `OUT_OF_ORDER_SEQUENCE_NUMBER` | a batch before it is not in the log |
+//! | `TOPIC_ALREADY_EXISTS`, `INVALID_PARTITIONS` | a topic that is there already, with as many partitions |
+
+use std::time::Duration;
+
+use gracchus_core::boundary::{Input, StorageDone};
+use gracchus_core::ids::LogId;
+use gracchus_core::offset::Offset;
+use gracchus_net::client::WireError;
+
+use super::Violation;
+use super::asked::{Asked, Connected, Subject};
+
+const COORDINATOR_NOT_AVAILABLE: WireError = WireError(15);
+const RECORD_LIST_TOO_LARGE: WireError = WireError(18);
+const INVALID_PARTITIONS: WireError = WireError(37);
+const OUT_OF_ORDER_SEQUENCE_NUMBER: WireError = WireError(45);
+const KAFKA_STORAGE_ERROR: WireError = WireError(56);
+
+/// The first Fetch that knows `KAFKA_STORAGE_ERROR`.
+const FETCH_KNOWS_STORAGE_ERROR: i16 = 6;
+
+/// What a client asked, as far as it bears on the errors that it may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Records from a position on.
+    Fetch {
+        /// The first offset wanted.
+        position: Offset,
+        /// The version that it asks at.
+        version: i16,
+    },
+    /// To append a batch.
+    Produce {
+        /// Whether a batch of its session that goes before it may not be in the log.
+        is_behind_another: bool,
+        /// How long it is.
+        batch_bytes: usize,
+        /// How long it lets the node take.
+        patience: Duration,
+    },
+    /// Where something is.
+    ListOffsets,
+    /// To delete what lies below an offset.
+    DeleteRecords {
+        /// The first offset that is kept.
+        before: Offset,
+    },
+    /// A producer id.
+    InitProducerId,
+    /// To make a topic.
+    CreateTopic,
+    /// To delete one.
+    DeleteTopic,
+    /// To give one more partitions.
+    CreatePartitions,
+    /// To alter a topic that exists all along, or one that comes and goes.
+    AlterTopic {
+        /// Whether it comes and goes.
+        is_passing: bool,
+    },
+}
+
+/// What is known of the partition when the answer comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) log_start: Option<Offset>,
+    /// Where the store was asked to move the log's start.
+    pub(super) trimmed: Offset,
+    pub(super) is_removed: bool,
+    /// A power loss may have taken what lay below the high watermark when it was asked.
+    pub(super) is_outdated: bool,
+    pub(super) segment_bytes_max: Option<u32>,
+    pub(super) disk_faults: u64,
+    pub(super) now: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ErrorCodes {
+    endings: u64,
+    /// As of the end of the last process.
+    connected: Connected,
+}
+
+impl ErrorCodes {
+    pub(super) fn step(&mut self, input: &Input) {
+        match input {
+            Input::Stop | Input::Storage(StorageDone::Failed { log: LogId::Metadata, .. }) => self.endings += 1,
+            Input::Start
+            | Input::Peer { .. }
+            | Input::PeerLost(_)
+            | Input::Request { .. }
+            | Input::Disconnected(_)
+            | Input::Storage(_)
+            | Input::Deadline => {}
+        }
+    }
+
+    /// The node's process has ended, the disk having misbehaved so often until then.
+    pub(super) fn process_ended(&mut self, disk_faults: u64) {
+        self.connected = Connected { endings: self.endings, disk_faults };
+    }
+
+    /// What had gone wrong before the process started that a client reaches at this moment.
+    pub(super) fn connected(&self) -> Connected {
+        self.connected
+    }
+
+    pub(super) fn check(&self, asked: &Asked, question: Question, error: WireError, known: &Known) -> Result<(), Violation> {
+        if self.is_explained(asked, question, error, known) {
+            return Ok(());
+        }
+        Err(Violation::safety("ErrorCodes", format!("{question:?} of {:?} is answered with {error}: {asked:?}, {known:?}", asked.subject)))
+    }
+
+    fn is_explained(&self, asked: &Asked, question: Question, error: WireError, known: &Known) -> bool {
+        let is_ending = self.endings > asked.connected.endings;
+        let is_passing = matches!(asked.subject, Subject::Passing(_));
+        match error {
+            WireError::NOT_LEADER_OR_FOLLOWER => {
+                let is_old = matches!(question, Question::Fetch { version, .. } if version < FETCH_KNOWS_STORAGE_ERROR);
+                is_ending || is_passing || (is_old && storage_may_fail(asked, question, known))
+            }
+            KAFKA_STORAGE_ERROR => storage_may_fail(asked, question, known),
+            WireError::NOT_CONTROLLER => is_ending && asked.subject == Subject::Topics,
+            COORDINATOR_NOT_AVAILABLE => is_ending && question == Question::InitProducerId,
+            WireError::UNKNOWN_TOPIC_OR_PARTITION | WireError::UNKNOWN_TOPIC_ID => is_passing || names_passing_topic(question),
+            WireError::OFFSET_OUT_OF_RANGE => is_out_of_range(asked, question, known),
+            RECORD_LIST_TOO_LARGE => {
+                let bytes_max = known.segment_bytes_max.and_then(|bytes| usize::try_from(bytes).ok());
+                matches!(question, Question::Produce { batch_bytes, .. } if bytes_max.is_none_or(|bytes_max| batch_bytes > bytes_max))
+            }
+            WireError::REQUEST_TIMED_OUT => {
+                matches!(question, Question::Produce { patience, .. } if known.now.saturating_sub(asked.at) >= patience)
+            }
+            OUT_OF_ORDER_SEQUENCE_NUMBER => matches!(question, Question::Produce { is_behind_another: true, .. }),
+            WireError::TOPIC_ALREADY_EXISTS => question == Question::CreateTopic,
+            INVALID_PARTITIONS => question == Question::CreatePartitions,
+            _ => false,
+        }
+    }
+}
+
+fn storage_may_fail(asked: &Asked, question: Question, known: &Known) -> bool {
+    let reads = match question {
+        Question::Fetch { position, .. } => known.trimmed > position,
+        Question::ListOffsets => asked.log_start.is_none_or(|log_start| known.trimmed > log_start),
+        Question::Produce { .. } | Question::DeleteRecords { .. } | Question::InitProducerId => false,
+        Question::CreateTopic | Question::DeleteTopic | Question::CreatePartitions | Question::AlterTopic { .. } => false,
+    };
+    // A read that a trim or a deletion overtakes finds its files gone. It should be told OFFSET_OUT_OF_RANGE or UNKNOWN_TOPIC_ID instead.
+    known.disk_faults > asked.connected.disk_faults || reads || known.is_removed
+}
+
+fn names_passing_topic(question: Question) -> bool {
+    match question {
+        Question::DeleteTopic | Question::CreatePartitions => true,
+        Question::AlterTopic { is_passing } => is_passing,
+        Question::Fetch { .. } | Question::Produce { .. } | Question::ListOffsets | Question::DeleteRecords { .. } => false,
+        Question::InitProducerId | Question::CreateTopic => false,
+    }
+}
+
+fn is_out_of_range(asked: &Asked, question: Question, known: &Known) -> bool {
+    let (offset, has_low_bound) = match question {
+        Question::Fetch { position, .. } => (position, true),
+        Question::DeleteRecords { before } => (before, false),
+        Question::Produce { .. } | Question::ListOffsets | Question::InitProducerId => return false,
+        Question::CreateTopic | Question::DeleteTopic | Question::CreatePartitions | Question::AlterTopic { .. } => return false,
+    };
+    let is_below = has_low_bound && known.log_start.is_some_and(|log_start| offset < log_start);
+    let is_above = asked.high_watermark.is_none_or(|high_watermark| offset > high_watermark);
+    is_below || is_above || known.is_outdated
+}
