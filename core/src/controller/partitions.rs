@@ -1,6 +1,6 @@
 //! Where replicas go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::NodeId;
@@ -9,7 +9,7 @@ use crate::metadata::Image;
 /// New partitions that want places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placement {
-    /// Number of the first one, from which the rotation over brokers goes on.
+    /// Where the rotation over brokers goes on.
     pub(super) first: i64,
     /// How many.
     pub(super) partition_count: i64,
@@ -17,21 +17,47 @@ pub(super) struct Placement {
     pub(super) replication_factor: i64,
 }
 
-/// Places partitions over the registered brokers, each partition starting one broker further on.
+/// Places partitions over the brokers, each starting one broker further on. Those that are up come first, so that one of them leads, and
+/// brokers of different racks take turns (KIP-36).
 pub(super) fn place(image: &Image, wanted: &Placement) -> Result<Vec<Vec<NodeId>>, ApiError> {
-    let brokers: Vec<NodeId> = image.brokers.keys().copied().collect();
+    let (up, down): (Vec<NodeId>, Vec<NodeId>) = by_turns(image).into_iter().partition(|node| is_up(image, *node));
     let factor = usize::try_from(wanted.replication_factor).unwrap_or(usize::MAX);
-    if factor > brokers.len() {
+    if factor > image.brokers.len() {
         let message = format!(
             "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be reached because only {} broker(s) are registered.",
-            brokers.len()
+            image.brokers.len()
         );
+        return Err(ApiError::new(ErrorCode::InvalidReplicationFactor, message));
+    }
+    if up.is_empty() {
+        let message = format!("Unable to replicate the partition {factor} time(s): All brokers are currently fenced.");
         return Err(ApiError::new(ErrorCode::InvalidReplicationFactor, message));
     }
     let first = usize::try_from(wanted.first).unwrap_or(0);
     let count = usize::try_from(wanted.partition_count).unwrap_or(0);
-    let replicas_from = |start: usize| brokers.iter().copied().cycle().skip(start % brokers.len()).take(factor).collect();
+    let replicas_from = |start: usize| {
+        let turning = up.iter().copied().cycle().skip(start % up.len()).take(up.len());
+        turning.chain(down.iter().copied()).take(factor).collect()
+    };
     Ok((first..first + count).map(replicas_from).collect())
+}
+
+fn is_up(image: &Image, node: NodeId) -> bool {
+    image.brokers.get(&node).is_some_and(|broker| !broker.is_fenced)
+}
+
+/// The brokers, one of each rack in turn.
+fn by_turns(image: &Image) -> Vec<NodeId> {
+    let mut seen: BTreeMap<&Option<String>, usize> = BTreeMap::new();
+    let mut turns: Vec<(usize, NodeId)> = Vec::new();
+    for (node, broker) in &image.brokers {
+        let before = seen.entry(&broker.rack).or_default();
+        // Without racks all share one, and keep their order.
+        turns.push((*before, *node));
+        *before += 1;
+    }
+    turns.sort_unstable();
+    turns.into_iter().map(|(_, node)| node).collect()
 }
 
 /// Checks an assignment made by hand. `replication_factor` is the one that the topic has, if it exists.
@@ -51,6 +77,9 @@ pub(super) fn check_assignment(image: &Image, placed: &[Vec<NodeId>], replicatio
                 return refuse(format!("The manual partition assignment includes the broker {replica} more than once."));
             }
         }
+        if !replicas.iter().any(|replica| is_up(image, *replica)) {
+            return refuse("All brokers specified in the manual partition assignment are fenced.".into());
+        }
         let expected = *expected.get_or_insert(replicas.len());
         if replicas.len() != expected {
             return refuse(format!(
@@ -60,4 +89,50 @@ pub(super) fn check_assignment(image: &Image, placed: &[Vec<NodeId>], replicatio
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{DirectoryId, IncarnationId};
+    use crate::metadata::MetadataRecord;
+    use crate::offset::Offset;
+
+    /// Brokers 1 to n with their racks, of which those named are up.
+    fn image(racks: &[Option<&str>], up: &[i32]) -> Image {
+        let mut image = Image::default();
+        for (rack, node) in racks.iter().zip(1..) {
+            let (incarnation, directory) = (IncarnationId::default(), DirectoryId::default());
+            let rack = rack.map(str::to_owned);
+            let registered = MetadataRecord::RegisterBroker { node: NodeId(node), incarnation, directory, rack, endpoints: Vec::new() };
+            image.replay(Offset(i64::from(node)), &registered);
+        }
+        up.iter().for_each(|node| image.replay(Offset(100), &MetadataRecord::UnfenceBroker { node: NodeId(*node) }));
+        image
+    }
+
+    fn placed(image: &Image, replication_factor: i64) -> Result<Vec<Vec<i32>>, ApiError> {
+        let placed = place(image, &Placement { first: 0, partition_count: 3, replication_factor })?;
+        Ok(placed.into_iter().map(|replicas| replicas.into_iter().map(|node| node.0).collect()).collect())
+    }
+
+    #[test]
+    fn each_partition_begins_at_the_next_broker() {
+        assert_eq!(placed(&image(&[None; 3], &[1, 2, 3]), 2), Ok(vec![vec![1, 2], vec![2, 3], vec![3, 1]]));
+    }
+
+    #[test]
+    fn a_broker_that_is_down_leads_nothing_that_is_new() {
+        assert_eq!(placed(&image(&[None; 3], &[2, 3]), 1), Ok(vec![vec![2], vec![3], vec![2]]));
+        assert_eq!(placed(&image(&[None; 3], &[2, 3]), 3), Ok(vec![vec![2, 3, 1], vec![3, 2, 1], vec![2, 3, 1]]));
+        assert_eq!(placed(&image(&[None; 3], &[]), 1).unwrap_err().code, ErrorCode::InvalidReplicationFactor);
+    }
+
+    #[test]
+    fn replicas_lie_in_different_racks() {
+        let image = image(&[Some("a"), Some("a"), Some("b"), Some("b")], &[1, 2, 3, 4]);
+        for replicas in placed(&image, 2).unwrap() {
+            assert_ne!(replicas[0] <= 2, replicas[1] <= 2, "{replicas:?}");
+        }
+    }
 }

@@ -56,7 +56,7 @@ impl Controller {
         check_name(topic.name.as_str())?;
         self.check_name_is_free(&topic.name)?;
         let configs = config::check_new_topic(&topic.configs, defaults)?;
-        let placed = self.place_topic(topic, defaults)?;
+        let placed = self.place_topic(topic, defaults, random)?;
         let id = TopicId(random.uuid());
         let mut records = vec![MetadataRecord::Topic { id, name: topic.name.clone() }];
         records.extend(configs.iter().map(|(name, value)| MetadataRecord::Config {
@@ -87,7 +87,7 @@ impl Controller {
         }
     }
 
-    fn place_topic(&self, topic: &NewTopic, defaults: &BrokerConfigs) -> Result<Vec<Vec<NodeId>>, ApiError> {
+    fn place_topic(&self, topic: &NewTopic, defaults: &BrokerConfigs, random: &mut Random) -> Result<Vec<Vec<NodeId>>, ApiError> {
         if !topic.assignments.is_empty() {
             return self.assigned_by_hand(topic);
         }
@@ -104,7 +104,10 @@ impl Controller {
             count if count > 0 => i64::from(count),
             _ => return Err(ApiError::new(ErrorCode::InvalidPartitions, "Number of partitions was set to an invalid non-positive value.")),
         };
-        place(self.image(), &Placement { first: 0, partition_count, replication_factor })
+        // Topics begin at different brokers, or the first one would lead every topic of one partition.
+        let brokers = u32::try_from(self.image().brokers.len()).unwrap_or(1).max(1);
+        let first = i64::from(random.below(brokers));
+        place(self.image(), &Placement { first, partition_count, replication_factor })
     }
 
     fn assigned_by_hand(&self, topic: &NewTopic) -> Result<Vec<Vec<NodeId>>, ApiError> {
