@@ -17,7 +17,7 @@ use crate::boundary::{
 use crate::epoch::{BrokerEpoch, PartitionEpoch};
 use crate::ids::{IncarnationId, LogId, NodeId, TopicPartition};
 use crate::limits::{REPLICA_ANSWER_BYTES, REPLICA_ANSWERS_AHEAD, REPLICA_FETCH_BYTES, REPLICATION_TICK_MS};
-use crate::time::Wait;
+use crate::time::{Monotonic, Wait};
 
 /// Those who follow leaders on this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ struct Session {
     session: u64,
     sent: u64,
     taken: u64,
+    /// When all that it wants was last taken for a sign of life.
+    heard: Monotonic,
     wanted: BTreeMap<TopicPartition, WantedPartition>,
     /// Wants that there is news for.
     ready: BTreeSet<TopicPartition>,
@@ -53,7 +55,16 @@ impl Broker {
         let FetchPartitions { incarnation, broker_epoch, session, begins, taken, wanted, dropped } = fetch;
         let known = self.leading.sessions.get(&from).is_some_and(|held| held.incarnation == incarnation && held.session == session);
         if begins {
-            let fresh = Session { incarnation, broker_epoch, session, sent: 0, taken: 0, wanted: BTreeMap::new(), ready: BTreeSet::new() };
+            let fresh = Session {
+                incarnation,
+                broker_epoch,
+                session,
+                sent: 0,
+                taken: 0,
+                heard: self.now.monotonic,
+                wanted: BTreeMap::new(),
+                ready: BTreeSet::new(),
+            };
             self.leading.sessions.insert(from, fresh);
         } else if !known {
             let unknown = FetchedPartitions { incarnation, session, sequence: 0, partitions: Vec::new() };
@@ -75,7 +86,12 @@ impl Broker {
     /// A follower that waits at the end of a log is in sync as long as it is heard.
     fn heard_from_follower(&mut self, from: NodeId) {
         let around = around!(self);
-        let Some(session) = self.leading.sessions.get(&from) else { return };
+        let Some(session) = self.leading.sessions.get_mut(&from) else { return };
+        // Now and then is enough: a follower says so at every tick, and a busy one much more often.
+        if around.now.since(session.heard) < Wait::from_ms(REPLICATION_TICK_MS / 2) {
+            return;
+        }
+        session.heard = around.now;
         for id in session.wanted.keys() {
             if let Some(Ok(leader)) = self.partitions.get_mut(id).map(|partition| partition.leader_mut()) {
                 leader.replica_heard(from, &around);

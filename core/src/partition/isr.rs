@@ -100,7 +100,7 @@ impl Isr {
         if let Some(follower) = self.followers.get_mut(&node) {
             follower.progress.heard = by.now;
             if position(&follower.progress, by.durability) >= by.log_end {
-                follower.progress.caught_up = by.now;
+                follower.progress.caught_up = Some(by.now);
             }
         }
     }
@@ -127,7 +127,8 @@ impl Isr {
         let joins = |node: &NodeId| {
             let Some(follower) = self.followers.get(node) else { return false };
             let held = position(&follower.progress, by.durability);
-            held >= by.high_watermark && held >= by.epoch_start && may_join(*node, follower.broker_epoch)
+            let is_heard = by.now.since(follower.progress.heard) <= by.lag_max;
+            is_heard && held >= by.high_watermark && held >= by.epoch_start && may_join(*node, follower.broker_epoch)
         };
         let wanted: BTreeSet<NodeId> =
             self.replicas.iter().copied().filter(|node| if self.committed.contains(node) { stays(node) } else { joins(node) }).collect();
@@ -143,7 +144,7 @@ impl Isr {
     pub(super) fn expect_members(&mut self, broker_epoch_of: impl Fn(NodeId) -> Option<BrokerEpoch>, now: Monotonic) {
         for node in self.committed.iter().copied().filter(|node| *node != self.me) {
             let Some(broker_epoch) = broker_epoch_of(node) else { continue };
-            self.followers.insert(node, Fetching { broker_epoch, progress: Progress::unheard(now) });
+            self.followers.insert(node, Fetching { broker_epoch, progress: Progress::expected(now) });
         }
     }
 
@@ -189,6 +190,84 @@ fn position(progress: &Progress, durability: Durability) -> Offset {
     }
 }
 
+/// Whether a follower has been behind for too long, or has not been heard for as long. One that never was in sync is behind.
 fn is_lagging(progress: &Progress, by: &Criteria) -> bool {
-    position(progress, by.durability) < by.log_end && by.now.since(progress.caught_up) > by.lag_max || by.now.since(progress.heard) > by.lag_max
+    let is_late = progress.caught_up.is_none_or(|caught_up| by.now.since(caught_up) > by.lag_max);
+    position(progress, by.durability) < by.log_end && is_late || by.now.since(progress.heard) > by.lag_max
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: NodeId = NodeId(1);
+
+    fn isr(committed: &[i32]) -> Isr {
+        let nodes = |numbers: &[i32]| numbers.iter().copied().map(NodeId).collect::<Vec<_>>();
+        let mut isr = Isr::new(ME, nodes(&[1, 2, 3]), &nodes(committed), PartitionEpoch::FIRST);
+        isr.expect_members(|_| Some(BrokerEpoch(1)), Monotonic(0));
+        isr
+    }
+
+    fn by(log_end: i64, high_watermark: i64, now_ms: i64) -> Criteria {
+        Criteria {
+            durability: Durability::Flushed,
+            high_watermark: Offset(high_watermark),
+            epoch_start: Offset(5),
+            log_end: Offset(log_end),
+            lag_max: Wait::from_ms(1_000),
+            now: Monotonic(0).after(Wait::from_ms(now_ms)),
+        }
+    }
+
+    fn held(isr: &Isr, by: &Criteria) -> Option<Offset> {
+        isr.followers_hold(by, |_, _| true).min()
+    }
+
+    fn members(proposal: Option<IsrProposal>) -> Option<Vec<i32>> {
+        proposal.map(|proposal| proposal.members.into_iter().map(|(node, _)| node.0).collect())
+    }
+
+    #[test]
+    fn what_a_follower_has_on_disk_counts_where_the_topic_says_flushed() {
+        let mut isr = isr(&[1, 2]);
+        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(7), &by(10, 0, 0));
+        assert_eq!(held(&isr, &by(10, 0, 0)), Some(Offset(7)));
+        assert_eq!(held(&isr, &Criteria { durability: Durability::Replicated, ..by(10, 0, 0) }), Some(Offset(10)));
+    }
+
+    #[test]
+    fn who_catches_up_from_far_behind_holds_nothing_up() {
+        let mut isr = isr(&[1, 2]);
+        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 0));
+        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(0), Offset(0), &by(10, 0, 0));
+        assert_eq!(held(&isr, &by(10, 0, 0)), Some(Offset(10)));
+        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 1));
+        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(12), Offset(12), &by(12, 0, 2));
+        assert_eq!(held(&isr, &by(12, 0, 2)), Some(Offset(10)), "who keeps up and may join is waited for");
+    }
+
+    #[test]
+    fn who_holds_all_that_is_committed_joins_and_who_lags_leaves() {
+        let mut isr = isr(&[1, 2]);
+        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 8, 0));
+        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(10), Offset(7), &by(10, 8, 0));
+        assert_eq!(members(isr.propose(&by(10, 8, 1), |_, _| true)), None, "it does not hold it on disk");
+        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(10), Offset(8), &by(10, 8, 1));
+        assert_eq!(members(isr.propose(&by(10, 8, 1), |_, _| true)), Some(vec![1, 2, 3]));
+        assert_eq!(isr.maximal().count(), 3, "what is proposed may be so already");
+        assert_eq!(members(isr.propose(&by(20, 8, 5_000), |_, _| true)), None, "one proposal at a time");
+        isr.refused(PartitionEpoch::FIRST);
+        assert_eq!(members(isr.propose(&by(20, 8, 5_000), |_, _| true)), Some(vec![1]), "neither has been heard for long");
+    }
+
+    #[test]
+    fn what_was_held_in_an_earlier_run_does_not_count() {
+        let mut isr = isr(&[1, 2]);
+        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 0));
+        isr.fetched(NodeId(2), BrokerEpoch(9), Offset(4), Offset(4), &by(10, 0, 1));
+        assert_eq!(held(&isr, &by(10, 0, 1)), Some(Offset(4)));
+        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 2));
+        assert_eq!(held(&isr, &by(10, 0, 2)), Some(Offset(4)), "a late message of the run before");
+    }
 }
