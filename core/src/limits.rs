@@ -41,6 +41,9 @@ pub const REPLICA_WANTS_MAX: usize = 4_096;
 /// Followers show that they live, and leaders look at their ISRs, this often in milliseconds.
 pub const REPLICATION_TICK_MS: i64 = 500;
 
+/// A follower asks for metadata again after this long, in milliseconds, when an answer that came sooner held nothing new.
+pub const METADATA_REFETCH_MS: i64 = 50;
+
 /// A node that stops waits this long at most, in milliseconds, for others to lead what it led.
 pub const HAND_OVER_MS_MAX: i64 = 3_000;
 

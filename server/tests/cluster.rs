@@ -44,10 +44,7 @@ impl Cluster {
     /// Three nodes that serve.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Held together, so that they differ; the system does not give them out again soon.
-        let held: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let addresses: Vec<String> = held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
-        drop(held);
+        let addresses = free_addresses(3);
         let voters: Vec<String> = addresses.iter().zip(1..).map(|(address, id)| format!("{id}@{address}")).collect();
         let nodes = addresses.iter().zip(1..).map(|(address, id)| Node::format(folder.path(), id, address, &voters.join(","))).collect();
         let mut cluster = Self { nodes, _folder: folder };
@@ -154,6 +151,8 @@ impl Node {
     fn make_use_of(&self, topic: &str, writer: &Self, reader: &Self) {
         self.create(topic);
         let lines: String = (0..30).map(|line| format!("{topic} {line}\n")).collect();
+        // Another node may hear of the topic, and of its leaders, a moment later.
+        writer.run(&["consume", topic], b"");
         assert!(writer.try_run(&["produce", topic], lines.as_bytes()).is_some(), "writing to {topic}");
         assert_eq!(sorted(&reader.run(&["consume", topic], b"")), sorted(&lines), "what {topic} holds");
     }
@@ -178,6 +177,21 @@ fn gracchus(args: &[&str], input: &[u8]) -> Output {
     // A command that takes no input may have ended.
     let _ = process.stdin.take().unwrap().write_all(input);
     process.wait_with_output().unwrap()
+}
+
+/// Addresses that nobody listens on, below those that the system gives to outgoing connections: a node that is killed finds its own free again.
+fn free_addresses(count: usize) -> Vec<String> {
+    let first = 12_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    let mut held = Vec::new();
+    for port in first..first + 1_000 {
+        // Held together, so that they differ.
+        held.extend(TcpListener::bind(("127.0.0.1", port)));
+        if held.len() == count {
+            break;
+        }
+    }
+    assert_eq!(held.len(), count, "there are free ports from {first} on");
+    held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
 }
 
 fn text(bytes: &[u8]) -> String {

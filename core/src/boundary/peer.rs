@@ -237,6 +237,13 @@ pub enum ControllerCommand {
     AllocateProducerIds,
     /// A leader has found that the ISR of its partitions should be others (KIP-497).
     AlterPartitions(AlterPartitions),
+    /// A broker has lost its copies of these partitions, or they are damaged.
+    ReplicasFailed {
+        /// The broker's registration.
+        broker_epoch: BrokerEpoch,
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
 }
 
 /// New ISRs for partitions that one broker leads.

@@ -35,6 +35,8 @@ pub(super) enum Purpose {
     Heartbeat,
     /// Other ISRs for partitions that this node leads.
     AlterPartitions,
+    /// Others to lead what this node has lost.
+    Failure,
 }
 
 impl Purpose {
@@ -42,7 +44,7 @@ impl Purpose {
     fn request(&self) -> Option<RequestId> {
         match self {
             Self::Reply(id) | Self::Metadata(id, _, _) => Some(*id),
-            Self::ProducerIds | Self::Registration | Self::Heartbeat | Self::AlterPartitions => None,
+            Self::ProducerIds | Self::Registration | Self::Heartbeat | Self::AlterPartitions | Self::Failure => None,
         }
     }
 }
@@ -199,6 +201,7 @@ impl Broker {
             (Purpose::Registration, answer) => self.registration_answered(&answer, effects),
             (Purpose::Heartbeat, answer) => self.heartbeat_answered(&answer, effects),
             (Purpose::AlterPartitions, answer) => self.isrs_answered(&answer, effects),
+            (Purpose::Failure, _) => {}
             (Purpose::Reply(_) | Purpose::ProducerIds, answer) => effects.error(format!("the controller answered with {answer:?}")),
         }
     }
@@ -224,7 +227,7 @@ impl Broker {
             Purpose::Reply(id) => effects.replies.extend(refusal(command, code).map(|response| Reply { id, response })),
             Purpose::Metadata(..) => self.finish_call(purpose, ControllerAnswer::Done, effects),
             Purpose::ProducerIds => self.producer_ids_refused(ErrorCode::CoordinatorNotAvailable, effects),
-            Purpose::Registration | Purpose::Heartbeat | Purpose::AlterPartitions => {}
+            Purpose::Registration | Purpose::Heartbeat | Purpose::AlterPartitions | Purpose::Failure => {}
         }
     }
 }

@@ -78,6 +78,10 @@ impl Broker {
                     (Vec::new(), ControllerAnswer::RefusedIsrs(all.collect()))
                 }
             },
+            ControllerCommand::ReplicasFailed { broker_epoch, partitions } => {
+                let decided = controller.replicas_failed(caller.node, broker_epoch, &partitions, &self.configs);
+                refusable(decided, ControllerAnswer::Done)
+            }
             ControllerCommand::AllocateProducerIds => match controller.allocate_producer_ids() {
                 Ok((first, record)) => (vec![record], ControllerAnswer::ProducerIds(first)),
                 Err(error) => (Vec::new(), ControllerAnswer::Refused(error.code)),

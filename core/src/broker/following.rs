@@ -37,6 +37,10 @@ struct Exchange {
     partitions: BTreeSet<TopicPartition>,
     /// What the leader does not know yet.
     unsaid: BTreeSet<TopicPartition>,
+    /// Partitions whose last answer held nothing new: what crosses on the way can be so once.
+    empty: BTreeSet<TopicPartition>,
+    /// What the leader could not read: it is asked again at the next tick.
+    unread: BTreeSet<TopicPartition>,
     dropped: BTreeSet<TopicPartition>,
     /// Whether the leader waits to hear what was taken, or that this node lives.
     owes: bool,
@@ -50,6 +54,8 @@ impl Exchange {
         self.begins = true;
         self.taken = 0;
         self.unsaid = self.partitions.clone();
+        self.unread.clear();
+        self.empty.clear();
         self.dropped.clear();
     }
 }
@@ -72,6 +78,8 @@ impl Following {
             let exchange = self.exchange(former);
             exchange.partitions.remove(&id);
             exchange.unsaid.remove(&id);
+            exchange.unread.remove(&id);
+            exchange.empty.remove(&id);
             exchange.dropped.insert(id);
         }
         if let Some(leader) = leader {
@@ -88,6 +96,26 @@ impl Following {
             && let Some(exchange) = self.exchanges.get_mut(leader)
         {
             exchange.unsaid.insert(id);
+        }
+    }
+
+    /// Asks nothing more of a partition before the next tick.
+    fn rest(&mut self, id: TopicPartition) {
+        if let Some(exchange) = self.leaders.get(&id).and_then(|leader| self.exchanges.get_mut(leader)) {
+            exchange.unsaid.remove(&id);
+            exchange.unread.insert(id);
+        }
+    }
+
+    /// Takes note of whether an answer held anything new. When two in a row do not, the leader can't read what it has to tell.
+    fn answered(&mut self, id: TopicPartition, is_news: bool) {
+        let Some(exchange) = self.leaders.get(&id).and_then(|leader| self.exchanges.get_mut(leader)) else { return };
+        if is_news {
+            exchange.empty.remove(&id);
+        } else if !exchange.empty.insert(id) {
+            exchange.empty.remove(&id);
+            exchange.unsaid.remove(&id);
+            exchange.unread.insert(id);
         }
     }
 
@@ -147,12 +175,14 @@ impl Broker {
     }
 
     /// Tells every leader that this node lives.
-    pub(super) fn replication_tick(&mut self) {
+    pub(super) fn replication_tick(&mut self, effects: &mut Effects) {
         for exchange in self.following.exchanges.values_mut() {
             exchange.owes = true;
             exchange.rests = false;
+            let unread = std::mem::take(&mut exchange.unread);
+            exchange.unsaid.extend(unread);
         }
-        self.check_all_isrs();
+        self.check_all_isrs(effects);
         self.timers.set(Timer::Replication, self.now.monotonic.after(Wait::from_ms(REPLICATION_TICK_MS)));
     }
 
@@ -187,11 +217,12 @@ impl Broker {
         if replica.log().end() != fetched.fetch_offset {
             return;
         }
+        let before = (replica.log().end(), replica.high_watermark(), replica.log().start());
         let mut broken = None;
         match fetched.result {
             Ok(Records::Data(batches)) => {
                 for batch in batches {
-                    match replica.append_fetched(&batch, now) {
+                    match replica.append_fetched(&batch, fetched.leader_epoch, now) {
                         Ok(header) => effects.storage.push(StorageOp::Append { log, header, payload: batch.payload }),
                         Err(discontinuous) => {
                             broken = Some(discontinuous);
@@ -202,6 +233,11 @@ impl Broker {
             }
             Ok(Records::Slice(_) | Records::Metadata(_)) => {}
             Err(Unfetched::Diverging(parting)) => return self.truncate_replica(id, parting, effects),
+            Err(Unfetched::OutOfRange) if fetched.log_start <= replica.log().end() => {
+                // The leader has less than this copy starts with: only a person can say what is right.
+                effects.error(format!("{id}: the leader's log ends before this copy begins, at {}", replica.log().start()));
+                return self.following.rest(id);
+            }
             Err(Unfetched::OutOfRange) => {
                 // What lies between is gone everywhere.
                 effects.mark(Mark::FollowerBeganAnew);
@@ -219,6 +255,8 @@ impl Broker {
         {
             effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
         }
+        let is_news = before != (replica.log().end(), replica.high_watermark(), replica.log().start().max(fetched.log_start));
+        self.following.answered(id, is_news);
         if let Some(broken) = broken {
             effects.error(format!("{id}: the leader sent records from {} where {} was due", broken.base_offset, broken.log_end));
         }

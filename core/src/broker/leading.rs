@@ -71,7 +71,7 @@ impl Broker {
             return effects.tell(from, PeerMessage::Partitions(unknown));
         }
         let Some(held) = self.leading.sessions.get_mut(&from) else { return };
-        held.taken = held.taken.max(taken);
+        held.taken = held.taken.max(taken.min(held.sent));
         held.broker_epoch = broker_epoch;
         for id in dropped {
             held.wanted.remove(&id);
@@ -187,9 +187,25 @@ impl Broker {
     }
 
     /// Looks at every ISR: who lags too long leaves.
-    pub(super) fn check_all_isrs(&mut self) {
+    pub(super) fn check_all_isrs(&mut self, effects: &mut Effects) {
         let led = self.partitions.iter().filter(|(_, partition)| partition.leader().is_ok_and(|leader| leader.isr().replicas().len() > 1));
-        self.leading.unsettled.extend(led.map(|(id, _)| *id));
+        let led: Vec<TopicPartition> = led.map(|(id, _)| *id).collect();
+        for id in &led {
+            self.advance(*id, effects);
+        }
+        self.leading.unsettled.extend(led);
+    }
+
+    /// Looks anew at how far a partition is committed: who was waited for may be gone.
+    fn advance(&mut self, id: TopicPartition, effects: &mut Effects) {
+        let around = around!(self);
+        let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
+        let before = leader.high_watermark();
+        leader.advance_high_watermark(&around);
+        if leader.high_watermark() > before {
+            self.serve_waiting(id, effects);
+            self.replicate_news(id);
+        }
     }
 
     fn propose_isrs(&mut self, effects: &mut Effects) {
@@ -220,6 +236,7 @@ impl Broker {
         };
         for &(id, partition_epoch) in refused {
             self.isr_refused(id, partition_epoch);
+            self.advance(id, effects);
         }
     }
 

@@ -11,11 +11,11 @@ use super::Broker;
 use super::timers::Timer;
 use crate::boundary::{Effects, FetchMetadata, FetchedMetadata, LogSlice, Mark, PeerMessage, Records};
 use crate::ids::{LogId, NodeId};
-use crate::limits::METADATA_READ_BYTES;
+use crate::limits::{METADATA_READ_BYTES, METADATA_REFETCH_MS};
 use crate::quorum::{QuorumMessage, Role};
 use crate::record::Voter;
 use crate::replica::{EpochEnd, last_fetched_epoch, truncation};
-use crate::time::Wait;
+use crate::time::{Monotonic, Wait};
 
 /// Fetches of the metadata log, on either side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub(super) struct MetadataSync {
     parked: BTreeMap<NodeId, FetchMetadata>,
     /// At a follower: the fetch that is not answered.
     asked: Option<FetchMetadata>,
+    /// When it was asked.
+    asked_at: Option<Monotonic>,
 }
 
 impl MetadataSync {
@@ -58,6 +60,7 @@ impl Broker {
             return;
         }
         self.metadata_sync.asked = Some(fetch);
+        self.metadata_sync.asked_at = Some(self.now.monotonic);
         self.timers.set(Timer::FetchMetadata, self.now.monotonic.after(self.metadata_fetch_wait_ms(3)));
         effects.tell(leader, PeerMessage::FetchMetadata(fetch));
     }
@@ -152,21 +155,33 @@ impl Broker {
             // The answer to a fetch that another has followed.
             return;
         }
+        let before = (metadata.log().end(), metadata.high_watermark());
         match fetched.result {
-            Ok(Records::Metadata(batches)) => match metadata.append_fetched(&batches, self.now.wall) {
-                Ok(appends) => effects.storage.extend(appends),
-                Err(error) => effects.error(format!("the leader's metadata can't be used: {error}")),
-            },
+            Ok(Records::Metadata(batches)) => {
+                let (appends, refused) = metadata.append_fetched(&batches, self.quorum.quorum_epoch(), self.now.wall);
+                effects.storage.extend(appends);
+                if let Some(error) = refused {
+                    effects.error(format!("the leader's metadata can't be used: {error}"));
+                }
+                metadata.follow_high_watermark(fetched.high_watermark);
+            }
             Ok(Records::Slice(_) | Records::Data(_)) => {}
             Err(parting) => {
                 let to = truncation(metadata.log(), parting);
                 effects.mark(Mark::MetadataTruncated);
+                // The logs may part still: nothing of this one is known to be committed.
                 effects.storage.extend(metadata.truncate_to(to));
             }
         }
-        metadata.follow_high_watermark(fetched.high_watermark);
+        let has_news = before != (metadata.log().end(), metadata.high_watermark());
+        let waited = self.metadata_sync.asked_at.map(|asked| self.now.monotonic.since(asked)).unwrap_or_default();
         self.metadata_sync.forget();
-        self.fetch_metadata(effects);
+        if has_news || waited >= Wait::from_ms(METADATA_REFETCH_MS) {
+            self.fetch_metadata(effects);
+        } else {
+            // The leader could not read what it has, or it can't be used: to ask at once would go on for ever.
+            self.timers.set(Timer::FetchMetadata, self.now.monotonic.after(Wait::from_ms(METADATA_REFETCH_MS)));
+        }
         self.apply_committed(effects);
     }
 

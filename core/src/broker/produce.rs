@@ -41,11 +41,17 @@ impl Broker {
             reply(id, join, effects);
         } else {
             // Without any patience a client waits for no other replica, but still for the leader, which has no time of its own.
-            if acks == Acks::All && request.timeout_ms > 0 {
-                self.timers.set(Timer::Produce(id), self.now.monotonic.after(Wait::from_ms(i64::from(request.timeout_ms))));
+            let waits_for_others = join.waiting().any(|(_, place)| self.has_followers(place.id));
+            if acks == Acks::All && (request.timeout_ms > 0 || waits_for_others) {
+                let patience = Wait::from_ms(i64::from(request.timeout_ms.max(1)));
+                self.timers.set(Timer::Produce(id), self.now.monotonic.after(patience));
             }
             self.produces.insert(id, join);
         }
+    }
+
+    fn has_followers(&self, id: TopicPartition) -> bool {
+        self.partitions.get(&id).and_then(|partition| partition.leader().ok()).is_some_and(|leader| leader.isr().replicas().len() > 1)
     }
 
     /// A topic that is there, and not the brokers' own unless the client may write to all.

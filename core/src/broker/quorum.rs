@@ -85,6 +85,8 @@ impl Broker {
         effects.storage.push(entry);
         self.metadata_sync.forget();
         self.decide_alone(&bootstrap, effects);
+        let unsettled = self.controller.as_ref().map(|controller| controller.unsettled(&self.configs)).unwrap_or_default();
+        self.decide_alone(&unsettled, effects);
         self.doubt_lost_brokers();
         self.resend_calls(effects);
     }

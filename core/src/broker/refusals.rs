@@ -38,6 +38,7 @@ pub(super) fn refusal(command: ControllerCommand, code: ErrorCode) -> Option<Res
         | ControllerCommand::Register(_)
         | ControllerCommand::Heartbeat(_)
         | ControllerCommand::AlterPartitions(_)
+        | ControllerCommand::ReplicasFailed { .. }
         | ControllerCommand::AllocateProducerIds => return None,
     };
     Some(response)

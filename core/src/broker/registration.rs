@@ -6,6 +6,7 @@ use super::lifecycle::Stage;
 use super::timers::Timer;
 use crate::boundary::{ControllerAnswer, ControllerCommand, Effects, Heartbeat, Mark, Registration};
 use crate::error::ErrorCode;
+use crate::ids::TopicPartition;
 use crate::time::Wait;
 
 impl Broker {
@@ -55,6 +56,17 @@ impl Broker {
         self.timers.set(Timer::CutOff, self.now.monotonic.after(session));
         if let ControllerAnswer::Refused(code) = answer {
             effects.error(format!("the controller does not know this run of node {} ({code:?})", self.settings.node));
+        }
+    }
+
+    /// This node's copy of a partition is lost, or damaged: it is not to be relied on, nor to lead. Where it is the only one there is nobody
+    /// else, and what is left is served.
+    pub(super) fn report_failed(&mut self, id: TopicPartition, effects: &mut Effects) {
+        let registered = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
+        let is_replicated = self.image.partition(id).is_some_and(|partition| partition.replicas.len() > 1);
+        if let Some(broker_epoch) = registered.map(|broker| broker.broker_epoch).filter(|_| is_replicated) {
+            let command = ControllerCommand::ReplicasFailed { broker_epoch, partitions: vec![id] };
+            self.call(Purpose::Failure, command, None, effects);
         }
     }
 

@@ -94,6 +94,9 @@ impl Broker {
             let error = StorageError::Corrupt(unsound.to_string().into());
             return self.log_failed(LogId::Partition(id), &error, effects);
         }
+        if recovered.damaged {
+            self.report_failed(id, effects);
+        }
         self.settle_partition(id, effects);
         self.no_longer_opening(id, effects);
     }
@@ -190,6 +193,7 @@ impl Broker {
                 }
                 self.unfollow(id);
                 self.release(stranded, ErrorCode::KafkaStorageError, effects);
+                self.report_failed(id, effects);
                 self.no_longer_opening(id, effects);
             }
         }

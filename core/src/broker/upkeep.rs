@@ -21,7 +21,7 @@ impl Broker {
                 Timer::Call(id) => self.call_timed_out(id, effects),
                 Timer::Calls => self.retry_calls(effects),
                 Timer::Heartbeat => self.heartbeat(effects),
-                Timer::Replication => self.replication_tick(),
+                Timer::Replication => self.replication_tick(effects),
                 Timer::CutOff => self.cut_off(effects),
                 Timer::HandOver => self.handed_over(effects),
                 Timer::Sessions => self.fence_silent(effects),

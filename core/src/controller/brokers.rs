@@ -3,12 +3,15 @@
 //! A broker that registers anew has died in between: what it led goes to others, and it leads again only once it is unfenced. A node's data
 //! folder is locked, so that a second process with the same folder means that the first is gone.
 
+use std::collections::BTreeSet;
+
 use super::Controller;
 use super::elections::{Change, Electorate};
 use crate::boundary::{Heartbeat, Registration};
 use crate::config::BrokerConfigs;
+use crate::epoch::BrokerEpoch;
 use crate::error::ErrorCode;
-use crate::ids::NodeId;
+use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::MetadataRecord;
 use crate::time::{Monotonic, Wait};
 
@@ -38,13 +41,42 @@ impl Controller {
             if former.directory != directory && !former.is_fenced {
                 return Err(ErrorCode::DuplicateBrokerRegistration);
             }
-            // Another folder holds nothing of what the one before held.
-            let change = if was_unclean { Change::GoesUncleanly } else { Change::Goes };
+            let change = match was_unclean {
+                _ if former.directory != directory => Change::GoesEmpty,
+                true => Change::GoesUncleanly,
+                false => Change::Goes,
+            };
             records.extend(Electorate::new(self.image(), defaults).with(node, change).settle_all());
         }
         self.sessions.renew(node, now, self.session_timeout);
         records.push(MetadataRecord::RegisterBroker { node, incarnation, directory, rack, endpoints });
         Ok(records)
+    }
+
+    /// Copies that a broker has lost, or that are damaged: others lead, and what the broker holds is not relied on.
+    ///
+    /// # Errors
+    /// STALE_BROKER_EPOCH: it is another registration that holds.
+    pub fn replicas_failed(
+        &self,
+        node: NodeId,
+        broker_epoch: BrokerEpoch,
+        partitions: &[TopicPartition],
+        defaults: &BrokerConfigs,
+    ) -> Result<Vec<MetadataRecord>, ErrorCode> {
+        let broker = self.image().brokers.get(&node).filter(|broker| broker.broker_epoch == broker_epoch);
+        broker.ok_or(ErrorCode::StaleBrokerEpoch)?;
+        let named: BTreeSet<TopicPartition> = partitions.iter().copied().collect();
+        Ok(Electorate::new(self.image(), defaults).with(node, Change::GoesEmpty).settle_some(named))
+    }
+
+    /// What the last controller did not come to: partitions that brokers lead or are in sync with that are fenced.
+    #[must_use]
+    pub fn unsettled(&self, defaults: &BrokerConfigs) -> Vec<MetadataRecord> {
+        let partitions = self.image().topics.iter().flat_map(|(topic, registered)| {
+            registered.partitions.keys().map(|partition| TopicPartition { topic: *topic, partition: *partition })
+        });
+        Electorate::new(self.image(), defaults).settle_some(partitions)
     }
 
     /// A broker lives, and may lead once it is ready.

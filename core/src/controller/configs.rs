@@ -7,8 +7,8 @@ use super::topics::counted;
 use crate::boundary::{ConfigChange, ConfigResource, OwnConfigs};
 use crate::config::{self, BrokerConfigs, BrokerScope, SettingsOf};
 use crate::error::{ApiError, ErrorCode};
-use crate::ids::NodeId;
-use crate::metadata::{ConfigTarget, MetadataRecord};
+use crate::ids::{NodeId, TopicId, TopicPartition};
+use crate::metadata::{ConfigTarget, MetadataRecord, PartitionRegistration};
 
 /// What a decision about settings comes to: records, and why a resource was refused, if it was.
 pub(crate) type Altered = (Vec<MetadataRecord>, Vec<(ConfigResource, Option<ApiError>)>);
@@ -56,7 +56,30 @@ impl Controller {
             };
             outcomes.push((resource.clone(), outcome.map(|more| records.extend(more)).err()));
         }
+        let disqualified = self.disqualified(&records);
+        records.extend(disqualified);
         (records, outcomes)
+    }
+
+    /// Partitions that lose their eligible leader replicas to a change of `min.insync.replicas`: those may lack what is committed under the new
+    /// one (KIP-966).
+    fn disqualified(&self, records: &[MetadataRecord]) -> Vec<MetadataRecord> {
+        let is_changed = |id: TopicId| {
+            records.iter().any(|record| {
+                let MetadataRecord::Config { target, name, .. } = record else { return false };
+                let is_its = !matches!(target, ConfigTarget::Topic(topic) if *topic != id);
+                is_its && name == "min.insync.replicas"
+            })
+        };
+        let mut disqualified = Vec::new();
+        for (id, topic) in self.image().topics.iter().filter(|(id, _)| is_changed(**id)) {
+            for (index, partition) in topic.partitions.iter().filter(|(_, partition)| !partition.elr.is_empty()) {
+                let partition_epoch = partition.partition_epoch.next();
+                let state = PartitionRegistration { elr: Vec::new(), partition_epoch, ..partition.clone() };
+                disqualified.push(MetadataRecord::Partition { id: TopicPartition { topic: *id, partition: *index }, state });
+            }
+        }
+        disqualified
     }
 
     fn target(&self, resource: &ConfigResource, node: NodeId) -> Result<ConfigTarget, ApiError> {

@@ -27,6 +27,8 @@ pub(super) enum Change {
     Goes,
     /// It may not, and what it held in its page cache may be gone.
     GoesUncleanly,
+    /// It may not, and holds nothing of what it held: its disk is another, or damaged.
+    GoesEmpty,
 }
 
 /// What a topic asks of its partitions' ISRs.
@@ -54,7 +56,7 @@ impl<'a> Electorate<'a> {
     }
 
     fn has_forgotten(&self, node: NodeId, rules: Rules) -> bool {
-        self.changed == Some((node, Change::GoesUncleanly)) && !rules.is_flushed
+        self.changed == Some((node, Change::GoesEmpty)) || self.changed == Some((node, Change::GoesUncleanly)) && !rules.is_flushed
     }
 
     /// What becomes of all partitions that the broker has a copy of.
@@ -73,6 +75,16 @@ impl<'a> Electorate<'a> {
         records
     }
 
+    /// What becomes of some of the partitions that the broker has a copy of.
+    pub(super) fn settle_some(&self, partitions: impl IntoIterator<Item = TopicPartition>) -> Vec<MetadataRecord> {
+        let settled = partitions.into_iter().filter_map(|id| {
+            let partition = self.image.partition(id)?;
+            let state = self.settle(partition, partition.isr.clone(), self.rules(id.topic))?;
+            Some(MetadataRecord::Partition { id, state })
+        });
+        settled.collect()
+    }
+
     /// The state of a partition whose leader has found that its ISR should be another.
     pub(super) fn with_isr(&self, id: TopicPartition, partition: &PartitionRegistration, isr: Vec<NodeId>) -> Option<PartitionRegistration> {
         self.settle(partition, isr, self.rules(id.topic))
@@ -87,7 +99,8 @@ impl<'a> Electorate<'a> {
         if !is_led {
             next.leader = self.elect(&mut next, rules);
             if next.leader.is_none() {
-                next.last_known_leader = was.leader.or(was.last_known_leader);
+                let last = was.leader.or(was.last_known_leader);
+                next.last_known_leader = last.filter(|node| self.changed != Some((*node, Change::GoesEmpty)) || next.replicas.len() == 1);
             } else {
                 next.last_known_leader = None;
             }

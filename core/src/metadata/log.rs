@@ -134,26 +134,34 @@ impl MetadataLog {
         StorageOp::Append { log: LogId::Metadata, header: placed, payload: Payload::new(batch) }
     }
 
-    /// Appends what the leader has sent, as it is; returns the work for the store.
-    ///
-    /// # Errors
-    /// It does not continue the log, or does not parse: what came before that is appended.
-    pub fn append_fetched(&mut self, batches: &[Bytes], now: Timestamp) -> Result<Vec<StorageOp>, Arc<str>> {
+    /// Appends what the leader of `quorum_epoch` has sent, as it is; returns the work for the store, and why the rest can't be used, if there is
+    /// any: it does not continue the log, or does not parse.
+    pub fn append_fetched(&mut self, batches: &[Bytes], quorum_epoch: QuorumEpoch, now: Timestamp) -> (Vec<StorageOp>, Option<Arc<str>>) {
         assert_eq!(self.unread(), None, "a follower has read its whole log");
         let mut storage = Vec::new();
         for batch in batches {
-            let header = BatchHeader::parse(batch).map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
-            if self.log.epochs().latest().is_some_and(|latest| latest.leader_epoch > header.leader_epoch) {
-                return Err(
-                    format!("a metadata batch at {} is of epoch {}, and a later one is in the log", self.loaded, header.leader_epoch).into()
-                );
+            match self.append_one(batch, quorum_epoch, now) {
+                Ok(append) => storage.push(append),
+                Err(error) => return (storage, Some(error)),
             }
-            self.read(std::slice::from_ref(batch))?;
-            let placed = self.log.append(&header, header.leader_epoch, now);
-            assert_eq!(placed, header, "a follower's log is its leader's");
-            storage.push(StorageOp::Append { log: LogId::Metadata, header, payload: Payload::new(batch.clone()) });
         }
-        Ok(storage)
+        (storage, None)
+    }
+
+    fn append_one(&mut self, batch: &Bytes, quorum_epoch: QuorumEpoch, now: Timestamp) -> Result<StorageOp, Arc<str>> {
+        let header = BatchHeader::parse(batch).map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
+        let latest = self.log.epochs().latest().map_or(LeaderEpoch::FIRST, |latest| latest.leader_epoch);
+        if header.leader_epoch < latest || header.leader_epoch > quorum_epoch.as_leader_epoch() {
+            return Err(format!(
+                "a metadata batch at {} is of epoch {}, between {latest} and {quorum_epoch} is none",
+                self.loaded, header.leader_epoch
+            )
+            .into());
+        }
+        self.read(std::slice::from_ref(batch))?;
+        let placed = self.log.append(&header, header.leader_epoch, now);
+        assert_eq!(placed, header, "a follower's log is its leader's");
+        Ok(StorageOp::Append { log: LogId::Metadata, header, payload: Payload::new(batch.clone()) })
     }
 
     /// Drops everything from `to` on: the leader has something else there.

@@ -215,8 +215,8 @@ impl Leader {
             return Err(Unfetched::OutOfRange);
         }
         if wanted.last_fetched_epoch.is_none() {
-            // Its log is empty, and begins where this one does.
-            return if wanted.fetch_offset == log.start() { Ok(()) } else { Err(Unfetched::OutOfRange) };
+            // Its log is empty: retention may have taken more of it than of this one.
+            return if wanted.fetch_offset <= log.end() { Ok(()) } else { Err(Unfetched::OutOfRange) };
         }
         divergence(log, wanted.last_fetched_epoch, wanted.fetch_offset).map_or(Ok(()), |parting| Err(Unfetched::Diverging(parting)))
     }

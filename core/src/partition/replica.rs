@@ -80,14 +80,15 @@ impl Replica {
         Ok(Self { log, producers, high_watermark, settings })
     }
 
-    /// Appends a batch as the leader has it; returns its header, which is to be written.
+    /// Appends a batch as the leader of `leader_epoch` has it; returns its header, which is to be written.
     ///
     /// # Errors
     /// [`Discontinuous`]: it belongs somewhere else.
-    pub fn append_fetched(&mut self, batch: &Batch, now: Timestamp) -> Result<BatchHeader, Discontinuous> {
+    pub fn append_fetched(&mut self, batch: &Batch, leader_epoch: LeaderEpoch, now: Timestamp) -> Result<BatchHeader, Discontinuous> {
         let header = batch.header;
-        let is_older = self.log.epochs().latest().is_some_and(|latest| latest.leader_epoch > header.leader_epoch);
-        if header.base_offset != self.log.end() || is_older {
+        let latest = self.log.epochs().latest().map_or(LeaderEpoch::FIRST, |latest| latest.leader_epoch);
+        let is_of_its_time = header.leader_epoch >= latest && header.leader_epoch <= leader_epoch;
+        if header.base_offset != self.log.end() || !is_of_its_time {
             return Err(Discontinuous { base_offset: header.base_offset, log_end: self.log.end() });
         }
         let placed = self.log.append(&header, header.leader_epoch, now);

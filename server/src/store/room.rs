@@ -64,7 +64,7 @@ impl Room {
     /// Takes note of bytes that are to be set aside, and says whether there is room for them.
     pub(super) fn try_use(&self, bytes: u64) -> bool {
         let mut counts = self.lock();
-        let has_room = counts.left().saturating_sub(bytes) >= TIGHT_BYTES;
+        let has_room = !counts.is_tight && counts.left().saturating_sub(bytes) >= TIGHT_BYTES;
         if has_room {
             counts.used_since += bytes;
         }
@@ -119,7 +119,9 @@ impl Room {
         let mut counts = self.lock();
         let changed = change(&mut counts);
         let was_tight = counts.is_tight;
-        counts.is_tight = counts.left() < TIGHT_BYTES;
+        // Once it was tight there has to be a good deal more: what is given back is not to be set aside again at once.
+        let enough = if was_tight { 2 * TIGHT_BYTES } else { TIGHT_BYTES };
+        counts.is_tight = counts.left() < enough;
         if counts.is_tight && !was_tight {
             counts.tightenings += 1;
             self.has_tightened.notify_waiters();

@@ -203,8 +203,11 @@ impl ActiveSegment {
                     self.set_aside = Some(task.shared.room.set_aside(had + bytes));
                     return;
                 }
-                // A disk that has no room for it, or can't, is no reason not to write.
-                Err(error) => tracing::debug!(%error, "could not set bytes aside"),
+                // A disk that has no room for it, or can't, is no reason not to write. What it has set aside all the same goes back.
+                Err(error) => {
+                    tracing::debug!(%error, "could not set bytes aside");
+                    let _ = task.disk.truncate(file, from + had).await;
+                }
             }
         }
         self.set_aside_from = wanted;

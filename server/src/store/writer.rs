@@ -330,6 +330,8 @@ impl<P: Platform> Writer<P> {
                 slot.sync_wanted = true;
                 self.touched.insert(id);
                 shared.tell(done);
+                // What it has set aside may have come due while it was away.
+                self.note_due(id);
             }
             Ok(Outcome::Removed(removed)) => {
                 let folder = slot.folder.clone();
