@@ -17,6 +17,8 @@ use crate::cluster::Node;
 pub(crate) struct Checks {
     quorum_leaders: BTreeMap<QuorumEpoch, NodeId>,
     leaders: BTreeMap<LeaderEpoch, NodeId>,
+    /// The latest epoch that any node has known, also one that has started anew since.
+    latest: Option<LeaderEpoch>,
     images: BTreeMap<Offset, Image>,
     acknowledged: BTreeMap<Offset, Bytes>,
     quorum_epochs: BTreeMap<NodeId, QuorumEpoch>,
@@ -50,6 +52,8 @@ impl Checks {
             let image = self.images.entry(high_watermark).or_insert_with(|| view.image().clone());
             assert_eq!(image, view.image(), "MetadataLogMatching: {id} differs at {high_watermark}");
         }
+        let known = view.image().topics.values().flat_map(|topic| topic.partitions.values()).map(|state| state.leader_epoch).max();
+        self.latest = self.latest.max(known);
         for (partition, _, leader) in view.leaders() {
             let first = *self.leaders.entry(leader.leader_epoch()).or_insert(id);
             assert_eq!(first, id, "ElectionSafety: leader epoch {} has two leaders", leader.leader_epoch());
@@ -61,8 +65,7 @@ impl Checks {
 
     /// LeaderCompleteness: a leader whose epoch the controller still knows holds all that was acknowledged.
     fn holds_all(&self, id: NodeId, partition: TopicPartition, leader_epoch: LeaderEpoch, nodes: &BTreeMap<NodeId, Node>) {
-        let latest = nodes.values().filter_map(|node| node.broker.view().image().partition(partition).map(|state| state.leader_epoch)).max();
-        if latest != Some(leader_epoch) {
+        if self.latest != Some(leader_epoch) {
             return;
         }
         let held = records(&nodes[&id], partition);
