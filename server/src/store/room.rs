@@ -218,7 +218,10 @@ mod tests {
         tightened.await;
         room.note_used(1);
         assert_eq!(room.tightenings(), 1);
-        room.looked_at(TIGHT_BYTES, room.before_look());
+        room.looked_at(2 * TIGHT_BYTES - 1, room.before_look());
+        assert!(!room.try_use(1), "what was given back is not set aside again at once");
+        room.looked_at(2 * TIGHT_BYTES, room.before_look());
+        assert!(room.try_use(1));
         room.looked_at(TIGHT_BYTES - 1, room.before_look());
         assert_eq!(room.tightenings(), 2);
     }
