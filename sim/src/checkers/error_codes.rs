@@ -2,11 +2,11 @@
 //!
 //! | error | explained by |
 //! | --- | --- |
-//! | `NOT_LEADER_OR_FOLLOWER` | the node has begun to end; a topic that comes and goes; before Fetch 6, what follows |
+//! | `NOT_LEADER_OR_FOLLOWER` | the node has begun to end; a topic that comes and goes; a read, what follows: it may find its log closed before the node does |
 //! | `KAFKA_STORAGE_ERROR` | the disk has misbehaved since the process started |
 //! | `NOT_CONTROLLER`, `COORDINATOR_NOT_AVAILABLE` | the node has begun to end |
 //! | `UNKNOWN_TOPIC_OR_PARTITION`, `UNKNOWN_TOPIC_ID` | a topic that comes and goes |
-//! | `OFFSET_OUT_OF_RANGE` | the offset lies outside of log start and high watermark |
+//! | `OFFSET_OUT_OF_RANGE` | the offset lies outside of log start and high watermark, or a trim that the store was asked for has taken it |
 //! | `RECORD_LIST_TOO_LARGE` | a batch that is longer than a segment |
 //! | `REQUEST_TIMED_OUT` | a produce that waited as long as it said |
 //! | `OUT_OF_ORDER_SEQUENCE_NUMBER` | a batch before it is not in the log |
@@ -28,9 +28,6 @@ const INVALID_PARTITIONS: WireError = WireError(37);
 const OUT_OF_ORDER_SEQUENCE_NUMBER: WireError = WireError(45);
 const KAFKA_STORAGE_ERROR: WireError = WireError(56);
 
-/// The first Fetch that knows `KAFKA_STORAGE_ERROR`.
-const FETCH_KNOWS_STORAGE_ERROR: i16 = 6;
-
 /// What a client asked, as far as it bears on the errors that it may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
@@ -38,7 +35,7 @@ pub enum Question {
     Fetch {
         /// The first offset wanted.
         position: Offset,
-        /// The version that it asks at.
+        /// The version that it asks at, for who reads of a violation.
         version: i16,
     },
     /// To append a batch.
@@ -129,8 +126,9 @@ impl ErrorCodes {
         let is_passing = matches!(asked.subject, Subject::Passing(_));
         match error {
             WireError::NOT_LEADER_OR_FOLLOWER => {
-                let is_old = matches!(question, Question::Fetch { version, .. } if version < FETCH_KNOWS_STORAGE_ERROR);
-                is_ending || is_passing || (is_old && storage_may_fail(asked, question, known))
+                // Old fetches know no other word for a disk that fails; and a read finds its log closed before the node does.
+                let reads = matches!(question, Question::Fetch { .. } | Question::ListOffsets);
+                is_ending || is_passing || (reads && storage_may_fail(asked, question, known))
             }
             KAFKA_STORAGE_ERROR => storage_may_fail(asked, question, known),
             WireError::NOT_CONTROLLER => is_ending && asked.subject == Subject::Topics,
@@ -154,12 +152,11 @@ impl ErrorCodes {
 
 fn storage_may_fail(asked: &Asked, question: Question, known: &Known) -> bool {
     let reads = match question {
-        Question::Fetch { position, .. } => known.trimmed > position,
         Question::ListOffsets => asked.log_start.is_none_or(|log_start| known.trimmed > log_start),
-        Question::Produce { .. } | Question::DeleteRecords { .. } | Question::InitProducerId => false,
+        Question::Fetch { .. } | Question::Produce { .. } | Question::DeleteRecords { .. } | Question::InitProducerId => false,
         Question::CreateTopic | Question::DeleteTopic | Question::CreatePartitions | Question::AlterTopic { .. } => false,
     };
-    // A read that a trim or a deletion overtakes finds its files gone. It should be told OFFSET_OUT_OF_RANGE or UNKNOWN_TOPIC_ID instead.
+    // A search that a trim overtakes, and what a deletion overtakes, finds its files gone.
     known.disk_faults > asked.connected.disk_faults || reads || known.is_removed
 }
 
@@ -179,7 +176,8 @@ fn is_out_of_range(asked: &Asked, question: Question, known: &Known) -> bool {
         Question::Produce { .. } | Question::ListOffsets | Question::InitProducerId => return false,
         Question::CreateTopic | Question::DeleteTopic | Question::CreatePartitions | Question::AlterTopic { .. } => return false,
     };
-    let is_below = has_low_bound && known.log_start.is_some_and(|log_start| offset < log_start);
+    // The store may have moved the start already, and the node not know yet: the read then finds out (a read that a trim overtakes).
+    let is_below = has_low_bound && (known.log_start.is_some_and(|log_start| offset < log_start) || offset < known.trimmed);
     let is_above = asked.high_watermark.is_none_or(|high_watermark| offset > high_watermark);
     is_below || is_above || known.is_outdated
 }
