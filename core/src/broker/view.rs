@@ -4,10 +4,11 @@ use super::Broker;
 use super::lifecycle::Stage;
 use crate::epoch::QuorumEpoch;
 use crate::ids::{TopicName, TopicPartition};
+use crate::log::Log;
 use crate::metadata::Image;
 use crate::offset::Offset;
 use crate::partition::{Leader, Partition};
-use crate::quorum::Role;
+use crate::quorum::{Role, Voters};
 
 /// A look at a node's state between two steps.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +45,22 @@ impl<'a> View<'a> {
         (self.broker.quorum.role(), self.broker.quorum.quorum_epoch())
     }
 
+    /// Who votes in the metadata quorum.
+    #[must_use]
+    pub fn voters(&self) -> &'a Voters {
+        self.broker.quorum.voters()
+    }
+
     /// How far the metadata log is committed.
     #[must_use]
     pub fn metadata_high_watermark(&self) -> Option<Offset> {
         self.broker.metadata.as_ref().map(|metadata| metadata.high_watermark())
+    }
+
+    /// The metadata log, once it is open.
+    #[must_use]
+    pub fn metadata_log(&self) -> Option<&'a Log> {
+        self.broker.metadata.as_ref().map(|metadata| metadata.log())
     }
 
     /// The partitions that it has a copy of.

@@ -1,58 +1,49 @@
-//! An acknowledgement leaves only after the promised durability holds, judged by the bytes on the simulated disk.
+//! An acknowledgement leaves only after the promised durability holds, judged by the bytes on the simulated disks: on those of all that are in
+//! sync, or, as the client asked, on the leader's.
 
 use std::collections::BTreeMap;
 
 use gracchus_core::boundary::{Acks, Durability, Effects, Input, ProduceRequest, Request, Response, TopicRef};
-use gracchus_core::ids::{PartitionIndex, RequestId, TopicPartition};
+use gracchus_core::ids::{NodeId, PartitionIndex, RequestId, TopicPartition};
 use gracchus_core::offset::Offset;
 
-use super::Violation;
-use super::durable_log::DurableLogs;
-use super::excused::Excused;
-use super::topic_book::TopicBook;
-use crate::platform::disk::SimDisk;
+use super::{Acked, Violation};
 
 /// Where a batch was to go, and the offset of its last record, counted from its first.
-type Asked = (TopicRef, PartitionIndex, i32);
+type Batches = Vec<(TopicRef, PartitionIndex, i32)>;
 
 #[derive(Debug, Default)]
 pub(super) struct AckedIsDurable {
-    asked: BTreeMap<RequestId, Vec<Asked>>,
+    /// Requests to each node, and whether they want all that are in sync to have it.
+    asked: BTreeMap<(NodeId, RequestId), (bool, Batches)>,
 }
 
 impl AckedIsDurable {
-    /// The process has ended: nothing is answered any more.
-    pub(super) fn forget_requests(&mut self) {
-        self.asked.clear();
+    /// A process has ended: it answers nothing any more.
+    pub(super) fn forget_requests(&mut self, node: NodeId) {
+        self.asked.retain(|(asked, _), _| *asked != node);
     }
 
-    pub(super) fn step(
-        &mut self,
-        input: &Input,
-        effects: &Effects,
-        topics: &TopicBook,
-        excused: &Excused,
-        durable_logs: &mut DurableLogs,
-        disk: &SimDisk,
-    ) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, input: &Input, effects: &Effects, acked: &mut Acked<'_>) -> Result<(), Violation> {
+        let node = acked.node;
         match input {
             Input::Request { id, request: Request::Produce(request), .. } if request.acks != Ok(Acks::None) => {
-                self.asked.insert(*id, batches(request));
+                self.asked.insert((node, *id), (request.acks == Ok(Acks::All), batches(request)));
             }
-            Input::Disconnected(connection) => self.asked.retain(|id, _| id.connection != *connection),
+            Input::Disconnected(connection) => self.asked.retain(|(asked, id), _| *asked != node || id.connection != *connection),
             Input::Start | Input::Request { .. } | Input::Storage(_) | Input::Deadline | Input::Stop => {}
             Input::Peer { .. } | Input::PeerLost(_) => {}
         }
         for reply in &effects.replies {
             let Response::Produce(response) = &reply.response else { continue };
-            let asked = self.asked.remove(&reply.id).unwrap_or_default();
+            let (needs_all, asked) = self.asked.remove(&(node, reply.id)).unwrap_or_default();
             for (topic, partitions) in &response.topics {
                 for produced in partitions {
                     let Ok(at) = &produced.result else { continue };
                     let batch = asked.iter().find(|(asked, partition, _)| asked == topic && *partition == produced.partition);
                     let Some((_, _, last_offset_delta)) = batch else { continue };
                     let end = at.base_offset.plus(i64::from(*last_offset_delta) + 1);
-                    check(topic, produced.partition, end, topics, excused, durable_logs, disk)?;
+                    check(topic, produced.partition, end, needs_all, acked)?;
                 }
             }
         }
@@ -60,31 +51,24 @@ impl AckedIsDurable {
     }
 }
 
-fn batches(request: &ProduceRequest) -> Vec<Asked> {
+fn batches(request: &ProduceRequest) -> Batches {
     let of_topic = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |partition| (&topic.topic, partition)));
     let sound = of_topic.filter_map(|(topic, partition)| Some((topic, partition.partition, partition.batch.as_ref().ok()?)));
     sound.map(|(topic, partition, batch)| (topic.clone(), partition, batch.header.last_offset_delta)).collect()
 }
 
-fn check(
-    topic: &TopicRef,
-    partition: PartitionIndex,
-    end: Offset,
-    topics: &TopicBook,
-    excused: &Excused,
-    durable_logs: &mut DurableLogs,
-    disk: &SimDisk,
-) -> Result<(), Violation> {
+fn check(topic: &TopicRef, partition: PartitionIndex, end: Offset, needs_all: bool, acked: &mut Acked<'_>) -> Result<(), Violation> {
+    let topics = acked.topics;
     let partition = match topic {
         TopicRef::Name(name) => topics.find(name, partition),
         TopicRef::Id(id) => Some(TopicPartition { topic: *id, partition }),
     };
     let Some((partition, topic)) = partition.and_then(|partition| Some((partition, topics.get(partition)?))) else { return Ok(()) };
     // A produce that spans topics may be answered after one of them was deleted.
-    if topic.durability != Durability::Flushed || topic.is_removed || excused.has(partition) {
+    if topic.durability != Durability::Flushed || topic.is_removed || acked.excused.has(partition) {
         return Ok(());
     }
-    let durable = durable_logs.end(partition, &topic.name, disk);
+    let durable = acked.durable_end(partition, &topic.name, needs_all);
     if end <= durable {
         return Ok(());
     }

@@ -9,14 +9,11 @@ use gracchus_core::boundary::{
     Acks, AlterConfigsResponse, ConfigChange, ConfigResource, Effects, IncrementalAlterConfigsRequest, Input, ProduceRequest, Request,
     Response, TopicRef,
 };
-use gracchus_core::ids::{PartitionIndex, RequestId, TopicName, TopicPartition};
+use gracchus_core::ids::{NodeId, PartitionIndex, RequestId, TopicName, TopicPartition};
 use gracchus_core::offset::Offset;
 
-use super::Violation;
-use super::durable_log::DurableLogs;
-use super::excused::Excused;
 use super::topic_book::TopicBook;
-use crate::platform::disk::SimDisk;
+use super::{Acked, Violation};
 
 /// Counts alterations: a batch is owed to the one that it was sent under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,33 +31,27 @@ struct Sent {
 pub(super) struct AlteredDurability {
     alterations: u64,
     /// Alterations to `flushed` that are not answered.
-    asked: BTreeMap<RequestId, Vec<TopicName>>,
+    asked: BTreeMap<(NodeId, RequestId), Vec<TopicName>>,
     /// Topics that were altered to `flushed`, with the latest such alteration.
     flushed: BTreeMap<TopicName, Alteration>,
-    sent: BTreeMap<RequestId, Vec<Sent>>,
+    /// Batches that are not answered, and whether all that are in sync are to have them.
+    sent: BTreeMap<(NodeId, RequestId), (bool, Vec<Sent>)>,
     /// How far each partition has to be there after a power loss.
     owed: BTreeMap<TopicPartition, Offset>,
 }
 
 impl AlteredDurability {
-    pub(super) fn step(
-        &mut self,
-        input: &Input,
-        effects: &Effects,
-        topics: &TopicBook,
-        excused: &Excused,
-        durable_logs: &mut DurableLogs,
-        disk: &SimDisk,
-    ) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, input: &Input, effects: &Effects, acked: &mut Acked<'_>) -> Result<(), Violation> {
+        let node = acked.node;
         match input {
-            Input::Request { id, request: Request::IncrementalAlterConfigs(request), .. } => self.alter(*id, request),
+            Input::Request { id, request: Request::IncrementalAlterConfigs(request), .. } => self.alter((node, *id), request),
             Input::Request { id, request: Request::Produce(request), .. } if request.acks != Ok(Acks::None) => {
-                let sent = self.sent_under_alterations(request, topics);
-                self.sent.insert(*id, sent);
+                let sent = self.sent_under_alterations(request, acked.topics);
+                self.sent.insert((node, *id), (request.acks == Ok(Acks::All), sent));
             }
             Input::Disconnected(connection) => {
-                self.asked.retain(|id, _| id.connection != *connection);
-                self.sent.retain(|id, _| id.connection != *connection);
+                self.asked.retain(|(asked, id), _| *asked != node || id.connection != *connection);
+                self.sent.retain(|(asked, id), _| *asked != node || id.connection != *connection);
             }
             Input::Start
             | Input::Peer { .. }
@@ -72,25 +63,25 @@ impl AlteredDurability {
         }
         for reply in &effects.replies {
             if let Response::AlterConfigs(response) = &reply.response {
-                self.altered(reply.id, response);
+                self.altered((node, reply.id), response);
             }
             let Response::Produce(response) = &reply.response else { continue };
-            let sent = self.sent.remove(&reply.id).unwrap_or_default();
+            let (needs_all, sent) = self.sent.remove(&(node, reply.id)).unwrap_or_default();
             for (topic, produced) in response.topics.iter().flat_map(|(topic, parts)| parts.iter().map(move |part| (topic, part))) {
-                let (Ok(at), Some(partition)) = (&produced.result, find(topics, topic, produced.partition)) else { continue };
+                let (Ok(at), Some(partition)) = (&produced.result, find(acked.topics, topic, produced.partition)) else { continue };
                 let Some(sent) = sent.iter().find(|sent| sent.partition == partition) else { continue };
                 let end = at.base_offset.plus(i64::from(sent.last_offset_delta) + 1);
-                self.acked(sent, end, topics, excused, durable_logs, disk)?;
+                self.acked(sent, end, needs_all, acked)?;
             }
         }
         Ok(())
     }
 
-    /// The process has ended: nothing is answered any more. What became of an alteration back is unknown, and it ended its promise when it
+    /// A process has ended: it answers nothing any more. What became of an alteration back is unknown, and it ended its promise when it
     /// was sent.
-    pub(super) fn forget_requests(&mut self) {
-        self.asked.clear();
-        self.sent.clear();
+    pub(super) fn forget_requests(&mut self, node: NodeId) {
+        self.asked.retain(|(asked, _), _| *asked != node);
+        self.sent.retain(|(asked, _), _| *asked != node);
     }
 
     /// A power loss has left a log that ends at `kept`.
@@ -109,7 +100,7 @@ impl AlteredDurability {
         *self = Self { alterations: self.alterations, ..Self::default() };
     }
 
-    fn alter(&mut self, id: RequestId, request: &IncrementalAlterConfigsRequest) {
+    fn alter(&mut self, id: (NodeId, RequestId), request: &IncrementalAlterConfigsRequest) {
         for (resource, changes) in &request.resources {
             let ConfigResource::Topic(name) = resource else { continue };
             if let Some(value) = changes.iter().find_map(durability) {
@@ -121,7 +112,7 @@ impl AlteredDurability {
         }
     }
 
-    fn altered(&mut self, id: RequestId, response: &AlterConfigsResponse) {
+    fn altered(&mut self, id: (NodeId, RequestId), response: &AlterConfigsResponse) {
         for name in self.asked.remove(&id).unwrap_or_default() {
             let is_done =
                 response.resources.iter().any(|(resource, error)| *resource == ConfigResource::Topic(name.clone()) && error.is_none());
@@ -144,20 +135,16 @@ impl AlteredDurability {
         sent.collect()
     }
 
-    fn acked(
-        &mut self,
-        sent: &Sent,
-        end: Offset,
-        topics: &TopicBook,
-        excused: &Excused,
-        durable_logs: &mut DurableLogs,
-        disk: &SimDisk,
-    ) -> Result<(), Violation> {
-        let Some(topic) = topics.get(sent.partition) else { return Ok(()) };
-        if self.flushed.get(&topic.name) != Some(&sent.under) || excused.has(sent.partition) {
+    fn acked(&mut self, sent: &Sent, end: Offset, needs_all: bool, acked: &mut Acked<'_>) -> Result<(), Violation> {
+        let Some(topic) = acked.topics.get(sent.partition) else { return Ok(()) };
+        if self.flushed.get(&topic.name) != Some(&sent.under) || acked.excused.has(sent.partition) {
             return Ok(());
         }
-        let durable = durable_logs.end(sent.partition, &topic.name, disk);
+        // A node may have yet to hear of the alteration, in a cluster: then it goes by the old one.
+        if acked.cluster.is_replicated(sent.partition) || acked.disks.len() > 1 {
+            return Ok(());
+        }
+        let durable = acked.durable_end(sent.partition, &topic.name, needs_all);
         if end > durable {
             let what = format!("{} was altered to flushed and is acknowledged to {end}, and on disk to {durable}", sent.partition);
             return Err(Violation::safety("AlteredDurability", what));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gracchus_core::ids::{TopicName, TopicPartition};
+use gracchus_core::boundary::{Effects, Input, StorageDone, StorageOp};
+use gracchus_core::ids::{LogId, NodeId, TopicName, TopicPartition};
 use gracchus_core::offset::Offset;
 use gracchus_core::record::{BatchHeader, check_crc};
 
@@ -20,23 +21,35 @@ struct Cursor {
 /// The logs on a disk, each read no further than needed.
 #[derive(Debug, Default)]
 pub(super) struct DurableLogs {
-    cursors: BTreeMap<TopicPartition, Cursor>,
+    cursors: BTreeMap<(NodeId, TopicPartition), Cursor>,
 }
 
 impl DurableLogs {
-    /// Forgets what was found: files may have been cut.
-    pub(super) fn rescan(&mut self) {
-        self.cursors.clear();
+    /// Forgets what was found on a node: files may have been cut.
+    pub(super) fn rescan(&mut self, node: NodeId) {
+        self.cursors.retain(|(on, _), _| *on != node);
+    }
+
+    /// Forgets what was found of a log that is cut.
+    pub(super) fn follow(&mut self, node: NodeId, input: &Input, effects: &Effects) {
+        if let Input::Storage(StorageDone::Truncated { log: LogId::Partition(partition), .. }) = input {
+            self.cursors.remove(&(node, *partition));
+        }
+        for op in &effects.storage {
+            if let StorageOp::Truncate { log: LogId::Partition(partition), .. } = op {
+                self.cursors.remove(&(node, *partition));
+            }
+        }
     }
 
     /// Behind the last batch that is on disk with all before it, from the log's start on: what lies below is on its way out.
-    pub(super) fn end(&mut self, partition: TopicPartition, topic: &TopicName, disk: &SimDisk) -> Offset {
+    pub(super) fn end(&mut self, node: NodeId, partition: TopicPartition, topic: &TopicName, disk: &SimDisk) -> Offset {
         let folder = PathBuf::from(format!("{topic}-{}", partition.partition));
         let log_start = log_start(&folder, disk);
         let segments = segments(&folder, disk);
         let first_kept = segments.iter().rev().find(|base_offset| **base_offset <= log_start);
         let Some(&first) = first_kept.or(segments.first()) else { return log_start };
-        let known = self.cursors.get(&partition).copied().filter(|cursor| cursor.segment >= first && segments.contains(&cursor.segment));
+        let known = self.cursors.get(&(node, partition)).copied().filter(|cursor| cursor.segment >= first && segments.contains(&cursor.segment));
         let mut cursor = known.unwrap_or(Cursor { segment: first, position: 0, end: first });
         loop {
             disk.with_durable(&segment_file(&folder, cursor.segment), |bytes| cursor.advance(bytes));
@@ -45,7 +58,7 @@ impl DurableLogs {
             }
             cursor = Cursor { segment: cursor.end, position: 0, end: cursor.end };
         }
-        self.cursors.insert(partition, cursor);
+        self.cursors.insert((node, partition), cursor);
         cursor.end.max(log_start)
     }
 }

@@ -11,11 +11,15 @@
 //! | `REQUEST_TIMED_OUT` | a produce that waited as long as it said |
 //! | `OUT_OF_ORDER_SEQUENCE_NUMBER` | a batch before it is not in the log |
 //! | `TOPIC_ALREADY_EXISTS`, `INVALID_PARTITIONS` | a topic that is there already, with as many partitions |
+//!
+//! Where there are several nodes, one that is asked need not lead, nor know a topic yet, nor hear the controller, and too few replicas may be
+//! in sync.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gracchus_core::boundary::{Input, StorageDone};
-use gracchus_core::ids::LogId;
+use gracchus_core::ids::{LogId, NodeId};
 use gracchus_core::offset::Offset;
 use gracchus_net::client::WireError;
 
@@ -27,6 +31,10 @@ const RECORD_LIST_TOO_LARGE: WireError = WireError(18);
 const INVALID_PARTITIONS: WireError = WireError(37);
 const OUT_OF_ORDER_SEQUENCE_NUMBER: WireError = WireError(45);
 const KAFKA_STORAGE_ERROR: WireError = WireError(56);
+const NOT_ENOUGH_REPLICAS: WireError = WireError(19);
+const NOT_ENOUGH_REPLICAS_AFTER_APPEND: WireError = WireError(20);
+const INVALID_REPLICATION_FACTOR: WireError = WireError(38);
+const OFFSET_NOT_AVAILABLE: WireError = WireError(78);
 
 /// What a client asked, as far as it bears on the errors that it may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,14 +88,16 @@ pub(super) struct Known {
     pub(super) is_outdated: bool,
     pub(super) segment_bytes_max: Option<u32>,
     pub(super) disk_faults: u64,
+    /// Whether there are several nodes.
+    pub(super) is_cluster: bool,
     pub(super) now: Duration,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct ErrorCodes {
     endings: u64,
-    /// As of the end of the last process.
-    connected: Connected,
+    /// As of the end of each node's last process.
+    connected: BTreeMap<NodeId, Connected>,
 }
 
 impl ErrorCodes {
@@ -104,18 +114,18 @@ impl ErrorCodes {
         }
     }
 
-    /// The node's process has ended, the disk having misbehaved so often until then.
-    pub(super) fn process_ended(&mut self, disk_faults: u64) {
-        self.connected = Connected { endings: self.endings, disk_faults };
+    /// A node's process has ended, disks having misbehaved so often until then.
+    pub(super) fn process_ended(&mut self, node: NodeId, disk_faults: u64) {
+        self.connected.insert(node, Connected { endings: self.endings, disk_faults });
     }
 
     /// What had gone wrong before the process started that a client reaches at this moment.
-    pub(super) fn connected(&self) -> Connected {
-        self.connected
+    pub(super) fn connected(&self, node: NodeId) -> Connected {
+        self.connected.get(&node).copied().unwrap_or_default()
     }
 
     pub(super) fn check(&self, asked: &Asked, question: Question, error: WireError, known: &Known) -> Result<(), Violation> {
-        if self.is_explained(asked, question, error, known) {
+        if self.is_explained(asked, question, error, known) || (known.is_cluster && is_explained_in_cluster(question, error, known)) {
             return Ok(());
         }
         Err(Violation::safety("ErrorCodes", format!("{question:?} of {:?} is answered with {error}: {asked:?}, {known:?}", asked.subject)))
@@ -147,6 +157,22 @@ impl ErrorCodes {
             INVALID_PARTITIONS => question == Question::CreatePartitions,
             _ => false,
         }
+    }
+}
+
+/// What a node may not know yet, or not be, where there are others.
+fn is_explained_in_cluster(question: Question, error: WireError, known: &Known) -> bool {
+    let is_produce = matches!(question, Question::Produce { .. });
+    match error {
+        WireError::NOT_LEADER_OR_FOLLOWER | WireError::LEADER_NOT_AVAILABLE => true,
+        WireError::UNKNOWN_TOPIC_OR_PARTITION | WireError::UNKNOWN_TOPIC_ID => true,
+        WireError::NOT_CONTROLLER | WireError::REQUEST_TIMED_OUT => !is_produce,
+        COORDINATOR_NOT_AVAILABLE => question == Question::InitProducerId,
+        NOT_ENOUGH_REPLICAS | NOT_ENOUGH_REPLICAS_AFTER_APPEND => is_produce,
+        OFFSET_NOT_AVAILABLE => question == Question::ListOffsets,
+        INVALID_REPLICATION_FACTOR => matches!(question, Question::CreateTopic | Question::CreatePartitions),
+        KAFKA_STORAGE_ERROR => known.disk_faults > 0,
+        _ => false,
     }
 }
 

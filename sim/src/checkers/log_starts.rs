@@ -77,6 +77,10 @@ impl LogStarts {
 
     fn check_trim(&mut self, partition: TopicPartition, log_start: Offset, broker: &Broker) -> Result<(), Violation> {
         let leader = broker.view().leaders().find(|(id, ..)| *id == partition).map(|(.., leader)| leader);
+        if leader.is_none() && self.trimmed(partition) >= log_start {
+            // A follower does as its leader did.
+            return Ok(());
+        }
         let to_keep = leader.and_then(|leader| leader.settings().retention_bytes);
         let bounds = self.bounds.entry(partition).or_default();
         let left: u64 = bounds.batches.range(log_start..).map(|(_, bytes)| u64::from(*bytes)).sum();

@@ -8,6 +8,7 @@ mod acked_is_durable;
 mod acknowledged_is_kept;
 mod altered_durability;
 mod asked;
+mod cluster;
 mod consistent_read;
 mod durable_log;
 mod error_codes;
@@ -21,20 +22,22 @@ mod time_lookups;
 mod topic_book;
 mod watermarks;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
-use gracchus_core::ids::TopicPartition;
+use gracchus_core::ids::{NodeId, TopicName, TopicPartition};
 use gracchus_core::offset::Offset;
 use gracchus_core::time::{Now, Timestamp};
-use gracchus_net::client::WireError;
+use gracchus_net::client::{Acks, WireError};
 use serde::{Deserialize, Serialize};
 
 use self::acked_is_durable::AckedIsDurable;
 use self::acknowledged_is_kept::AcknowledgedIsKept;
 use self::altered_durability::AlteredDurability;
 pub use self::asked::{Asked, Connected, Subject};
+use self::cluster::Cluster;
 use self::consistent_read::ConsistentRead;
 use self::durable_log::DurableLogs;
 pub use self::error_codes::Question;
@@ -51,7 +54,7 @@ use self::topic_book::TopicBook;
 use self::watermarks::Watermarks;
 use crate::history::{Batch, RecordId, Session};
 use crate::platform::clock::simulated_time;
-use crate::platform::disk::SimDisk;
+use crate::platform::disk::{DiskFaultCounts, SimDisk};
 
 /// A property that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,67 +105,115 @@ pub struct Checkers {
     producer_ids: ProducerIds,
     watermarks: Watermarks,
     excused: Excused,
-    /// Whether the node was given an empty disk: it knows no topic of before.
+    /// What nodes hold and claim together, where there are several.
+    cluster: Cluster,
+    disks: BTreeMap<NodeId, SimDisk>,
+    /// Whether the only node was given an empty disk: it knows no topic of before.
     is_disk_replaced: bool,
-    /// Counts power losses: what a client was told before one says nothing of a `replicated` topic after it.
+    /// Counts power losses: what a client was told before one may say nothing of a `replicated` topic after it.
     power_losses: u32,
+    /// The last power loss that may have taken what was promised of a partition.
+    taken_by: BTreeMap<TopicPartition, u32>,
 }
 
 impl Checkers {
+    /// There is a node, and this is its disk.
+    pub fn add_node(&mut self, node: NodeId, disk: SimDisk) {
+        self.disks.insert(node, disk);
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.disks.len() > 1
+    }
+
     /// A node has taken a step.
     ///
     /// # Errors
     /// The property that it broke.
-    pub fn step(&mut self, _now: Now, input: &Input, effects: &Effects, broker: &Broker, disk: &SimDisk) -> Result<(), Violation> {
+    pub fn step(&mut self, node: NodeId, _now: Now, input: &Input, effects: &Effects, broker: &Broker) -> Result<(), Violation> {
+        let disk = self.disks.get(&node).expect("a node is added before it steps");
         self.topics.learn(effects);
+        self.durable_logs.follow(node, input, effects);
+        if self.disks.len() > 1 {
+            self.cluster.step(node, input, effects, broker, &self.topics, &self.excused)?;
+        }
         self.watermarks.step(broker, &self.excused)?;
         fails_for_a_reason::step(effects, disk)?;
         self.error_codes.step(input);
         self.producer_ids.step(effects)?;
         self.log_starts.step(input, effects, broker, &self.topics, &self.excused)?;
-        self.altered_durability.step(input, effects, &self.topics, &self.excused, &mut self.durable_logs, disk)?;
-        self.acked_is_durable.step(input, effects, &self.topics, &self.excused, &mut self.durable_logs, disk)
+        let mut acked = Acked {
+            node,
+            topics: &self.topics,
+            excused: &self.excused,
+            cluster: &self.cluster,
+            durable_logs: &mut self.durable_logs,
+            disks: &self.disks,
+        };
+        self.altered_durability.step(input, effects, &mut acked)?;
+        self.acked_is_durable.step(input, effects, &mut acked)
     }
 
     /// The node has ended by itself, or with an error.
     ///
     /// # Errors
     /// When the disk gave it no reason to.
-    pub fn node_failed(&self, error: &str, disk: &SimDisk) -> Result<(), Violation> {
+    pub fn node_failed(&self, error: &str, node: NodeId) -> Result<(), Violation> {
+        let disk = self.disks.get(&node).expect("the node was added");
         fails_for_a_reason::check(&format!("the node ended: {error}"), disk)
     }
 
     /// The node's process has ended, for whatever reason.
-    pub fn node_ended(&mut self, disk: &SimDisk) {
-        self.acked_is_durable.forget_requests();
-        self.altered_durability.forget_requests();
-        self.error_codes.process_ended(disk_faults(disk));
-        self.durable_logs.rescan();
+    pub fn node_ended(&mut self, node: NodeId) {
+        self.acked_is_durable.forget_requests(node);
+        self.altered_durability.forget_requests(node);
+        self.error_codes.process_ended(node, self.disk_faults());
+        self.durable_logs.rescan(node);
+        self.cluster.node_ended(node);
     }
 
     /// The node's disk has lost what was not on it.
     ///
     /// # Errors
     /// When something went that had been promised.
-    pub fn power_lost(&mut self, disk: &SimDisk) -> Result<(), Violation> {
+    pub fn power_lost(&mut self, node: NodeId) -> Result<(), Violation> {
         self.power_losses += 1;
-        self.node_ended(disk);
-        for (partition, topic) in self.topics.all().filter(|(partition, _)| !self.excused.has(*partition)) {
-            if topic.durability == Durability::Replicated {
-                let kept = self.durable_logs.end(partition, &topic.name, disk);
-                self.altered_durability.power_lost(partition, kept)?;
-                self.consistent_read.forget_from(partition, kept);
-                self.acknowledged_is_kept.forget_from(partition, kept);
-                self.watermarks.lower_to(partition, kept);
+        self.node_ended(node);
+        let disk = self.disks.get(&node).expect("the node was added").clone();
+        let concerned = self.topics.all().filter(|(partition, _)| !self.excused.has(*partition));
+        let concerned: Vec<_> = concerned.map(|(partition, topic)| (partition, topic.name.clone(), topic.durability)).collect();
+        for (partition, name, durability) in concerned {
+            let kept = self.durable_logs.end(node, partition, &name, &disk);
+            if durability == Durability::Replicated {
+                match self.cluster.replica_lost(node, partition, kept) {
+                    // Others hold what went.
+                    Some(None) => {}
+                    Some(Some(kept)) => self.taken(partition, kept)?,
+                    None => self.taken(partition, kept)?,
+                }
+            } else {
+                self.cluster.replica_kept(node, partition, kept);
             }
         }
         Ok(())
     }
 
+    /// What lies from `kept` on may be gone, and is not owed any more.
+    fn taken(&mut self, partition: TopicPartition, kept: Offset) -> Result<(), Violation> {
+        if !self.is_cluster() {
+            self.altered_durability.power_lost(partition, kept)?;
+        }
+        self.consistent_read.forget_from(partition, kept);
+        self.acknowledged_is_kept.forget_from(partition, kept);
+        self.watermarks.lower_to(partition, kept);
+        self.taken_by.insert(partition, self.power_losses);
+        Ok(())
+    }
+
     /// What had gone wrong before the process started that a client reaches at this moment.
     #[must_use]
-    pub fn connected(&self) -> Connected {
-        self.error_codes.connected()
+    pub fn connected(&self, node: NodeId) -> Connected {
+        self.error_codes.connected(node)
     }
 
     /// A client is about to ask: what is known at this moment.
@@ -184,7 +235,7 @@ impl Checkers {
     ///
     /// # Errors
     /// When nothing explains it.
-    pub fn refused(&self, asked: &Asked, question: Question, error: WireError, disk: &SimDisk) -> Result<(), Violation> {
+    pub fn refused(&self, asked: &Asked, question: Question, error: WireError) -> Result<(), Violation> {
         let partition = asked.subject.partition();
         if partition.map_or(self.is_disk_replaced, |partition| self.excused.has(partition)) {
             return Ok(());
@@ -195,7 +246,8 @@ impl Checkers {
             is_removed: partition.and_then(|partition| self.topics.get(partition)).is_some_and(|topic| topic.is_removed),
             is_outdated: partition.is_some_and(|partition| self.is_outdated(partition, asked.power_losses)),
             segment_bytes_max: partition.and_then(|partition| self.topics.get(partition)).map(|topic| topic.segment_bytes_max),
-            disk_faults: disk_faults(disk),
+            disk_faults: self.disk_faults(),
+            is_cluster: self.is_cluster(),
             now: simulated_time(),
         };
         self.error_codes.check(asked, question, error, &known)
@@ -208,7 +260,9 @@ impl Checkers {
     pub fn saw_log_start(&mut self, asked: &Asked, log_start: Offset, high_watermark: Option<Offset>) -> Result<(), Violation> {
         let Some(partition) = asked.subject.partition().filter(|partition| !self.excused.has(*partition)) else { return Ok(()) };
         let most = high_watermark.or_else(|| self.watermarks.high_watermark(partition));
-        self.log_starts.saw(partition, log_start, asked.log_start_told, most)
+        // A replica that leads from here on may have kept more than the one before it.
+        let told = if self.cluster.is_replicated(partition) { Offset::ZERO } else { asked.log_start_told };
+        self.log_starts.saw(partition, log_start, told, most)
     }
 
     /// A client is told that all below `before` is deleted, and where the log starts.
@@ -248,7 +302,7 @@ impl Checkers {
     /// Whether a power loss since there were `power_losses` may have taken records of a partition that clients were told of.
     #[must_use]
     pub fn is_outdated(&self, partition: TopicPartition, power_losses: u32) -> bool {
-        power_losses != self.power_losses && self.topics.durability(partition) != Some(Durability::Flushed)
+        self.taken_by.get(&partition).is_some_and(|taken_by| *taken_by > power_losses)
     }
 
     /// A session begins.
@@ -261,12 +315,14 @@ impl Checkers {
         self.nothing_unwritten.write(session, partition, count, made)
     }
 
-    /// A batch was acknowledged, to a client that had sent it when there had been `power_losses`.
+    /// A batch was acknowledged, to a client that had sent it when there had been `power_losses`. Of several replicas only one is known to
+    /// have it, unless the client asked for all.
     ///
     /// # Errors
     /// When another record is known to stand there.
-    pub fn acked(&mut self, partition: TopicPartition, batch: &Batch, base_offset: Offset, power_losses: u32) -> Result<(), Violation> {
-        if self.excused.has(partition) || self.is_outdated(partition, power_losses) {
+    pub fn acked(&mut self, partition: TopicPartition, batch: &Batch, base_offset: Offset, power_losses: u32, acks: Acks) -> Result<(), Violation> {
+        let is_promised = acks == Acks::All || !self.cluster.is_replicated(partition);
+        if !is_promised || self.excused.has(partition) || self.is_outdated(partition, power_losses) {
             return Ok(());
         }
         for (offset, id) in (base_offset.0..).map(Offset).zip(batch.ids()) {
@@ -317,8 +373,21 @@ impl Checkers {
         }
     }
 
-    /// The disk is an empty one: what was promised of any partition is not owed any more.
-    pub fn disk_replaced(&mut self) {
+    /// A node's disk is an empty one: what was promised of any partition that is nowhere else is not owed any more.
+    pub fn disk_replaced(&mut self, node: NodeId) {
+        if self.is_cluster() {
+            self.power_losses += 1;
+            let partitions: Vec<TopicPartition> = self.topics.all().map(|(partition, _)| partition).collect();
+            for partition in partitions {
+                if self.cluster.is_only_on(partition, node) {
+                    self.excused.add(partition);
+                } else if let Some(Some(kept)) = self.cluster.replica_lost(node, partition, Offset::ZERO) {
+                    self.taken(partition, kept).expect("what an empty disk had is not owed");
+                }
+            }
+            self.cluster.disk_replaced(node);
+            return;
+        }
         self.is_disk_replaced = true;
         self.producer_ids.forget();
         self.altered_durability.forget();
@@ -327,15 +396,54 @@ impl Checkers {
         }
     }
 
+    /// Whether a node's disk may go with all that is on it, and everything that was promised of what has several replicas is kept all the
+    /// same.
+    #[must_use]
+    pub fn may_lose_disk(&self, node: NodeId) -> bool {
+        self.cluster.may_lose_disk(node)
+    }
+
+    /// What keeps a cluster from being whole: each partition led, every replica in sync, and none behind.
+    #[must_use]
+    pub fn what_is_not_whole(&self) -> Option<String> {
+        self.cluster.what_is_not_whole()
+    }
+
     /// Whether nothing is owed of a partition any more.
     #[must_use]
     pub fn is_excused(&self, partition: TopicPartition) -> bool {
         self.excused.has(partition)
     }
+
+    /// How often disks have misbehaved so far.
+    fn disk_faults(&self) -> u64 {
+        let counts = DiskFaultCounts::sum(self.disks.values().map(SimDisk::fault_counts));
+        counts.errors() + counts.short_space_told
+    }
 }
 
-/// How often a disk has misbehaved so far.
-fn disk_faults(disk: &SimDisk) -> u64 {
-    let counts = disk.fault_counts();
-    counts.errors() + counts.short_space_told
+/// What an acknowledgement is held against.
+struct Acked<'a> {
+    /// Who acknowledges.
+    node: NodeId,
+    topics: &'a TopicBook,
+    excused: &'a Excused,
+    cluster: &'a Cluster,
+    durable_logs: &'a mut DurableLogs,
+    disks: &'a BTreeMap<NodeId, SimDisk>,
+}
+
+impl Acked<'_> {
+    /// How far a partition is on the disks of all that have to have it: of those in sync, or of the leader alone.
+    fn durable_end(&mut self, partition: TopicPartition, topic: &TopicName, needs_all: bool) -> Offset {
+        let own = self.durable_logs.end(self.node, partition, topic, self.disks.get(&self.node).expect("the node was added"));
+        if !needs_all {
+            return own;
+        }
+        let members: Vec<NodeId> = self.cluster.in_sync(partition).filter(|member| *member != self.node).collect();
+        members.into_iter().fold(own, |end, member| {
+            let disk = self.disks.get(&member).expect("the node was added");
+            end.min(self.durable_logs.end(member, partition, topic, disk))
+        })
+    }
 }

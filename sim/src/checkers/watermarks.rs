@@ -1,8 +1,10 @@
-//! Monotonic: a partition's high watermark and log start never go back, across restarts too, and log start ≤ high watermark ≤ log end.
+//! Monotonic: a partition's high watermark and log start never go back, and log start ≤ high watermark ≤ log end. Across restarts too where
+//! there is one replica; of several the next leader may have yet to learn how far the last one was.
 
 use std::collections::BTreeMap;
 
 use gracchus_core::broker::Broker;
+use gracchus_core::epoch::LeaderEpoch;
 use gracchus_core::ids::TopicPartition;
 use gracchus_core::offset::Offset;
 
@@ -17,7 +19,10 @@ struct Reached {
 
 #[derive(Debug, Default)]
 pub(super) struct Watermarks {
+    /// The furthest that a leader was.
     reached: BTreeMap<TopicPartition, Reached>,
+    /// How far the leader of an epoch is, of several replicas.
+    led: BTreeMap<(TopicPartition, LeaderEpoch), Reached>,
 }
 
 impl Watermarks {
@@ -28,7 +33,10 @@ impl Watermarks {
                 let what = format!("{partition}: log start {log_start}, high watermark {high_watermark}, log end {log_end}");
                 return Err(Violation::safety("OffsetsInOrder", what));
             }
-            let reached = self.reached.entry(partition).or_insert(Reached { log_start, high_watermark });
+            let now = Reached { log_start, high_watermark };
+            let furthest = self.reached.entry(partition).or_insert(now);
+            let is_replicated = leader.isr().replicas().len() > 1;
+            let reached = if is_replicated { self.led.entry((partition, leader.leader_epoch())).or_insert(now) } else { &mut *furthest };
             for (name, before, after) in
                 [("log start", reached.log_start, log_start), ("high watermark", reached.high_watermark, high_watermark)]
             {
@@ -36,7 +44,9 @@ impl Watermarks {
                     return Err(Violation::safety("Monotonic", format!("{partition}: the {name} fell from {before} to {after}")));
                 }
             }
-            *reached = Reached { log_start, high_watermark };
+            *reached = now;
+            *furthest =
+                Reached { log_start: furthest.log_start.max(log_start), high_watermark: furthest.high_watermark.max(high_watermark) };
         }
         Ok(())
     }

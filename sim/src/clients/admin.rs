@@ -32,19 +32,23 @@ const DELETES_ALL_PER_MILLION: u32 = 60_000;
 
 pub(super) async fn run(client: &mut Client) {
     while let Some(mut wire) = client.connect().await {
-        let Err(Lost) = work(client, &mut wire).await else { return };
-        client.surroundings.count("admin", Outcome::Unknown);
+        match work(client, &mut wire).await {
+            Ok(()) if client.surroundings.is_stopping() => return,
+            Ok(()) => client.travel().await,
+            Err(Lost) => client.surroundings.count("admin", Outcome::Unknown),
+        }
     }
 }
 
 async fn work(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
-    while !client.surroundings.is_stopping() {
+    while !client.surroundings.is_stopping() && !client.is_moving() {
         client.rest().await;
         let name = format!("{PASSING}{}", client.draw.below(PASSING_TOPICS));
         match client.draw.below(14) {
             0 | 1 => {
                 let partitions = client.draw.pick(&[1, 2, 4]);
-                let plan = TopicPlan { name, partitions, configs: Vec::new(), is_altered: false };
+                let replicas = if client.surroundings.is_cluster() { client.draw.pick(&[1, 2, 3]) } else { 1 };
+                let plan = TopicPlan { name, partitions, replicas, configs: Vec::new(), is_altered: false };
                 create_topic(&client.surroundings, wire, &plan).await?;
             }
             2 => delete_topic(client, wire, &name).await?,
@@ -68,7 +72,7 @@ pub(super) async fn create_topic(surroundings: &Surroundings, wire: &mut Wire, p
     let mut topic = CreatableTopic::default();
     topic.name = StrBytes::from(plan.name.as_str());
     topic.num_partitions = plan.partitions;
-    topic.replication_factor = 1;
+    topic.replication_factor = plan.replicas;
     for (name, value) in &plan.configs {
         let mut config = CreatableTopicConfig::default();
         config.name = StrBytes::from(name.as_str());

@@ -25,13 +25,16 @@ impl Consumer {
 
     pub(super) async fn run(mut self) {
         while let Some(mut wire) = self.client.connect().await {
-            let Err(Lost) = self.work(&mut wire).await else { return };
-            self.client.surroundings.count("fetch", Outcome::Unknown);
+            match self.work(&mut wire).await {
+                Ok(()) if self.client.surroundings.is_stopping() => return,
+                Ok(()) => self.client.travel().await,
+                Err(Lost) => self.client.surroundings.count("fetch", Outcome::Unknown),
+            }
         }
     }
 
     async fn work(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        while !self.client.surroundings.is_stopping() {
+        while !self.client.surroundings.is_stopping() && !self.client.is_moving() {
             if self.positions.is_empty() {
                 self.begin(wire).await?;
             } else {
@@ -77,6 +80,23 @@ impl Consumer {
     }
 
     async fn fetch(&mut self, wire: &mut Wire) -> Result<(), Lost> {
+        let is_led_here = |position: &Position| self.client.is_led_here(position.topic.partition(position.index));
+        let (here, elsewhere): (Vec<Position>, Vec<Position>) = std::mem::take(&mut self.positions).into_iter().partition(is_led_here);
+        let Some(next) = here.first().or(elsewhere.first()).map(|position| position.topic.partition(position.index)) else { return Ok(()) };
+        if here.is_empty() {
+            self.positions = elsewhere;
+            self.client.move_on(Some(next));
+            return Ok(());
+        }
+        self.positions = here.clone();
+        let fetched = self.fetch_here(wire).await;
+        // What is lost with a connection is read again.
+        self.positions = if fetched == Err(Lost) { here } else { std::mem::take(&mut self.positions) };
+        self.positions.extend(elsewhere);
+        fetched
+    }
+
+    async fn fetch_here(&mut self, wire: &mut Wire) -> Result<(), Lost> {
         let bytes_max = self.client.draw.pick(&[1, 2_000, 50_000, 1 << 20]);
         let request = fetch_request(
             self.client.draw.pick(&[0, 50, 500]),
@@ -84,7 +104,11 @@ impl Consumer {
             self.client.draw.pick(&[1, 10_000, 1 << 20]),
             self.positions.iter().map(|position| position.wanted(bytes_max)),
         );
-        self.positions = fetch_once(&self.client.surroundings, wire, self.positions.clone(), &request).await?;
+        let fetched = fetch_once(&self.client.surroundings, wire, self.positions.clone(), &request).await?;
+        self.positions = fetched.following;
+        if fetched.is_astray {
+            self.client.move_on(None);
+        }
         // Whoever watches a partition asks by time now and then.
         if let Some(position) = self.positions.first().filter(|position| position.topic.kind != TopicKind::Passing).cloned()
             && self.client.draw.chance(TIME_LOOKUPS_PER_MILLION)

@@ -73,10 +73,17 @@ impl IdempotentProducer {
 
     pub(super) async fn run(mut self) {
         while let Some(mut wire) = self.client.connect().await {
-            let Err(Lost) = self.work(&mut wire).await else { return };
-            self.client.surroundings.count("produce", Outcome::Unknown);
+            let worked = self.work(&mut wire).await;
             self.awaited.clear();
             self.open.iter_mut().for_each(|open| open.is_sent = false);
+            if worked == Ok(()) {
+                if self.client.surroundings.is_stopping() {
+                    return;
+                }
+                self.client.travel().await;
+                continue;
+            }
+            self.client.surroundings.count("produce", Outcome::Unknown);
             if self.client.draw.chance(REPLACED_PER_MILLION) {
                 self.producer = None;
                 self.open.clear();
@@ -84,16 +91,25 @@ impl IdempotentProducer {
         }
     }
 
-    /// Works until told to stop, or the connection is lost.
+    /// Works until told to stop, or to go on at another node, or the connection is lost.
     async fn work(&mut self, wire: &mut Wire) -> Result<(), Lost> {
         while !self.client.surroundings.is_stopping() {
+            if self.client.is_moving() && wire.in_flight() == 0 {
+                return Ok(());
+            }
             if self.producer.is_none() && wire.in_flight() == 0 {
                 self.init(wire).await?;
                 continue;
             }
-            if self.producer.is_some() {
+            if self.producer.is_some() && !self.client.is_moving() {
                 self.fill().await;
                 self.send_open(wire).await?;
+            }
+            if wire.in_flight() == 0 {
+                // What is open is for others to take.
+                let first = self.open.front().map(|open| open.topic.partition(open.partition));
+                self.client.move_on(first);
+                return Ok(());
             }
             let response = wire.receive::<ProduceRequest>().await?;
             let produced: Vec<ProducedPartition> = produced_partitions(response).collect();
@@ -118,6 +134,7 @@ impl IdempotentProducer {
         if error != WireError::NONE {
             self.client.surroundings.count("init producer id", Outcome::Refused);
             self.client.surroundings.refused(&asked, Question::InitProducerId, error);
+            self.client.move_on(None);
             sleep(Duration::from_millis(50)).await;
             return Ok(());
         }
@@ -165,7 +182,7 @@ impl IdempotentProducer {
 
     /// Sends what is not under way, in its order.
     async fn send_open(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        while let Some(from) = self.open.iter().position(|open| !open.is_sent) {
+        while let Some(from) = self.open.iter().position(|open| !open.is_sent && self.is_for_here(open)) {
             let upto = self.end_of_request(from);
             let version = wire.version_about::<ProduceRequest>(self.open.range(from..upto).map(|open| &open.topic))?;
             let mut batches = Vec::new();
@@ -182,12 +199,18 @@ impl IdempotentProducer {
         Ok(())
     }
 
+    /// Whether a batch is for the node at hand: one that nobody is known to lead may be sent to any.
+    fn is_for_here(&self, open: &Open) -> bool {
+        let partition = open.topic.partition(open.partition);
+        self.client.is_led_here(partition) || !self.client.leaders.contains_key(&partition)
+    }
+
     /// Where the request ends that begins with an open batch: chance wants more in it, and no partition is there twice.
     fn end_of_request(&mut self, from: usize) -> usize {
         let mut upto = from + 1;
         while self.open.get(upto).is_some_and(|next| {
             let partition = next.topic.partition(next.partition);
-            !next.is_sent && self.open.range(from..upto).all(|open| open.topic.partition(open.partition) != partition)
+            !next.is_sent && self.is_for_here(next) && self.open.range(from..upto).all(|open| open.topic.partition(open.partition) != partition)
         }) && self.client.draw.chance(JOINS_PER_MILLION)
         {
             upto += 1;
@@ -213,12 +236,13 @@ impl IdempotentProducer {
             self.client.surroundings.count("produce", Outcome::Done);
             let (partition, base_offset) = (open.topic.partition(open.partition), Offset(produced.base_offset));
             let power_losses = open.asked.expect("it was sent").power_losses;
-            let told = |checkers: &mut Checkers| checkers.acked(partition, &open.batch, base_offset, power_losses);
+            let told = |checkers: &mut Checkers| checkers.acked(partition, &open.batch, base_offset, power_losses, Acks::All);
             self.client.surroundings.recorder.tell(told);
             return;
         }
         self.client.surroundings.count("produce", Outcome::Refused);
         self.check_refusal(at, produced.error);
+        self.client.heed(produced.error);
         match self.judge(at, produced.error) {
             Verdict::Again => {}
             Verdict::GivenUp => {

@@ -4,18 +4,20 @@ mod admin;
 mod consumer;
 mod counts;
 mod idempotent;
+mod leaders;
 mod offsets;
 mod plain;
 pub mod probe;
 mod reading;
 mod wire;
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gracchus_core::ids::{PartitionIndex, TopicId, TopicPartition, Uuid};
+use gracchus_core::ids::{NodeId, PartitionIndex, TopicId, TopicPartition, Uuid};
 use gracchus_core::record::Codec;
 use gracchus_core::time::Timestamp;
 use gracchus_net::client::{TopicKey, WireError};
@@ -85,8 +87,8 @@ pub struct Surroundings {
     pub net: SimNet,
     /// Who is told what happened.
     pub recorder: Recorder,
-    /// Where the node listens.
-    pub server: SocketAddr,
+    /// The nodes.
+    pub servers: Vec<NodeId>,
     /// The topics that exist all along.
     pub topics: Arc<Mutex<Vec<Topic>>>,
     /// Those that come and go, as somebody saw them last.
@@ -95,8 +97,8 @@ pub struct Surroundings {
     pub counts: Arc<Mutex<OperationCounts>>,
     /// Whether clients are to come to an end.
     pub stopping: Arc<AtomicBool>,
-    /// The node's disk, for how often it has flipped a bit: a client blames what no checksum covers on that.
-    pub disk: SimDisk,
+    /// The nodes' disks, for how often they have flipped a bit: a client blames what no checksum covers on that.
+    pub disks: Vec<SimDisk>,
 }
 
 impl Surroundings {
@@ -109,7 +111,7 @@ impl Surroundings {
     /// How often a bit has flipped on reading.
     #[must_use]
     pub fn read_flips(&self) -> u64 {
-        self.disk.fault_counts().read_flips
+        self.disks.iter().map(|disk| disk.fault_counts().read_flips).sum()
     }
 
     /// Whether nothing is owed of a partition any more.
@@ -142,7 +144,12 @@ impl Surroundings {
 
     /// Tells of an error that a client was answered with.
     pub(crate) fn refused(&self, asked: &Asked, question: Question, error: WireError) {
-        self.recorder.tell(|checkers| checkers.refused(asked, question, error, &self.disk));
+        self.recorder.tell(|checkers| checkers.refused(asked, question, error));
+    }
+
+    /// Whether there are several nodes, so that a partition is led by one of them and not by the others.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.servers.len() > 1
     }
 }
 
@@ -159,6 +166,12 @@ pub struct Client {
     pub(crate) name: String,
     pub(crate) draw: Draw,
     pub(crate) plan: ClientPlan,
+    /// Who leads what, as some node has said.
+    pub(crate) leaders: BTreeMap<TopicPartition, NodeId>,
+    /// The node that it is connected to.
+    pub(crate) node: NodeId,
+    /// Whether it wants to go on at another node, and at which.
+    pub(crate) moving: Option<Option<NodeId>>,
 }
 
 impl Client {
@@ -190,13 +203,13 @@ impl Client {
     /// A partition of a topic that exists all along.
     fn pick_lasting(&mut self) -> (Topic, i32) {
         let topics = self.surroundings.topics();
-        self.pick_of(&topics)
+        self.pick_led_here(&topics)
     }
 
     /// A partition of any topic.
     fn pick_partition(&mut self) -> (Topic, i32) {
         let passing = lock(&self.surroundings.passing).clone();
-        if !passing.is_empty() && self.draw.chance(PASSING_PER_MILLION) { self.pick_of(&passing) } else { self.pick_lasting() }
+        if !passing.is_empty() && self.draw.chance(PASSING_PER_MILLION) { self.pick_led_here(&passing) } else { self.pick_lasting() }
     }
 
     /// Several partitions, each once: one, or now and then more.
@@ -221,7 +234,12 @@ impl Client {
     /// Connects, trying again until it succeeds or the client is to stop.
     async fn connect(&mut self) -> Option<Wire> {
         while !self.surroundings.is_stopping() {
-            match Wire::open(self).await {
+            let node = self.choose_node();
+            let opened = match Wire::open(self, node).await {
+                Ok(wire) => self.arrive(wire).await,
+                Err(Lost) => Err(Lost),
+            };
+            match opened {
                 Ok(wire) => return Some(wire),
                 Err(Lost) => sleep(Duration::from_millis(20 + self.draw.below(200))).await,
             }

@@ -44,7 +44,14 @@ impl PlainProducer {
     pub(super) async fn run(mut self) {
         let Some(session) = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.open_session(SessionKind::Plain))) else { return };
         while let Some(mut wire) = self.client.connect().await {
-            let Err(Lost) = self.work(&mut wire, session).await else { return };
+            let worked = self.work(&mut wire, session).await;
+            if worked == Ok(()) {
+                if self.client.surroundings.is_stopping() {
+                    return;
+                }
+                self.client.travel().await;
+                continue;
+            }
             self.client.surroundings.count("produce", Outcome::Unknown);
             if !self.retries {
                 self.open.clear();
@@ -53,7 +60,7 @@ impl PlainProducer {
     }
 
     async fn work(&mut self, wire: &mut Wire, session: Session) -> Result<(), Lost> {
-        while !self.client.surroundings.is_stopping() {
+        while !self.client.surroundings.is_stopping() && !self.client.is_moving() {
             if self.open.is_empty() {
                 self.client.rest().await;
                 for (topic, index) in self.client.pick_partitions() {
@@ -74,6 +81,20 @@ impl PlainProducer {
     }
 
     async fn produce(&mut self, wire: &mut Wire) -> Result<(), Lost> {
+        let known = |open: &Open| self.client.leaders.contains_key(&open.topic.partition(open.index));
+        let is_for_here = |open: &Open| self.client.is_led_here(open.topic.partition(open.index)) || !known(open);
+        let (here, elsewhere): (Vec<Open>, Vec<Open>) = std::mem::take(&mut self.open).into_iter().partition(is_for_here);
+        let waits_elsewhere = elsewhere.first().map(|open| open.topic.partition(open.index));
+        self.open = here;
+        let produced = if self.open.is_empty() { Ok(()) } else { self.produce_here(wire).await };
+        self.open.extend(elsewhere);
+        if waits_elsewhere.is_some() {
+            self.client.move_on(waits_elsewhere);
+        }
+        produced
+    }
+
+    async fn produce_here(&mut self, wire: &mut Wire) -> Result<(), Lost> {
         let version = wire.version_about::<ProduceRequest>(self.open.iter().map(|open| &open.topic))?;
         let asked: Vec<Asked> = self.open.iter().map(|open| self.client.surroundings.ask(wire, open.topic.subject(open.index))).collect();
         let batches = self.open.iter_mut().map(|open| {
@@ -106,13 +127,15 @@ impl PlainProducer {
         if produced.error == WireError::NONE {
             surroundings.count("produce", Outcome::Done);
             let partition = open.topic.partition(open.index);
-            let told = |checkers: &mut Checkers| checkers.acked(partition, &open.batch, Offset(produced.base_offset), asked.power_losses);
+            let told = |checkers: &mut Checkers| checkers.acked(partition, &open.batch, Offset(produced.base_offset), asked.power_losses, self.acks);
             surroundings.recorder.tell(told);
             return;
         }
         surroundings.count("produce", Outcome::Refused);
         let question = Question::Produce { is_behind_another: false, batch_bytes: open.sent_bytes, patience: PRODUCE_PATIENCE };
         surroundings.refused(asked, question, produced.error);
+        self.client.heed(produced.error);
+        let surroundings = &self.client.surroundings;
         if open.topic.kind == TopicKind::Passing {
             surroundings.forget_passing(&open.topic);
         } else if self.retries && produced.error.is_retriable() {

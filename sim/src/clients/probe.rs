@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use gracchus_core::ids::TopicPartition;
+use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 use gracchus_core::record::Codec;
 use gracchus_net::client::{
@@ -80,7 +80,8 @@ impl Client {
             loop {
                 match self.connect_and_serve(topic, index).await {
                     Ok(true) => break,
-                    Err(Lost) if *has_served => {
+                    // In a cluster it may be turned to another node.
+                    Err(Lost) if *has_served && !self.surroundings.is_cluster() => {
                         let what = format!("{} did not answer, and all is well", topic.partition(index));
                         self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("AnswersEach", what)));
                         return;
@@ -106,10 +107,19 @@ impl Client {
         Vec::new()
     }
 
+    /// The node that serves a partition, as some node says; that one, if it does not know.
+    async fn leader_of(&mut self, partition: TopicPartition) -> Result<NodeId, Lost> {
+        if self.surroundings.is_cluster() {
+            self.connect().await.ok_or(Lost)?;
+        }
+        Ok(self.leaders.get(&partition).copied().unwrap_or(self.node))
+    }
+
     /// Writes to a partition, has a reader wait for that, and reads the whole log. False if the node would not.
     async fn connect_and_serve(&mut self, topic: &Topic, index: i32) -> Result<bool, Lost> {
-        let mut writing = Wire::open(self).await?;
-        let mut reading = Wire::open(self).await?;
+        let node = self.leader_of(topic.partition(index)).await?;
+        let mut writing = Wire::open(self, node).await?;
+        let mut reading = Wire::open(self, node).await?;
         if !self.write_and_wait(&mut writing, &mut reading, topic, index).await? {
             return Ok(false);
         }
@@ -167,7 +177,7 @@ impl Client {
         if produced.error != WireError::NONE {
             return Ok(false);
         }
-        let told = |checkers: &mut Checkers| checkers.acked(partition, &batch, Offset(produced.base_offset), power_losses);
+        let told = |checkers: &mut Checkers| checkers.acked(partition, &batch, Offset(produced.base_offset), power_losses, Acks::All);
         self.surroundings.recorder.tell(told);
         Ok(true)
     }

@@ -26,13 +26,22 @@ impl Position {
     }
 }
 
-/// Fetches from the positions that the request names, checks what comes, and says where to go on: a position that is of no use is left out.
+/// What comes of a fetch.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// Where to go on: a position that is of no use is left out.
+    pub(super) following: Vec<Position>,
+    /// Whether a position is for another node to serve, as it seems.
+    pub(super) is_astray: bool,
+}
+
+/// Fetches from the positions that the request names, checks what comes, and says where to go on.
 pub(super) async fn fetch_once(
     surroundings: &Surroundings,
     wire: &mut Wire,
     positions: Vec<Position>,
     request: &FetchRequest,
-) -> Result<Vec<Position>, Lost> {
+) -> Result<Fetched, Lost> {
     let version = wire.version_about::<FetchRequest>(positions.iter().map(|position| &position.topic))?;
     let asked: Vec<Asked> = positions.iter().map(|position| surroundings.ask(wire, position.topic.subject(position.index))).collect();
     let read_flips = surroundings.read_flips();
@@ -41,13 +50,18 @@ pub(super) async fn fetch_once(
     let is_flipped = surroundings.read_flips() != read_flips;
     let fetched: Vec<FetchedPartition> = fetched_partitions(response).collect();
     let mut following = Vec::new();
-    let mut has_refused = false;
+    let (mut has_refused, mut is_astray) = (false, false);
     for (position, asked) in positions.into_iter().zip(&asked) {
         let is_of = |fetched: &&FetchedPartition| fetched.partition == position.index && position.topic.is_meant_by(&fetched.topic);
         let fetched = fetched.iter().find(is_of).expect("what was asked is answered");
         if fetched.error != WireError::NONE {
             has_refused = true;
             refused(surroundings, &position, asked, version, fetched.error);
+            if surroundings.is_cluster() && fetched.error.wants_metadata() {
+                is_astray = true;
+                // The same records are there at the next leader; a topic that has gone is not.
+                following.extend((position.topic.kind != TopicKind::Passing).then_some(position));
+            }
         } else if is_flipped {
             surroundings.count("fetch", Outcome::Done);
             following.push(position);
@@ -59,7 +73,7 @@ pub(super) async fn fetch_once(
     if has_refused {
         sleep(Duration::from_millis(20)).await;
     }
-    Ok(following)
+    Ok(Fetched { following, is_astray })
 }
 
 fn refused(surroundings: &Surroundings, position: &Position, asked: &Asked, version: i16, error: WireError) {

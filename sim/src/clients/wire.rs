@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use gracchus_core::ids::NodeId;
 use gracchus_net::client::{ClientError, Connection, ServedVersions};
 use kafka_wire::RequestResponsePair;
 use madsim::time::timeout;
@@ -11,6 +12,7 @@ use super::{Client, Topic, TopicKind};
 use crate::checkers::Connected;
 use crate::platform::net::{SimReader, SimWriter, Vanish};
 use crate::trace::{Recorder, brief};
+use crate::world::Members;
 
 /// The connection is of no use any more, and nobody knows what became of what was asked on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,7 @@ pub struct Lost;
 /// A connection whose versions are agreed on.
 #[derive(Debug)]
 pub struct Wire {
+    node: NodeId,
     connection: Connection<SimReader, SimWriter>,
     versions: ServedVersions,
     /// The newest version of Produce and Fetch that is spoken on it: old clients live long.
@@ -34,9 +37,9 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub(super) async fn open(client: &mut Client) -> Result<Self, Lost> {
+    pub(super) async fn open(client: &mut Client, node: NodeId) -> Result<Self, Lost> {
         let patience = client.timeout();
-        let connected = client.surroundings.net.connect(client.host, client.surroundings.server, patience).await;
+        let connected = client.surroundings.net.connect(client.host, Members::address(node), patience).await;
         let (reader, writer) = connected.map_err(|_| Lost)?;
         let vanish = writer.vanishing();
         let mut connection = Connection::new(reader, writer, &client.name);
@@ -44,8 +47,13 @@ impl Wire {
         let ceiling = client.draw.pick(&[i16::MAX, i16::MAX, 12, 7, 4]);
         let vanishes = client.draw.chance(200_000);
         let (name, recorder) = (client.name.clone(), client.surroundings.recorder.clone());
-        let connected = recorder.tell(|checkers| Ok(checkers.connected())).unwrap_or_default();
-        Ok(Self { connection, versions, ceiling, patience, connected, vanish, vanishes, name, recorder })
+        let connected = recorder.tell(|checkers| Ok(checkers.connected(node))).unwrap_or_default();
+        Ok(Self { node, connection, versions, ceiling, patience, connected, vanish, vanishes, name, recorder })
+    }
+
+    /// The node at its other end.
+    pub(super) fn node(&self) -> NodeId {
+        self.node
     }
 
     /// The version at which `Q` is spoken here.

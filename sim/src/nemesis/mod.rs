@@ -1,11 +1,12 @@
 //! Brings the plan's faults about, each at its time, and counts those that took effect.
 //!
-//! What befalls the process comes one after the other; everything else may overlap with it.
+//! What befalls a process comes one after the other; everything else may overlap with it.
 
 mod disk;
 mod rot;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,44 +27,68 @@ const DISK_REPLACEMENT: &str = "disk replacement";
 pub(crate) struct Nemesis {
     faults: Arc<Vec<PlannedFault>>,
     duration: Duration,
-    server: Server,
+    victims: Arc<Vec<Victim>>,
     net: SimNet,
     recorder: Recorder,
-    disk: Arc<Mutex<ActiveFaults>>,
     /// Planned faults that took effect, by kind: each once, whatever came of it.
     took_effect: Arc<Mutex<BTreeMap<&'static str, u64>>>,
 }
 
+/// A node, and what has come over its disk.
+#[derive(Debug)]
+struct Victim {
+    server: Server,
+    disk: Mutex<ActiveFaults>,
+}
+
 impl Nemesis {
-    pub(crate) fn new(plan: &Plan, server: Server, net: SimNet, recorder: Recorder) -> Self {
+    pub(crate) fn new(plan: &Plan, servers: Vec<Server>, net: SimNet, recorder: Recorder) -> Self {
+        let victim = |server| Victim { server, disk: Mutex::new(ActiveFaults::new(plan.disk.clone())) };
         Self {
             faults: Arc::new(plan.faults.clone()),
             duration: Duration::from_millis(plan.duration_ms),
-            server,
+            victims: Arc::new(servers.into_iter().map(victim).collect()),
             net,
             recorder,
-            disk: Arc::new(Mutex::new(ActiveFaults::new(plan.disk.clone()))),
             took_effect: Arc::default(),
         }
     }
 
-    /// Goes through the plan and returns at its end.
+    /// Goes through the plan and returns at its end. What befalls one process waits for what befell it before; processes do not wait for each
+    /// other.
     pub(crate) async fn run(&self) {
         let started = simulated_time();
-        for PlannedFault { at_us, fault } in self.faults.iter() {
-            wait_until(started + Duration::from_micros(*at_us)).await;
-            self.bring(fault).await;
+        let nodes: Vec<_> = (1..self.victims.len())
+            .map(|node| {
+                let nemesis = self.clone();
+                madsim::task::spawn(async move { nemesis.befall(node, started).await })
+            })
+            .collect();
+        self.befall(0, started).await;
+        for node in nodes {
+            node.await.expect("no fault panics");
         }
         wait_until(started + self.duration).await;
+    }
+
+    async fn befall(&self, node: usize, started: Duration) {
+        for planned in self.faults.iter().filter(|planned| planned.node == node) {
+            wait_until(started + Duration::from_micros(planned.at_us)).await;
+            self.bring(node, &planned.fault).await;
+        }
     }
 
     /// Ends what would end later.
     pub(crate) async fn heal(&self) {
         self.net.heal();
-        for kind in lock(&self.disk).end_all(&self.server.disk()) {
-            self.count(kind, true);
+        for victim in self.victims.iter() {
+            for kind in lock(&victim.disk).end_all(&victim.server.disk()) {
+                self.count(kind, true);
+            }
         }
-        self.server.renew_if_failed().await;
+        for victim in self.victims.iter() {
+            victim.server.renew_if_failed().await;
+        }
     }
 
     /// Planned faults that took effect so far, by kind.
@@ -71,53 +96,91 @@ impl Nemesis {
         lock(&self.took_effect).clone()
     }
 
-    /// Whether the node has been given an empty disk.
+    /// Whether a node has been given an empty disk.
     pub(crate) fn has_replaced_disk(&self) -> bool {
         lock(&self.took_effect).contains_key(DISK_REPLACEMENT)
     }
 
-    async fn bring(&self, fault: &Fault) {
+    fn victim(&self, node: usize) -> &Victim {
+        self.victims.get(node).expect("a plan names nodes that there are")
+    }
+
+    async fn bring(&self, node: usize, fault: &Fault) {
+        let server = &self.victim(node).server;
         match fault {
             Fault::Crash(death) => {
-                self.server.await_steps(death.after_steps).await;
-                self.count("crash", self.server.crash(Duration::from_millis(death.down_ms)).await);
-                self.fall_again(death).await;
+                server.await_steps(death.after_steps).await;
+                self.count("crash", server.crash(Duration::from_millis(death.down_ms)).await);
+                self.fall_again(server, death).await;
             }
             Fault::PowerLoss(death) => {
-                self.server.await_steps(death.after_steps).await;
-                self.count("power loss", self.server.lose_power(Duration::from_millis(death.down_ms)).await);
-                self.fall_again(death).await;
+                server.await_steps(death.after_steps).await;
+                self.count("power loss", server.lose_power(Duration::from_millis(death.down_ms)).await);
+                self.fall_again(server, death).await;
             }
-            Fault::Stop { cut_short: None, down_ms } => self.count("clean stop", self.server.stop(Duration::from_millis(*down_ms)).await),
+            Fault::Blackout { down_ms } => self.black_out(Duration::from_millis(*down_ms)).await,
+            Fault::Stop { cut_short: None, down_ms } => self.count("clean stop", server.stop(Duration::from_millis(*down_ms)).await),
             Fault::Stop { cut_short: Some(steps), down_ms } => {
-                let was_running = self.server.ask_to_stop().is_some();
-                self.server.await_steps(*steps).await;
-                self.server.lose_power(Duration::from_millis(*down_ms)).await;
+                let was_running = server.ask_to_stop().is_some();
+                server.await_steps(*steps).await;
+                server.lose_power(Duration::from_millis(*down_ms)).await;
                 self.count("power loss in a stop", was_running);
             }
-            Fault::Pause { length_ms } => self.count("pause", self.server.pause(Duration::from_millis(*length_ms)).await),
+            Fault::Pause { length_ms } => self.count("pause", server.pause(Duration::from_millis(*length_ms)).await),
             Fault::Resets { per_million } => {
                 let count = self.net.reset_some(*per_million);
                 self.recorder.note(&format!("{count} connections are reset"));
                 self.count("connection resets", count > 0);
             }
             Fault::Stalls { per_million, length_ms } => self.stall(*per_million, *length_ms),
-            Fault::Partition { client, length_ms } => self.part(*client, *length_ms),
-            Fault::WallStep { by_ms } => self.count("wall clock step", self.server.step_wall(*by_ms)),
-            Fault::Disk { kind, length_ms } => self.spoil_disk(*kind, *length_ms),
-            Fault::Rot { choice } => self.rot(*choice),
-            Fault::Replace { down_ms } => {
-                self.server.replace_disk(Duration::from_millis(*down_ms)).await;
-                self.count(DISK_REPLACEMENT, true);
+            Fault::Partition { client, length_ms } => {
+                let host = client_host(u8::try_from(client + 1).expect("clients are few"));
+                self.part("partition", host, &self.all_but(None), *length_ms);
             }
+            Fault::Isolate { length_ms } => self.part("isolation", server.ip(), &self.all_but(Some(node)), *length_ms),
+            Fault::Part { other, length_ms } => {
+                let other = self.victim(*other).server.ip();
+                self.part("partition between nodes", server.ip(), &[other], *length_ms);
+            }
+            Fault::WallStep { by_ms } => self.count("wall clock step", server.step_wall(*by_ms)),
+            Fault::Disk { kind, length_ms } => self.spoil_disk(node, *kind, *length_ms),
+            Fault::Rot { choice } => self.rot(server, *choice),
+            Fault::Replace { down_ms } => self.replace_disk(server, Duration::from_millis(*down_ms)).await,
         }
     }
 
     /// The power goes while the node recovers. It was started in the same instant, so that even its first step can be the last.
-    async fn fall_again(&self, death: &Death) {
+    async fn fall_again(&self, server: &Server, death: &Death) {
         for &steps in &death.in_recovery {
-            self.server.await_steps(steps).await;
-            self.count("power loss in recovery", self.server.lose_power(Duration::from_millis(death.down_ms)).await);
+            server.await_steps(steps).await;
+            self.count("power loss in recovery", server.lose_power(Duration::from_millis(death.down_ms)).await);
+        }
+    }
+
+    /// The power goes everywhere.
+    async fn black_out(&self, down: Duration) {
+        let losses: Vec<_> = self
+            .victims
+            .iter()
+            .map(|victim| {
+                let server = victim.server.clone();
+                madsim::task::spawn(async move { server.lose_power(down).await })
+            })
+            .collect();
+        let mut has_lost = false;
+        for loss in losses {
+            has_lost |= loss.await.expect("no fault panics");
+        }
+        self.count("power loss of all nodes", has_lost);
+    }
+
+    /// Replaces a node's disk, if the others hold all that was promised.
+    async fn replace_disk(&self, server: &Server, down: Duration) {
+        let id = server.id();
+        let may_go = self.victims.len() == 1 || self.recorder.tell(|checkers| Ok(checkers.may_lose_disk(id))).unwrap_or_default();
+        if may_go {
+            server.replace_disk(down).await;
+            self.count(DISK_REPLACEMENT, true);
         }
     }
 
@@ -130,32 +193,47 @@ impl Nemesis {
         });
     }
 
-    fn part(&self, client: u32, length_ms: u64) {
-        let host = client_host(u8::try_from(client + 1).expect("clients are few"));
-        let (net, server) = (self.net.clone(), self.server.host());
-        self.recorder.note(&format!("{host} is cut off"));
-        let parted = net.set_partitioned(host, server, true);
-        self.count("partition", parted > 0);
+    fn all_but(&self, node: Option<usize>) -> Vec<IpAddr> {
+        self.victims.iter().enumerate().filter(|(at, _)| Some(*at) != node).map(|(_, victim)| victim.server.ip()).collect()
+    }
+
+    /// A host does not reach these others.
+    fn part(&self, kind: &'static str, host: IpAddr, others: &[IpAddr], length_ms: u64) {
+        match others {
+            [other] if self.victims.len() > 1 => self.recorder.note(&format!("{host} is cut off from {other}")),
+            _ => self.recorder.note(&format!("{host} is cut off")),
+        }
+        let parted: usize = others.iter().map(|other| self.net.set_partitioned(host, *other, true)).sum();
+        self.count(kind, parted > 0);
+        let (net, others) = (self.net.clone(), others.to_vec());
         spawn(async move {
             sleep(Duration::from_millis(length_ms)).await;
-            net.set_partitioned(host, server, false);
+            for other in others {
+                net.set_partitioned(host, other, false);
+            }
         });
     }
 
-    fn spoil_disk(&self, kind: DiskFaultKind, length_ms: u64) {
-        self.recorder.note(&format!("the disk: {kind:?}"));
-        let number = lock(&self.disk).begin(kind, &self.server.disk());
+    fn spoil_disk(&self, node: usize, kind: DiskFaultKind, length_ms: u64) {
+        let Victim { server, disk } = self.victim(node);
+        if self.victims.len() == 1 {
+            self.recorder.note(&format!("the disk: {kind:?}"));
+        } else {
+            self.recorder.note(&format!("the disk of node {}: {kind:?}", server.id()));
+        }
+        let number = lock(disk).begin(kind, &server.disk());
         let nemesis = self.clone();
         spawn(async move {
             sleep(Duration::from_millis(length_ms)).await;
-            if let Some(kind) = lock(&nemesis.disk).end(number, &nemesis.server.disk()) {
+            let Victim { server, disk } = nemesis.victim(node);
+            if let Some(kind) = lock(disk).end(number, &server.disk()) {
                 nemesis.count(kind, true);
             }
         });
     }
 
-    fn rot(&self, choice: u64) {
-        let Some(file) = rot::flip(&self.server.disk(), choice) else { return };
+    fn rot(&self, server: &Server, choice: u64) {
+        let Some(file) = rot::flip(&server.disk(), choice) else { return };
         self.recorder.note(&format!("a bit of {} flips for good", file.display()));
         self.recorder.excuse(format!("a bit of {} was flipped for good", file.display()));
         self.recorder.tell(|checkers| {

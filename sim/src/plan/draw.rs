@@ -20,23 +20,80 @@ const RUINS_PER_MILLION: u32 = 4_000;
 /// Steps of the disk's operations that a recovery may have behind it when the power goes again.
 const RECOVERY_STEPS_MAX: u64 = 300;
 
-pub(super) fn plan(seed: u64) -> Plan {
+/// How many nodes a seed has.
+pub(super) fn node_count(seed: u64) -> usize {
+    Draw::split(seed, Stream::Topology, 1).pick(&[1, 1, 3, 3, 3, 3, 3, 5])
+}
+
+pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
     let duration_ms = 60_500;
     let mut topology = Draw::new(seed, Stream::Topology);
     let mut workload = Draw::new(seed, Stream::Workload);
-    let topics = topics(&mut topology, &mut Draw::new(seed, Stream::Settings));
+    let mut topics = topics(&mut topology, &mut Draw::new(seed, Stream::Settings));
+    if node_count > 1 {
+        replicate(&mut topics, node_count, &mut Draw::split(seed, Stream::Settings, 2));
+    }
     let clients = clients(&mut workload);
     let client_count = u32::try_from(clients.len()).expect("clients are few");
     Plan {
         seed,
         duration_ms,
         recovery_ms_max: 30_000,
-        node: node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks)),
+        nodes: nodes(seed, node_count),
+        voters: voters(seed, node_count),
         topics,
         clients,
         network: network(&mut Draw::split(seed, Stream::Network, 1)),
         disk: disk(&mut Draw::split(seed, Stream::Disk, 1)),
-        faults: faults(seed, duration_ms, client_count),
+        faults: faults(seed, duration_ms, client_count, node_count),
+    }
+}
+
+fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
+    let first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
+    if count == 1 {
+        return vec![first];
+    }
+    let shared = cluster_configs(&mut Draw::split(seed, Stream::Settings, 3));
+    let others = (1..count as u64).map(|number| {
+        let (mut settings, mut clocks) = (Draw::split(seed, Stream::Settings, 10 + number), Draw::split(seed, Stream::Clocks, number));
+        node(&mut settings, &mut clocks)
+    });
+    let with_shared = |mut node: NodePlan| {
+        node.configs.extend(shared.clone());
+        node
+    };
+    std::iter::once(first).chain(others).map(with_shared).collect()
+}
+
+/// Most often all vote; a node that does not is an observer of the quorum, and a broker like any other.
+fn voters(seed: u64, node_count: usize) -> usize {
+    let mut draw = Draw::split(seed, Stream::Topology, 2);
+    if node_count > 3 && draw.chance(400_000) { node_count - 2 } else { node_count }
+}
+
+/// How patient the nodes are with each other: the same for all.
+fn cluster_configs(draw: &mut Draw) -> Vec<(String, String)> {
+    let fetch_ms = draw.pick(&[300, 1_000, 2_000]);
+    let session_ms = draw.pick(&[1_000, 3_000, 9_000]);
+    let settings = [
+        ("controller.quorum.fetch.timeout.ms", fetch_ms),
+        ("controller.quorum.election.timeout.ms", draw.pick(&[200, 1_000])),
+        ("controller.quorum.election.backoff.max.ms", draw.pick(&[100, 1_000])),
+        ("broker.session.timeout.ms", session_ms),
+        ("broker.heartbeat.interval.ms", session_ms / draw.pick(&[3, 8])),
+        ("replica.lag.time.max.ms", draw.pick(&[1_000, 4_000, 30_000])),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
+}
+
+/// Gives topics copies: the first has one on each of three nodes, and needs two for a commit.
+fn replicate(topics: &mut [TopicPlan], node_count: usize, draw: &mut Draw) {
+    let most = i16::try_from(node_count.min(5)).expect("nodes are few");
+    for (topic, number) in topics.iter_mut().zip(0..) {
+        topic.replicas = if number == 0 { 3 } else { draw.pick(&[1, 2, 3, 3, most]) };
+        let min_insync = if number == 0 { 2 } else { draw.pick(&[1, 2, 2]).min(topic.replicas) };
+        topic.configs.push(("min.insync.replicas".to_owned(), min_insync.to_string()));
     }
 }
 
@@ -61,7 +118,7 @@ fn topic(number: u64, topology: &mut Draw, settings: &mut Draw) -> TopicPlan {
         set("segment.ms", settings.pick(&[500, 5_000]).to_string());
     }
     let is_altered = number > 0 && settings.chance(400_000);
-    TopicPlan { name: format!("topic-{number}"), partitions: topology.pick(&[1, 1, 2, 3]), configs, is_altered }
+    TopicPlan { name: format!("topic-{number}"), partitions: topology.pick(&[1, 1, 2, 3]), replicas: 1, configs, is_altered }
 }
 
 fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
@@ -134,25 +191,37 @@ fn disk(draw: &mut Draw) -> DiskFaults {
     DiskFaults { sync_ms_max: draw.pick(&[0, 2, 10]), write_split: draw.pick(&[0, 100_000, 500_000]), ..DiskFaults::default() }
 }
 
-fn faults(seed: u64, duration_ms: u64, clients: u32) -> Vec<PlannedFault> {
+/// Of whom faults may befall whom.
+#[derive(Clone, Copy)]
+struct Victims {
+    clients: u32,
+    nodes: usize,
+}
+
+fn faults(seed: u64, duration_ms: u64, clients: u32, nodes: usize) -> Vec<PlannedFault> {
     let draw = &mut Draw::new(seed, Stream::Crashes);
-    let kinds = enabled_kinds(draw);
+    let choice = &mut Draw::split(seed, Stream::Crashes, 3);
+    let victims = Victims { clients, nodes };
+    let kinds = enabled_kinds(draw, nodes);
     let mut faults = Vec::new();
     for _ in 0..draw.within(FAULTS_MIN..FAULTS_MAX) {
         // Some time is left at both ends, for a run without any fault.
         let at_us = draw.within(500_000..(duration_ms - 1_000) * 1_000);
-        let fault = fault(draw, clients, &kinds);
+        let node = choice.index(nodes);
+        let fault = fault(draw, victims, node, &kinds);
         // A replica that failed stays offline until somebody starts the node anew.
         if let Fault::Disk { length_ms, .. } = &fault
             && draw.chance(700_000)
         {
             let at_us = at_us + draw.within(0..(length_ms + 3_000) * 1_000);
-            faults.push(PlannedFault { at_us, fault: Fault::Crash(death(draw, 500)) });
+            faults.push(PlannedFault { at_us, node, fault: Fault::Crash(death(draw, 500)) });
         }
-        faults.push(PlannedFault { at_us, fault });
+        faults.push(PlannedFault { at_us, node, fault });
     }
     cut_stops_short(&mut Draw::split(seed, Stream::Crashes, 2), &mut faults);
-    faults.extend(ruin(&mut Draw::split(seed, Stream::Crashes, 1), duration_ms));
+    if nodes == 1 {
+        faults.extend(ruin(&mut Draw::split(seed, Stream::Crashes, 1), duration_ms));
+    }
     faults.retain(|fault| fault.at_us < duration_ms * 1_000);
     faults.sort_by_key(|fault| fault.at_us);
     faults
@@ -175,18 +244,26 @@ fn ruin(draw: &mut Draw, duration_ms: u64) -> Option<PlannedFault> {
     }
     let at_us = draw.within(5_000_000..duration_ms * 1_000);
     let fault = if draw.chance(700_000) { Fault::Rot { choice: draw.bits() } } else { Fault::Replace { down_ms: draw.within(1..2_000) } };
-    Some(PlannedFault { at_us, fault })
+    Some(PlannedFault { at_us, node: 0, fault })
 }
 
 /// The kinds that a seed has: crashes or power losses always, of the others each with a chance of its own.
-fn enabled_kinds(draw: &mut Draw) -> Vec<u64> {
+fn enabled_kinds(draw: &mut Draw, nodes: usize) -> Vec<u64> {
     let mut kinds = vec![draw.below(2), RESETS];
     kinds.extend((0..KINDS).filter(|_| draw.chance(400_000)));
+    if nodes > 1 {
+        kinds.extend([ISOLATION, PART]);
+        kinds.extend((KINDS..CLUSTER_KINDS).filter(|_| draw.chance(400_000)));
+    }
     kinds
 }
 
 const KINDS: u64 = 14;
 const RESETS: u64 = 4;
+const ISOLATION: u64 = 14;
+const PART: u64 = 15;
+/// With those that need several nodes.
+const CLUSTER_KINDS: u64 = 18;
 
 fn death(draw: &mut Draw, down_ms_max: u64) -> Death {
     let after_steps = match draw.below(4) {
@@ -204,7 +281,7 @@ fn death(draw: &mut Draw, down_ms_max: u64) -> Death {
     Death { after_steps, down_ms, in_recovery }
 }
 
-fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
+fn fault(draw: &mut Draw, victims: Victims, node: usize, kinds: &[u64]) -> Fault {
     let disk = |draw: &mut Draw, kind| Fault::Disk { kind, length_ms: draw.within(100..5_000) };
     match draw.pick(kinds) {
         0 => Fault::Crash(death(draw, 2_000)),
@@ -214,7 +291,7 @@ fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
         RESETS => Fault::Resets { per_million: draw.pick(&[200_000, 600_000, 1_000_000]) },
         5 => Fault::Stalls { per_million: draw.pick(&[300_000, 1_000_000]), length_ms: draw.within(10..3_000) },
         6 => Fault::Partition {
-            client: u32::try_from(draw.below(u64::from(clients))).expect("clients are few"),
+            client: u32::try_from(draw.below(u64::from(victims.clients))).expect("clients are few"),
             length_ms: draw.within(50..5_000),
         },
         7 => Fault::WallStep { by_ms: i64::try_from(draw.below(20_000)).expect("a small number") - 10_000 },
@@ -238,6 +315,13 @@ fn fault(draw: &mut Draw, clients: u32, kinds: &[u64]) -> Fault {
             let kind = DiskFaultKind::ReadFlips { per_million: draw.pick(&[5_000, 100_000]) };
             disk(draw, kind)
         }
+        ISOLATION => Fault::Isolate { length_ms: draw.within(50..12_000) },
+        PART => {
+            let other = draw.index(victims.nodes - 1);
+            Fault::Part { other: if other < node { other } else { other + 1 }, length_ms: draw.within(50..12_000) }
+        }
+        16 => Fault::Blackout { down_ms: draw.within(1..2_000) },
+        17 => Fault::Replace { down_ms: draw.within(1..2_000) },
         _ => {
             let kind = DiskFaultKind::Full { spare_bytes: draw.pick(&[0, 300, 5_000, 50_000]) };
             disk(draw, kind)

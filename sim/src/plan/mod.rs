@@ -20,8 +20,10 @@ pub struct Plan {
     pub duration_ms: u64,
     /// How long anything may take to serve again once all is healed, in simulated milliseconds.
     pub recovery_ms_max: u64,
-    /// The node.
-    pub node: NodePlan,
+    /// The nodes, from number 1 on.
+    pub nodes: Vec<NodePlan>,
+    /// So many of them vote in the metadata quorum: the first ones.
+    pub voters: usize,
     /// The topics that exist all along.
     pub topics: Vec<TopicPlan>,
     /// Who uses them.
@@ -75,6 +77,8 @@ pub struct TopicPlan {
     pub name: String,
     /// How many partitions it has.
     pub partitions: i32,
+    /// How many copies of each.
+    pub replicas: i16,
     /// Its settings by Kafka's names.
     pub configs: Vec<(String, String)>,
     /// Whether the administrator alters its durability while it is used.
@@ -155,6 +159,8 @@ pub struct NetworkPlan {
 pub struct PlannedFault {
     /// Microseconds since clients began to work.
     pub at_us: u64,
+    /// Which node it befalls, counted from 0, if it befalls one.
+    pub node: usize,
     /// What happens.
     pub fault: Fault,
 }
@@ -191,12 +197,29 @@ pub enum Fault {
         /// For so many milliseconds.
         length_ms: u64,
     },
-    /// A client and the node do not reach each other.
+    /// A client and the nodes do not reach each other.
     Partition {
         /// Which client.
         client: u32,
         /// For so many milliseconds.
         length_ms: u64,
+    },
+    /// The node reaches no other node, nor they it; clients still do.
+    Isolate {
+        /// For so many milliseconds.
+        length_ms: u64,
+    },
+    /// The node and another do not reach each other, while the rest reach both.
+    Part {
+        /// The other one, counted from 0.
+        other: usize,
+        /// For so many milliseconds.
+        length_ms: u64,
+    },
+    /// All nodes lose their power at once.
+    Blackout {
+        /// Milliseconds until it is back.
+        down_ms: u64,
     },
     /// The node's wall clock is set.
     WallStep {
@@ -271,9 +294,15 @@ pub enum DiskFaultKind {
 }
 
 impl Plan {
-    /// The plan of a seed.
+    /// The plan of a seed, which also says how many nodes there are.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
-        draw::plan(seed)
+        draw::plan(seed, draw::node_count(seed))
+    }
+
+    /// The plan of a seed for so many nodes.
+    #[must_use]
+    pub fn draw_for(seed: u64, nodes: usize) -> Self {
+        draw::plan(seed, nodes)
     }
 }

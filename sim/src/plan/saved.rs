@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 
 /// The format's version: another release's plans are refused, since they would mean another run.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What is in a file.
 #[derive(Serialize, Deserialize)]

@@ -111,7 +111,7 @@ impl Platform for SimPlatform {
     }
 
     fn observe(&self, now: Now, input: &Input, effects: &mut Effects, broker: &Broker) {
-        self.recorder.step(self.node, now, input, effects, broker, &self.disk);
+        self.recorder.step(self.node, now, input, effects, broker);
     }
 }
 

@@ -18,7 +18,6 @@ use super::{RollingHash, RunHash};
 use crate::checkers::{Checkers, Violation};
 use crate::draw::{Draw, Stream};
 use crate::platform::clock::simulated_time;
-use crate::platform::disk::SimDisk;
 use crate::platform::lock;
 
 /// Watches a run. Clones watch the same one.
@@ -81,14 +80,14 @@ impl Recorder {
     }
 
     /// A node has taken a step. Shuffles its effects.
-    pub fn step(&self, node: NodeId, now: Now, input: &Input, effects: &mut Effects, broker: &Broker, disk: &SimDisk) {
+    pub fn step(&self, node: NodeId, now: Now, input: &Input, effects: &mut Effects, broker: &Broker) {
         let mut recording = lock(&self.shared);
         recording.hash_step(node, now, input, effects);
         for mark in &effects.marks {
             *recording.marks.entry(*mark).or_default() += 1;
         }
         let is_last = recording.list(|| format!("node {node}  {}  ->  {}", brief(input), brief(&effects)));
-        let checked = recording.checkers.step(now, input, effects, broker, disk);
+        let checked = recording.checkers.step(node, now, input, effects, broker);
         shuffle(effects, &mut recording.order);
         drop(recording);
         self.check(checked);

@@ -1,4 +1,4 @@
-//! Runs a plan: a node, its clients and what befalls them, under madsim, on a thread of its own.
+//! Runs a plan: nodes, their clients and what befalls them, under madsim, on a thread of its own.
 //!
 //! Clients work and faults come for the plan's duration. Then all is healed, clients come to an end, and every partition has to serve again:
 //! to take a write, and to show its whole log, which is held against all that was promised.
@@ -8,31 +8,29 @@ mod server;
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use gracchus_core::ids::NodeId;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::task::{JoinHandle, NodeId};
 use madsim::time::{sleep, timeout};
 
 pub use self::outcome::{Ending, RunReport};
-pub(crate) use self::server::Server;
+pub(crate) use self::server::{Members, Server};
 use crate::checkers::Violation;
 use crate::clients::{Client, OperationCounts, Surroundings};
 use crate::draw::{Draw, Stream};
 use crate::nemesis::Nemesis;
 use crate::plan::{ClientKind, ClientPlan, Plan};
+use crate::platform::clock::simulated_time;
 use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::trace::{Listing, Recorder, RollingHash};
-
-/// Where the node is.
-const SERVER_HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
-const SERVER: SocketAddr = SocketAddr::new(SERVER_HOST, 9092);
 
 /// How long a client may take to come to an end once all is healed.
 const CLIENT_END_MS_MAX: u64 = 15_000;
@@ -76,7 +74,7 @@ fn describe_panic(panic: &(dyn Any + Send)) -> String {
 /// A run under way.
 pub(crate) struct World {
     plan: Plan,
-    server: Server,
+    servers: Vec<Server>,
     net: SimNet,
     surroundings: Surroundings,
     nemesis: Nemesis,
@@ -90,20 +88,24 @@ impl World {
         let net = SimNet::new(plan.seed, plan.network.faults.clone());
         let latency = Duration::from_micros(plan.network.latency_us_min)..Duration::from_micros(plan.network.latency_us_max);
         NetSim::current().update_config(|config| config.send_latency = latency);
-        let node = Handle::current().create_node().name("node-1").ip(SERVER_HOST).build();
-        let server = Server::new(plan, node.id(), SERVER, &net, recorder);
+        let members = Arc::new(Members::new(plan));
+        let server = |id| {
+            let host = Handle::current().create_node().name(format!("node-{id}")).ip(Members::address(id).ip()).build();
+            Server::new(plan, id, host.id(), &members, &net, recorder)
+        };
+        let servers: Vec<Server> = members.all().map(server).collect();
         let surroundings = Surroundings {
             net: net.clone(),
             recorder: recorder.clone(),
-            server: SERVER,
+            servers: members.all().collect(),
             topics: Arc::default(),
             passing: Arc::default(),
             counts: Arc::new(Mutex::new(OperationCounts::default())),
             stopping: Arc::new(AtomicBool::new(false)),
-            disk: server.disk(),
+            disks: servers.iter().map(Server::disk).collect(),
         };
-        let nemesis = Nemesis::new(plan, server.clone(), net.clone(), recorder.clone());
-        Self { plan: plan.clone(), server, net, surroundings, nemesis, hosts: Mutex::default(), last_draw: OnceLock::new() }
+        let nemesis = Nemesis::new(plan, servers.clone(), net.clone(), recorder.clone());
+        Self { plan: plan.clone(), servers, net, surroundings, nemesis, hosts: Mutex::default(), last_draw: OnceLock::new() }
     }
 
     async fn run(&self) {
@@ -120,7 +122,7 @@ impl World {
     /// Ends every task, so that it drops what it holds: one that waits for ever, with its waker in what it holds itself, would outlive the run
     /// and keep the disk with it.
     async fn clear_away(&self) {
-        self.server.clear_away();
+        self.servers.iter().for_each(Server::clear_away);
         let hosts: Vec<NodeId> = lock(&self.hosts).values().copied().collect();
         hosts.into_iter().for_each(|host| Handle::current().kill(host));
         // They drop it when they would next run.
@@ -128,7 +130,7 @@ impl World {
     }
 
     async fn play(&self) {
-        self.server.start();
+        self.servers.iter().for_each(Server::start);
         if !self.set_up().await {
             return;
         }
@@ -181,6 +183,9 @@ impl World {
             name: format!("client-{number}"),
             draw: Draw::split(self.plan.seed, Stream::Workload, number.into()),
             plan,
+            leaders: BTreeMap::new(),
+            node: NodeId(1),
+            moving: None,
         }
     }
 
@@ -204,8 +209,8 @@ impl World {
 
     async fn check_liveness(&self) {
         let wait_max = Duration::from_millis(self.plan.recovery_ms_max);
-        // A node with an empty disk knows none: then it has to make them anew.
-        if self.nemesis.has_replaced_disk() && !self.set_up().await {
+        // A lone node with an empty disk knows none: then it has to make them anew.
+        if self.servers.len() == 1 && self.nemesis.has_replaced_disk() && !self.set_up().await {
             return;
         }
         let topics = lock(&self.surroundings.topics).clone();
@@ -215,18 +220,36 @@ impl World {
         if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {
             let what = format!("{} did not serve within {} ms of healing", lock(&waiting), self.plan.recovery_ms_max);
             self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("ServesAgain", what)));
+        } else if self.servers.len() > 1 {
+            self.check_wholeness().await;
         }
         // The last events come to rest.
         sleep(Duration::from_millis(10)).await;
     }
 
+    /// Every replica is in sync again, and holds what the others do.
+    async fn check_wholeness(&self) {
+        let deadline = simulated_time() + Duration::from_millis(self.plan.recovery_ms_max);
+        loop {
+            let Some(missing) = self.surroundings.recorder.tell(|checkers| Ok(checkers.what_is_not_whole())) else { return };
+            let Some(missing) = missing else { return };
+            if simulated_time() > deadline {
+                self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("WholeAgain", missing)));
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     fn tell(&self, report: &mut RunReport) {
         report.simulated = self.surroundings.recorder.last();
         report.operations = lock(&self.surroundings.counts).by_kind.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect();
-        report.add_faults(&self.nemesis, &self.server, &self.net);
+        report.add_faults(&self.nemesis, &self.servers, &self.net);
         let mut hash = RollingHash::default();
         hash.bytes(&self.surroundings.recorder.hash().0.to_le_bytes());
-        hash.bytes(&self.server.disk().trace_hash().0.to_le_bytes());
+        for server in &self.servers {
+            hash.bytes(&server.disk().trace_hash().0.to_le_bytes());
+        }
         let (position, next) = self.net.fingerprint();
         hash.bytes(&position.to_le_bytes());
         hash.number(next);

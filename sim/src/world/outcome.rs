@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Server;
 use crate::checkers::{Violation, ViolationKind};
 use crate::nemesis::Nemesis;
+use crate::platform::disk::DiskFaultCounts;
 use crate::platform::net::SimNet;
 use crate::trace::{Recorder, RunHash};
 
@@ -95,11 +96,11 @@ impl RunReport {
         }
     }
 
-    pub(super) fn add_faults(&mut self, nemesis: &Nemesis, server: &Server, net: &SimNet) {
+    pub(super) fn add_faults(&mut self, nemesis: &Nemesis, servers: &[Server], net: &SimNet) {
         self.faults = nemesis.took_effect().into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
-        let (disk, net) = (server.disk().fault_counts(), net.fault_counts());
+        let (disk, net) = (DiskFaultCounts::sum(servers.iter().map(|server| server.disk().fault_counts())), net.fault_counts());
         let counts = [
-            ("node ended by itself", server.self_ends()),
+            ("node ended by itself", servers.iter().map(Server::self_ends).sum()),
             ("sync failure", disk.sync_failures),
             ("write error", disk.write_errors),
             ("read error", disk.read_errors),

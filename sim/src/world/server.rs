@@ -1,9 +1,9 @@
-//! The node's machine: its process is started, killed and started again, and its disk and clocks outlive that.
+//! A node's machine: its process is started, killed and started again, and its disk and clocks outlive that.
 //!
 //! A process that ends by itself, because its disk failed say, is started again after a while, as a service manager would.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use gracchus_core::broker::BrokerSettings;
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, Uuid};
 use gracchus_core::record::Voter;
-use gracchus_server::config::{ConnectionLimits, ListenerSettings, NodeSettings, PeerSettings};
+use gracchus_server::config::{ConnectionLimits, HostPort, ListenerSettings, NodeSettings, PeerSettings};
 use gracchus_server::node::{self, NodeError};
 use gracchus_server::platform::Platform;
 use gracchus_server::store::StoreSettings;
@@ -38,13 +38,49 @@ const RESTART_MS: u64 = 300;
 /// The machine that the node runs on. Clones are the same machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    node: madsim::task::NodeId,
-    address: SocketAddr,
+    id: NodeId,
+    host: madsim::task::NodeId,
     net: SimNet,
     recorder: Recorder,
     plan: NodePlan,
+    cluster: Arc<Members>,
     clock: SimClock,
     machine: Arc<Mutex<Machine>>,
+}
+
+/// The nodes of a run, as their operator lists them.
+#[derive(Debug)]
+pub(crate) struct Members {
+    count: usize,
+    voters: usize,
+}
+
+impl Members {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self { count: plan.nodes.len(), voters: plan.voters }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=i32::try_from(self.count).expect("nodes are few")).map(NodeId)
+    }
+
+    /// Where one listens.
+    pub(crate) fn address(node: NodeId) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, u8::try_from(node.0).expect("nodes are few"))), 9092)
+    }
+
+    /// Those that vote, each with the folder that it was formatted with.
+    fn voters(&self) -> impl Iterator<Item = Voter> {
+        self.all().take(self.voters).map(|node| Voter { node, directory: directory(node, 0) })
+    }
+}
+
+/// The id of a node's data folder, after so many replacements of its disk.
+fn directory(node: NodeId, replacements: u8) -> DirectoryId {
+    let mut id = [replacements; 16];
+    id[0] = u8::try_from(node.0).expect("nodes are few") + 7;
+    DirectoryId(Uuid(id))
 }
 
 #[derive(Debug)]
@@ -56,6 +92,8 @@ struct Machine {
     generation: u64,
     /// How often a process ended by itself.
     self_ends: u64,
+    /// How often the disk was replaced.
+    replacements: u8,
 }
 
 #[derive(Debug)]
@@ -67,22 +105,44 @@ struct Process {
 }
 
 impl Server {
-    pub(crate) fn new(plan: &Plan, node: madsim::task::NodeId, address: SocketAddr, net: &SimNet, recorder: &Recorder) -> Self {
+    pub(crate) fn new(plan: &Plan, id: NodeId, host: madsim::task::NodeId, cluster: &Arc<Members>, net: &SimNet, recorder: &Recorder) -> Self {
+        let index = usize::try_from(id.0 - 1).expect("nodes are numbered from 1");
+        // Those of the first are the ones of a run with one node.
+        let draw = |stream| match index as u64 {
+            0 => Draw::new(plan.seed, stream),
+            number => Draw::split(plan.seed, stream, 100 + number),
+        };
         let machine = Machine {
-            disk: SimDisk::new(plan.seed, plan.disk.clone()).with_pace(Pace::Sleeps).told_to(recorder.clone()),
-            entropy: Arc::new(Mutex::new(Draw::new(plan.seed, Stream::Entropy))),
+            disk: SimDisk::drawing(draw(Stream::Disk), plan.disk.clone()).with_pace(Pace::Sleeps).told_to(recorder.clone()),
+            entropy: Arc::new(Mutex::new(draw(Stream::Entropy))),
             process: None,
             generation: 0,
             self_ends: 0,
+            replacements: 0,
         };
+        recorder.tell(|checkers| {
+            checkers.add_node(id, machine.disk.clone());
+            Ok(())
+        });
+        let node_plan = plan.nodes.get(index).expect("every node has a plan").clone();
         Self {
-            node,
-            address,
+            id,
+            host,
             net: net.clone(),
             recorder: recorder.clone(),
-            plan: plan.node.clone(),
-            clock: SimClock::new(plan.node.drift_ppm),
+            clock: SimClock::new(node_plan.drift_ppm),
+            plan: node_plan,
+            cluster: Arc::clone(cluster),
             machine: Arc::new(Mutex::new(machine)),
+        }
+    }
+
+    /// Says what befalls this node, by its number where there are others.
+    fn note(&self, what: &str) {
+        if self.cluster.count == 1 {
+            self.recorder.note(what);
+        } else {
+            self.recorder.note(&format!("node {}: {what}", self.id));
         }
     }
 
@@ -99,11 +159,12 @@ impl Server {
             machine.process = Some(Process { stop: Some(stop), ended: Arc::clone(&ended), is_over: false });
             (self.platform(&machine), machine.generation)
         };
-        self.recorder.note("the node starts");
-        let settings = settings(&self.plan, self.address, &platform);
+        self.note("the node starts");
+        let directory = directory(self.id, lock(&self.machine).replacements);
+        let settings = self.settings(directory, &platform);
         let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0);
         let process = self.clone().watch(run, generation, Arc::clone(&ended));
-        let host = Handle::current().get_node(self.node).expect("the node was made");
+        let host = Handle::current().get_node(self.host).expect("the node was made");
         drop(host.spawn(process));
         drop(madsim::task::spawn(self.clone().keep_running(generation, ended)));
     }
@@ -117,7 +178,7 @@ impl Server {
         let disk = self.disk();
         let reached = disk.halt_after(steps);
         if timeout(Duration::from_millis(STEPS_MS_MAX), reached.notified()).await.is_ok() {
-            self.recorder.note("an operation of the disk is the last");
+            self.note("an operation of the disk is the last");
         } else {
             disk.go_on();
         }
@@ -127,8 +188,8 @@ impl Server {
     pub(crate) async fn crash(&self, down: Duration) -> bool {
         let killed = self.kill();
         if let Some(process) = &killed {
-            self.recorder.note(if process.is_over { "the process is cleared away" } else { "the process dies" });
-            self.net.process_died(self.address.ip());
+            self.note(if process.is_over { "the process is cleared away" } else { "the process dies" });
+            self.net.process_died(self.ip());
             self.renew_disk(SimDisk::crash);
         }
         sleep(down).await;
@@ -138,30 +199,33 @@ impl Server {
 
     /// The machine loses its power. True if the process was running.
     pub(crate) async fn lose_power(&self, down: Duration) -> bool {
-        self.recorder.note("the power goes");
-        self.net.power_lost(self.address.ip());
+        self.note("the power goes");
+        self.net.power_lost(self.ip());
         let killed = self.kill();
-        let disk = self.renew_disk(SimDisk::lose_power);
-        self.recorder.tell(|checkers| checkers.power_lost(&disk));
+        self.renew_disk(SimDisk::lose_power);
+        self.recorder.tell(|checkers| checkers.power_lost(self.id));
         sleep(down).await;
-        self.net.power_is_back(self.address.ip());
+        self.net.power_is_back(self.ip());
         self.start();
         killed.is_some_and(|process| !process.is_over)
     }
 
     /// The machine comes back with an empty disk.
     pub(crate) async fn replace_disk(&self, down: Duration) {
-        self.recorder.note("the disk is replaced");
-        self.recorder.excuse("the disk was replaced".to_owned());
-        self.net.power_lost(self.address.ip());
+        self.note("the disk is replaced");
+        if self.cluster.count == 1 {
+            self.recorder.excuse("the disk was replaced".to_owned());
+        }
+        self.net.power_lost(self.ip());
         self.kill();
         self.renew_disk(SimDisk::replace);
+        lock(&self.machine).replacements += 1;
         self.recorder.tell(|checkers| {
-            checkers.disk_replaced();
+            checkers.disk_replaced(self.id);
             Ok(())
         });
         sleep(down).await;
-        self.net.power_is_back(self.address.ip());
+        self.net.power_is_back(self.ip());
         self.start();
     }
 
@@ -172,7 +236,7 @@ impl Server {
             let process = machine.process.as_mut().filter(|process| !process.is_over)?;
             (process.stop.take()?, Arc::clone(&process.ended))
         };
-        self.recorder.note("the node is asked to stop");
+        self.note("the node is asked to stop");
         let _ = stop.send(());
         Some(ended)
     }
@@ -194,16 +258,16 @@ impl Server {
     /// The process stands still for a while. True if there was one that ran.
     pub(crate) async fn pause(&self, length: Duration) -> bool {
         let is_running = self.is_running();
-        self.recorder.note("the process stands still");
-        Handle::current().pause(self.node);
+        self.note("the process stands still");
+        Handle::current().pause(self.host);
         sleep(length).await;
-        Handle::current().resume(self.node);
+        Handle::current().resume(self.host);
         is_running
     }
 
     /// Sets the wall clock. True if there is a process that could see it.
     pub(crate) fn step_wall(&self, by_ms: i64) -> bool {
-        self.recorder.note(&format!("the wall clock is set by {by_ms} ms"));
+        self.note(&format!("the wall clock is set by {by_ms} ms"));
         self.clock.step_wall(by_ms);
         self.is_running()
     }
@@ -215,8 +279,12 @@ impl Server {
         }
     }
 
-    pub(crate) fn host(&self) -> IpAddr {
-        self.address.ip()
+    pub(crate) fn id(&self) -> NodeId {
+        self.id
+    }
+
+    pub(crate) fn ip(&self) -> IpAddr {
+        Members::address(self.id).ip()
     }
 
     /// How often a process ended by itself, its disk having failed it.
@@ -236,18 +304,17 @@ impl Server {
     /// Runs the process to its end, which has to have a reason.
     async fn watch(self, run: impl Future<Output = Result<(), NodeError>>, generation: u64, ended: Arc<Notify>) {
         let outcome = run.await;
-        self.recorder.note(&format!("the node ends: {outcome:?}"));
-        let disk = {
+        self.note(&format!("the node ends: {outcome:?}"));
+        {
             let mut machine = lock(&self.machine);
             if machine.generation == generation
                 && let Some(process) = &mut machine.process
             {
                 process.is_over = true;
             }
-            machine.disk.clone()
-        };
+        }
         if let Err(error) = outcome {
-            self.recorder.tell(|checkers| checkers.node_failed(&error.to_string(), &disk));
+            self.recorder.tell(|checkers| checkers.node_failed(&error.to_string(), self.id));
         }
         ended.notify_one();
     }
@@ -271,7 +338,7 @@ impl Server {
         if let Some(process) = lock(&self.machine).process.take() {
             process.ended.notify_one();
         }
-        Handle::current().kill(self.node);
+        Handle::current().kill(self.host);
     }
 
     /// Ends the process on the spot, if there is one.
@@ -281,32 +348,78 @@ impl Server {
             // Who keeps it running has nothing to wait for any more.
             process.ended.notify_one();
         }
-        Handle::current().resume(self.node);
-        Handle::current().kill(self.node);
-        Handle::current().restart(self.node);
-        let disk = self.disk();
+        Handle::current().resume(self.host);
+        Handle::current().kill(self.host);
+        Handle::current().restart(self.host);
         self.recorder.tell(|checkers| {
-            checkers.node_ended(&disk);
+            checkers.node_ended(self.id);
             Ok(())
         });
         process
     }
 
-    fn renew_disk(&self, renew: impl FnOnce(&SimDisk) -> SimDisk) -> SimDisk {
+    fn renew_disk(&self, renew: impl FnOnce(&SimDisk) -> SimDisk) {
         let mut machine = lock(&self.machine);
         machine.disk = renew(&machine.disk);
-        machine.disk.clone()
     }
 
     fn platform(&self, machine: &Machine) -> SimPlatform {
         SimPlatform {
-            node: NodeId(1),
-            host: self.address.ip(),
+            node: self.id,
+            host: self.ip(),
             clock: self.clock.restarted(),
             net: self.net.clone(),
             disk: machine.disk.clone(),
             recorder: self.recorder.clone(),
             entropy: Arc::clone(&machine.entropy),
+        }
+    }
+
+    fn settings(&self, directory: DirectoryId, platform: &impl Platform) -> NodeSettings {
+        let [incarnation, seed] = [platform.entropy(), platform.entropy()];
+        let mut incarnation_id = [0; 16];
+        incarnation_id.copy_from_slice(incarnation.split_at(16).0);
+        let address_of = |node: NodeId| {
+            let address = Members::address(node);
+            (node, HostPort { host: address.ip().to_string(), port: address.port() })
+        };
+        let plan = &self.plan;
+        NodeSettings {
+            broker: BrokerSettings {
+                node: self.id,
+                cluster_id: Uuid([7; 16]).to_string(),
+                directory,
+                incarnation: IncarnationId(Uuid(incarnation_id)),
+                rack: None,
+                endpoints: Vec::new(),
+                configs: plan.configs.iter().cloned().collect(),
+                log_directory: "/data".to_owned(),
+                was_unclean: true,
+                voters: self.cluster.voters().collect(),
+                features: BTreeMap::from([("metadata.version".to_owned(), 30)]),
+                seed,
+            },
+            listeners: vec![ListenerSettings {
+                name: "PLAINTEXT".to_owned(),
+                bind: Members::address(self.id).to_string(),
+                advertised: None,
+                is_controller: false,
+            }],
+            peers: PeerSettings {
+                voters: self.cluster.voters().map(|voter| address_of(voter.node)).collect(),
+                ..PeerSettings::default()
+            },
+            data_dir: PathBuf::from("/data"),
+            limits: ConnectionLimits {
+                connections_max: 1_000,
+                request_bytes_max: 1 << 20,
+                in_flight_requests_max: plan.in_flight_requests_max,
+                queued_bytes_max: plan.queued_bytes_max,
+                idle_ms_max: 30_000,
+            },
+            store: store_settings(&plan.store),
+            send_by_copy: false,
+            http: None,
         }
     }
 }
@@ -315,42 +428,6 @@ async fn wait_for(stopped: oneshot::Receiver<()>) {
     if stopped.await.is_err() {
         // Nobody can ask any more.
         std::future::pending::<()>().await;
-    }
-}
-
-fn settings(plan: &NodePlan, address: SocketAddr, platform: &impl Platform) -> NodeSettings {
-    let [incarnation, seed] = [platform.entropy(), platform.entropy()];
-    let mut incarnation_id = [0; 16];
-    incarnation_id.copy_from_slice(incarnation.split_at(16).0);
-    let (node, directory) = (NodeId(1), DirectoryId(Uuid([8; 16])));
-    NodeSettings {
-        broker: BrokerSettings {
-            node,
-            cluster_id: Uuid([7; 16]).to_string(),
-            directory,
-            incarnation: IncarnationId(Uuid(incarnation_id)),
-            rack: None,
-            endpoints: Vec::new(),
-            configs: plan.configs.iter().cloned().collect(),
-            log_directory: "/data".to_owned(),
-            was_unclean: true,
-            voters: [Voter { node, directory }].into_iter().collect(),
-            features: BTreeMap::from([("metadata.version".to_owned(), 30)]),
-            seed,
-        },
-        listeners: vec![ListenerSettings { name: "PLAINTEXT".to_owned(), bind: address.to_string(), advertised: None, is_controller: false }],
-        peers: PeerSettings::default(),
-        data_dir: PathBuf::from("/data"),
-        limits: ConnectionLimits {
-            connections_max: 1_000,
-            request_bytes_max: 1 << 20,
-            in_flight_requests_max: plan.in_flight_requests_max,
-            queued_bytes_max: plan.queued_bytes_max,
-            idle_ms_max: 30_000,
-        },
-        store: store_settings(&plan.store),
-        send_by_copy: false,
-        http: None,
     }
 }
 

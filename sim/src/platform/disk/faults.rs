@@ -59,6 +59,21 @@ pub struct DiskFaultCounts {
 }
 
 impl DiskFaultCounts {
+    /// Those of several disks.
+    #[must_use]
+    pub fn sum(counts: impl IntoIterator<Item = Self>) -> Self {
+        counts.into_iter().fold(Self::default(), |sum, counts| Self {
+            sync_failures: sum.sync_failures + counts.sync_failures,
+            write_errors: sum.write_errors + counts.write_errors,
+            read_errors: sum.read_errors + counts.read_errors,
+            read_flips: sum.read_flips + counts.read_flips,
+            full: sum.full + counts.full,
+            rotten: sum.rotten + counts.rotten,
+            short_space_told: sum.short_space_told + counts.short_space_told,
+            slow: sum.slow + counts.slow,
+        })
+    }
+
     /// Operations whose outcome was wrong: a process that trusted its disk may fail by one.
     #[must_use]
     pub fn errors(&self) -> u64 {

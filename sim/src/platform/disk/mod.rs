@@ -39,6 +39,7 @@ use tokio::sync::Notify;
 pub use self::faults::{DiskFaultCounts, DiskFaults};
 use self::names::FileId;
 use self::state::{Operation, State, Wait};
+use crate::draw::{Draw, Stream};
 use crate::platform::lock;
 use crate::trace::{Recorder, RunHash};
 
@@ -70,7 +71,13 @@ impl SimDisk {
     /// An empty disk whose random choices follow from `seed`, and which only yields.
     #[must_use]
     pub fn new(seed: u64, faults: DiskFaults) -> Self {
-        Self { state: Arc::new(Mutex::new(State::new(seed, faults))), incarnation: 0, pace: Pace::Yields }
+        Self::drawing(Draw::new(seed, Stream::Disk), faults)
+    }
+
+    /// As [`new`](Self::new), with random choices from a stream of its own.
+    #[must_use]
+    pub fn drawing(draw: Draw, faults: DiskFaults) -> Self {
+        Self { state: Arc::new(Mutex::new(State::new(draw, faults))), incarnation: 0, pace: Pace::Yields }
     }
 
     /// The same disk at another pace.

@@ -14,7 +14,7 @@ use super::Pace;
 use super::content::{ChangeMark, Content};
 use super::faults::{CAPACITY_BYTES, DiskFaultCounts, DiskFaults};
 use super::names::{FileId, Names, View};
-use crate::draw::{Draw, Stream};
+use crate::draw::Draw;
 use crate::trace::{Recorder, RollingHash, RunHash};
 
 /// What is asked of a disk.
@@ -72,7 +72,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(seed: u64, faults: DiskFaults) -> Self {
+    pub(super) fn new(draw: Draw, faults: DiskFaults) -> Self {
         Self {
             names: Names::new(),
             contents: BTreeMap::new(),
@@ -85,7 +85,7 @@ impl State {
             halt: None,
             faults,
             counts: DiskFaultCounts::default(),
-            draw: Draw::new(seed, Stream::Disk),
+            draw,
             trace: RollingHash::default(),
             recorder: None,
         }

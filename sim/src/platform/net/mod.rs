@@ -57,7 +57,8 @@ struct Shared {
     links: Vec<Arc<Mutex<Link>>>,
     /// Connections that were made and not accepted, by the ends' addresses.
     arriving: BTreeMap<(SocketAddr, SocketAddr), Arc<Mutex<Link>>>,
-    partitioned: BTreeSet<(IpAddr, IpAddr)>,
+    /// Hosts that do not reach each other, and for how many reasons.
+    partitioned: BTreeMap<(IpAddr, IpAddr), u32>,
     dark: BTreeSet<IpAddr>,
 }
 
@@ -77,7 +78,7 @@ impl SimNet {
             counts: NetFaultCounts::default(),
             links: Vec::new(),
             arriving: BTreeMap::new(),
-            partitioned: BTreeSet::new(),
+            partitioned: BTreeMap::new(),
             dark: BTreeSet::new(),
         };
         Self { shared: Arc::new(Mutex::new(shared)) }
@@ -163,16 +164,15 @@ impl SimNet {
         chosen.len()
     }
 
-    /// Parts two hosts, or joins them again. Says how many connections there are between them.
+    /// Parts two hosts, or ends one reason for which they are parted. Says how many connections there are between them.
     pub fn set_partitioned(&self, one: IpAddr, other: IpAddr, is_partitioned: bool) -> usize {
         let mut shared = lock(&self.shared);
         for pair in [(one, other), (other, one)] {
-            if is_partitioned {
-                shared.partitioned.insert(pair);
-            } else {
-                shared.partitioned.remove(&pair);
-            }
+            let reasons = shared.partitioned.entry(pair).or_default();
+            *reasons = if is_partitioned { *reasons + 1 } else { reasons.saturating_sub(1) };
         }
+        shared.partitioned.retain(|_, reasons| *reasons > 0);
+        let is_partitioned = shared.partitioned.contains_key(&(one, other));
         let mut count = 0;
         for link in &shared.links {
             let mut link = lock(link);
@@ -187,10 +187,16 @@ impl SimNet {
 
     /// Joins all hosts again.
     pub fn heal(&self) {
-        let pairs: Vec<_> = lock(&self.shared).partitioned.iter().copied().collect();
+        let pairs: Vec<_> = lock(&self.shared).partitioned.keys().copied().collect();
         for (one, other) in pairs {
-            self.set_partitioned(one, other, false);
+            while !self.is_joined(one, other) {
+                self.set_partitioned(one, other, false);
+            }
         }
+    }
+
+    fn is_joined(&self, one: IpAddr, other: IpAddr) -> bool {
+        !lock(&self.shared).partitioned.contains_key(&(one, other))
     }
 
     /// A process on a host dies: some of its connections are reset; the others close as it is cleared away.
@@ -228,7 +234,7 @@ impl SimNet {
 
     fn reaches(&self, one: IpAddr, other: IpAddr) -> bool {
         let shared = lock(&self.shared);
-        !shared.partitioned.contains(&(one, other)) && !shared.dark.contains(&other)
+        !shared.partitioned.contains_key(&(one, other)) && !shared.dark.contains(&other)
     }
 
     fn links_of(&self, host: IpAddr) -> Vec<Arc<Mutex<Link>>> {

@@ -1,0 +1,36 @@
+//! ElectionSafety: at most one leader an epoch, of the metadata quorum and of each partition.
+
+use std::collections::BTreeMap;
+
+use gracchus_core::broker::View;
+use gracchus_core::epoch::{LeaderEpoch, QuorumEpoch};
+use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::quorum::Role;
+
+use crate::checkers::Violation;
+
+#[derive(Debug, Default)]
+pub(super) struct ElectionSafety {
+    quorum: BTreeMap<QuorumEpoch, NodeId>,
+    partitions: BTreeMap<(TopicPartition, LeaderEpoch), NodeId>,
+}
+
+impl ElectionSafety {
+    pub(super) fn step(&mut self, node: NodeId, view: &View<'_>) -> Result<(), Violation> {
+        let (role, quorum_epoch) = view.quorum();
+        if let Role::Leader(_) = role {
+            let first = *self.quorum.entry(quorum_epoch).or_insert(node);
+            if first != node {
+                return Err(Violation::safety("ElectionSafety", format!("nodes {first} and {node} lead quorum epoch {quorum_epoch}")));
+            }
+        }
+        for (id, _, leader) in view.leaders() {
+            let first = *self.partitions.entry((id, leader.leader_epoch())).or_insert(node);
+            if first != node {
+                let what = format!("nodes {first} and {node} lead {id} in epoch {}", leader.leader_epoch());
+                return Err(Violation::safety("ElectionSafety", what));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! LeaderCandidateCompleteness, StrongIsr and LeaderCompleteness: everyone in sync or eligible holds all that is committed, as the topic's
+//! durability says, and a leader does from its first step on.
+//!
+//! A leader's claim of what is committed counts only once everyone who has to hold that is seen to. A node that has lost what no promise made it
+//! keep is none of them, until the controller has taken it off the list; while there is another, nothing of the partition is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::offset::Offset;
+
+use super::held::{HeldAs, Nodes};
+use super::registry::{Registered, Registry};
+use crate::checkers::Violation;
+
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// All below is committed.
+    upto: BTreeMap<TopicPartition, Offset>,
+    lost: BTreeMap<TopicPartition, BTreeSet<NodeId>>,
+}
+
+impl Committed {
+    /// A node holds something else, or claims more.
+    pub(super) fn moved(
+        &mut self,
+        node: NodeId,
+        id: TopicPartition,
+        is_flushed: bool,
+        nodes: &Nodes,
+        registry: &Registry,
+    ) -> Result<(), Violation> {
+        let (Some(held), Some(registered)) = (nodes.get(node, id), registry.get(id)) else { return Ok(()) };
+        if held.role == HeldAs::Offline {
+            // It has said so, and is taken off the list as soon as the controller hears of it.
+            self.lost.entry(id).or_default().insert(node);
+        }
+        let upto = self.upto.entry(id).or_default();
+        if let HeldAs::Leader { leader_epoch, .. } = &held.role {
+            if *leader_epoch == registered.state.leader_epoch && held.log_end < *upto && !has_lost(&self.lost, node, id) {
+                let what = format!("{id}: node {node} leads in epoch {leader_epoch} with a log to {} of {upto}", held.log_end);
+                return Err(Violation::safety("LeaderCompleteness", what));
+            }
+            *upto = held.high_watermark.max(*upto);
+        }
+        let upto = *upto;
+        self.check(id, upto, is_flushed, nodes, registered)
+    }
+
+    fn check(&self, id: TopicPartition, upto: Offset, is_flushed: bool, nodes: &Nodes, registered: &Registered) -> Result<(), Violation> {
+        for candidate in registered.candidates().filter(|candidate| !self.has_lost(*candidate, id)) {
+            let kept = nodes.get(candidate, id).map(|held| held.kept(is_flushed)).unwrap_or_default();
+            if kept < upto {
+                let what = format!("{id}: node {candidate} holds it to {kept} of {upto}, and {:?} is registered", registered.state);
+                return Err(Violation::safety("LeaderCandidateCompleteness", what));
+            }
+        }
+        Ok(())
+    }
+
+    /// The controller has registered other states: who is taken off the list counts again once it is on it anew.
+    pub(super) fn registered(&mut self, registry: &Registry) {
+        for (id, lost) in &mut self.lost {
+            let Some(registered) = registry.get(*id) else { continue };
+            let listed: BTreeSet<NodeId> = registered.candidates().chain(registered.state.last_known_leader).collect();
+            lost.retain(|node| listed.contains(node));
+        }
+    }
+
+    pub(super) fn has_lost(&self, node: NodeId, id: TopicPartition) -> bool {
+        has_lost(&self.lost, node, id)
+    }
+
+    /// A node has lost what it need not have kept. If nobody else holds what was committed: where what is left ends.
+    pub(super) fn lost(&mut self, node: NodeId, id: TopicPartition, nodes: &Nodes, registry: &Registry) -> Option<Offset> {
+        let registered = registry.get(id)?;
+        let candidates: BTreeSet<NodeId> = registered.candidates().chain(registered.state.last_known_leader).collect();
+        if !candidates.contains(&node) {
+            return None;
+        }
+        let lost = self.lost.entry(id).or_default();
+        lost.insert(node);
+        if registered.candidates().any(|candidate| !lost.contains(&candidate)) {
+            return None;
+        }
+        let kept = candidates.iter().filter_map(|candidate| nodes.get(*candidate, id)).map(|held| held.written).min().unwrap_or_default();
+        if let Some(upto) = self.upto.get_mut(&id) {
+            *upto = kept.min(*upto);
+        }
+        Some(kept)
+    }
+
+    /// Whether others hold all that is committed of what this node has a copy of, wherever there are others.
+    pub(super) fn may_lose(&self, node: NodeId, registry: &Registry) -> bool {
+        registry.all().filter(|(_, registered)| registered.state.replicas.len() > 1).all(|(id, registered)| {
+            let is_candidate = registered.candidates().any(|candidate| candidate == node);
+            !is_candidate || registered.candidates().any(|candidate| candidate != node && !self.has_lost(candidate, id))
+        })
+    }
+}
+
+fn has_lost(lost: &BTreeMap<TopicPartition, BTreeSet<NodeId>>, node: NodeId, id: TopicPartition) -> bool {
+    lost.get(&id).is_some_and(|lost| lost.contains(&node))
+}

@@ -1,0 +1,134 @@
+//! What must be true of several nodes together, one file a property. These checkers see the state of every node after every step of one of them;
+//! of a node that is down they know what it held.
+//!
+//! What is committed they find out themselves: an offset counts once everyone who has to hold what lies below is seen to hold it.
+
+mod election_safety;
+mod held;
+mod isr_rules;
+mod leader_candidate_completeness;
+mod log_matching;
+mod metadata_log_matching;
+mod monotonic;
+mod registry;
+mod replication_quorum_superset;
+mod votes;
+mod whole;
+
+use gracchus_core::boundary::{Durability, Effects, Input};
+use gracchus_core::broker::Broker;
+use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::offset::Offset;
+
+use self::election_safety::ElectionSafety;
+use self::held::Nodes;
+use self::leader_candidate_completeness::Committed;
+use self::log_matching::LogMatching;
+use self::metadata_log_matching::MetadataLogMatching;
+use self::monotonic::Monotonic;
+use self::registry::Registry;
+use self::votes::Votes;
+use super::Violation;
+use super::excused::Excused;
+use super::topic_book::TopicBook;
+
+/// The checkers of a cluster.
+#[derive(Debug, Default)]
+pub(super) struct Cluster {
+    nodes: Nodes,
+    registry: Registry,
+    committed: Committed,
+    election_safety: ElectionSafety,
+    log_matching: LogMatching,
+    metadata_log_matching: MetadataLogMatching,
+    monotonic: Monotonic,
+    votes: Votes,
+}
+
+impl Cluster {
+    pub(super) fn step(
+        &mut self,
+        node: NodeId,
+        input: &Input,
+        effects: &Effects,
+        broker: &Broker,
+        topics: &TopicBook,
+        excused: &Excused,
+    ) -> Result<(), Violation> {
+        let view = broker.view();
+        self.election_safety.step(node, &view)?;
+        self.votes.step(node, input, effects, &view)?;
+        self.monotonic.step(node, &view)?;
+        self.metadata_log_matching.step(node, &view)?;
+        self.log_matching.appended(node, effects, excused)?;
+        if self.registry.learn(&view) {
+            isr_rules::check(&self.registry, view.image())?;
+            self.committed.registered(&self.registry);
+        }
+        for id in self.nodes.look(node, &view) {
+            if excused.has(id) {
+                continue;
+            }
+            self.log_matching.check(node, id, &self.nodes)?;
+            replication_quorum_superset::check(node, id, &self.nodes, &self.registry)?;
+            let is_flushed = topics.durability(id) == Some(Durability::Flushed);
+            self.committed.moved(node, id, is_flushed, &self.nodes, &self.registry)?;
+        }
+        Ok(())
+    }
+
+    /// A node's process has ended: it holds what it had written.
+    pub(super) fn node_ended(&mut self, node: NodeId) {
+        self.nodes.ended(node);
+        self.monotonic.ended(node);
+        self.metadata_log_matching.ended(node);
+    }
+
+    /// A power loss has left a node with a log that ends at `kept`, and nothing of it had been promised to be there.
+    ///
+    /// None where there is one replica alone; otherwise where the partition may have to begin from, if nobody holds all that was committed.
+    pub(super) fn replica_lost(&mut self, node: NodeId, partition: TopicPartition, kept: Offset) -> Option<Option<Offset>> {
+        if !self.is_replicated(partition) {
+            return None;
+        }
+        self.nodes.cut_to(node, partition, kept);
+        Some(self.committed.lost(node, partition, &self.nodes, &self.registry))
+    }
+
+    /// A power loss has left a node with a log that ends at `kept`, with all that had been promised.
+    pub(super) fn replica_kept(&mut self, node: NodeId, partition: TopicPartition, kept: Offset) {
+        self.nodes.cut_to(node, partition, kept);
+    }
+
+    /// A node's disk is an empty one.
+    pub(super) fn disk_replaced(&mut self, node: NodeId) {
+        self.nodes.forget(node);
+        self.votes.forget(node);
+        self.monotonic.forget(node);
+        self.registry.voter_gone(node);
+    }
+
+    /// Whether all that was promised of what has several replicas is kept if this node's disk goes.
+    pub(super) fn may_lose_disk(&self, node: NodeId) -> bool {
+        self.registry.may_lose_voter(node) && self.committed.may_lose(node, &self.registry)
+    }
+
+    pub(super) fn is_replicated(&self, partition: TopicPartition) -> bool {
+        self.registry.get(partition).is_some_and(|registered| registered.state.replicas.len() > 1)
+    }
+
+    /// Whether that node alone has a copy.
+    pub(super) fn is_only_on(&self, partition: TopicPartition, node: NodeId) -> bool {
+        self.registry.get(partition).is_some_and(|registered| registered.state.replicas == [node])
+    }
+
+    /// The members of the ISR that nothing has befallen which no promise covers.
+    pub(super) fn in_sync(&self, partition: TopicPartition) -> impl Iterator<Item = NodeId> {
+        let members = self.registry.get(partition).map(|registered| registered.state.isr.clone()).unwrap_or_default();
+        members.into_iter().filter(move |member| !self.committed.has_lost(*member, partition))
+    }
+
+    pub(super) fn what_is_not_whole(&self) -> Option<String> {
+        whole::what_is_not(&self.nodes, &self.registry)
+    }
+}
