@@ -12,7 +12,7 @@ use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, Top
 use gracchus_core::offset::Offset;
 use gracchus_core::quorum::{Known, LogEnd, QuorumMessage, VoteRequest};
 use gracchus_core::record::Voter;
-use gracchus_core::replica::EpochEnd;
+use gracchus_core::replica::{EpochEnd, Positions};
 use gracchus_net::kafka::Piece;
 use gracchus_net::peer::{Answer, Frame, Hello, Refusal, decode_frame, encode_message};
 use gracchus_proptests::batches::batch;
@@ -85,13 +85,14 @@ fn fetch_metadata() -> impl Strategy<Value = FetchMetadata> {
 }
 
 fn wanted() -> impl Strategy<Value = WantedPartition> {
-    (partition(), leader_epoch(), [offset(), offset(), offset()], option::of(leader_epoch())).prop_map(
-        |(id, leader_epoch, [fetch_offset, durable_offset, high_watermark], last_fetched_epoch)| WantedPartition {
+    let at = [offset(), offset(), offset()]
+        .prop_map(|[fetch_offset, written_offset, durable_offset]| Positions { fetch_offset, written_offset, durable_offset });
+    (partition(), leader_epoch(), at, option::of(leader_epoch()), offset()).prop_map(
+        |(id, leader_epoch, at, last_fetched_epoch, high_watermark)| WantedPartition {
             id,
             leader_epoch,
-            fetch_offset,
+            at,
             last_fetched_epoch,
-            durable_offset,
             high_watermark,
         },
     )

@@ -107,8 +107,8 @@ impl Verdict {
 /// What to run.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// The plan that is drawn from a seed.
-    Seed(u64),
+    /// The plan that is drawn from a seed, for so many nodes; for as many as the seed says, if none is given.
+    Seed(u64, Option<usize>),
     /// A plan that was saved in a file.
     Saved(PathBuf, Box<Plan>),
 }
@@ -116,7 +116,10 @@ pub enum Work {
 impl Work {
     fn run(self) -> RunReport {
         match self {
-            Self::Seed(seed) => world::run(&Plan::draw(seed), None),
+            Self::Seed(seed, None) => world::run(&Plan::draw(seed), None),
+            Self::Seed(seed, Some(nodes)) => {
+                RunReport { replay: format!("--seed {seed} --nodes {nodes}"), ..world::run(&Plan::draw_for(seed, nodes), None) }
+            }
             Self::Saved(file, plan) => RunReport { replay: file.display().to_string(), ..world::run(&plan, None) },
         }
     }

@@ -42,6 +42,9 @@ struct RunArgs {
     /// So many seeds from 0 on, or those from A up to B, which is left out.
     #[arg(long, value_name = "N|A..B", value_parser = parse_seeds)]
     seeds: Option<std::ops::Range<u64>>,
+    /// How many nodes there are. As many as each seed says, if not given.
+    #[arg(long, value_parser = parse_nodes)]
+    nodes: Option<usize>,
     /// Runs the plans that were saved in a folder first.
     #[arg(long, value_name = "FOLDER", conflicts_with = "seed")]
     corpus: Option<PathBuf>,
@@ -71,6 +74,9 @@ struct Which {
 struct ReplayArgs {
     #[command(flatten)]
     which: Which,
+    /// How many nodes the seed is run with. As many as it says, if not given.
+    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
+    nodes: Option<usize>,
     /// The last event to print.
     #[arg(long, value_name = "EVENT", default_value_t = u64::MAX)]
     until: u64,
@@ -89,6 +95,18 @@ fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
         None => 0..parse(text)?,
     };
     if range.is_empty() { Err(format!("{text} is no seed at all")) } else { Ok(range) }
+}
+
+/// Seven nodes are the most that a plan was ever drawn for.
+fn parse_nodes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(nodes @ (1 | 3..=7)) => Ok(nodes),
+        Ok(_) | Err(_) => Err(format!("{text:?}: it can be 1, or 3 to 7")),
+    }
+}
+
+fn draw(seed: u64, nodes: Option<usize>) -> Plan {
+    nodes.map_or_else(|| Plan::draw(seed), |nodes| Plan::draw_for(seed, nodes))
 }
 
 fn main() -> ExitCode {
@@ -112,7 +130,7 @@ fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(folder) = &args.corpus {
         work.extend(plan::load_all(folder)?.into_iter().map(|(file, plan)| Work::Saved(file, Box::new(plan))));
     }
-    work.extend(seeds.into_iter().map(Work::Seed));
+    work.extend(seeds.into_iter().map(|seed| Work::Seed(seed, args.nodes)));
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).clamp(1, work.len());
     let progress = progress(work.len());
     let mut lone_hash = None;
@@ -125,7 +143,7 @@ fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
         fs::write(file, serde_json::to_vec_pretty(&summary)?)?;
     }
     if let Some(file) = &args.save {
-        save_failure(&summary, file)?;
+        save_failure(&summary, args.nodes, file)?;
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{summary}")?;
@@ -143,10 +161,10 @@ fn progress(seeds: usize) -> ProgressBar {
     ProgressBar::new(seeds as u64).with_style(style)
 }
 
-fn save_failure(summary: &Summary, file: &Path) -> Result<(), plan::PlanError> {
+fn save_failure(summary: &Summary, nodes: Option<usize>, file: &Path) -> Result<(), plan::PlanError> {
     // One out of a file is saved already.
     match summary.failures.iter().find(|report| report.replay.starts_with("--seed")) {
-        Some(report) => plan::save(&Plan::draw(report.seed), file),
+        Some(report) => plan::save(&draw(report.seed, nodes), file),
         None => Ok(()),
     }
 }
@@ -154,7 +172,7 @@ fn save_failure(summary: &Summary, file: &Path) -> Result<(), plan::PlanError> {
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let plan = match (&args.which.file, args.which.seed) {
         (Some(file), _) => plan::load(file)?,
-        (None, seed) => Plan::draw(seed.expect("clap asks for one of the two")),
+        (None, seed) => draw(seed.expect("clap asks for one of the two"), args.nodes),
     };
     if let Some(file) = &args.save {
         plan::save(&plan, file)?;

@@ -17,7 +17,7 @@ use crate::error::ErrorCode;
 use crate::ids::{DirectoryId, IncarnationId, NodeId, TopicPartition};
 use crate::offset::Offset;
 use crate::quorum::QuorumMessage;
-use crate::replica::EpochEnd;
+use crate::replica::{EpochEnd, Positions};
 
 /// A message to a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +52,10 @@ pub enum PeerMessage {
 pub enum Lane {
     /// Votes, calls and what is asked for: small messages.
     Control,
-    /// Records of the metadata log and of partitions.
+    /// Records of partitions.
     Records,
+    /// Records of the metadata log: a member that hears nothing of its leader for want of them would stand for election.
+    Metadata,
 }
 
 impl PeerMessage {
@@ -62,7 +64,8 @@ impl PeerMessage {
     pub fn lane(&self) -> Lane {
         match self {
             Self::Quorum(_) | Self::FetchMetadata(_) | Self::Call(_) | Self::Decided(_) | Self::FetchPartitions(_) => Lane::Control,
-            Self::Metadata(_) | Self::Partitions(_) => Lane::Records,
+            Self::Metadata(_) => Lane::Metadata,
+            Self::Partitions(_) => Lane::Records,
         }
     }
 
@@ -103,12 +106,10 @@ pub struct WantedPartition {
     pub id: TopicPartition,
     /// The epoch whose leader it is for.
     pub leader_epoch: LeaderEpoch,
-    /// What it wants next: it holds all below.
-    pub fetch_offset: Offset,
+    /// How far it is: it wants what follows `at.fetch_offset`.
+    pub at: Positions,
     /// The epoch of the record before that, none if it holds none.
     pub last_fetched_epoch: Option<LeaderEpoch>,
-    /// What it has on disk.
-    pub durable_offset: Offset,
     /// The high watermark that it knows of: a greater one is news.
     pub high_watermark: Offset,
 }

@@ -34,7 +34,7 @@ pub enum StorageOp {
         /// How it is kept from here on.
         settings: LogSettings,
     },
-    /// Writes a batch at the log's end, base offset and leader epoch patched in. Answered by [`StorageDone::Written`] and, once it is on
+    /// Writes a batch at the log's end, base offset and leader epoch patched in; or the first batch of a log that starts inside it. Answered by [`StorageDone::Written`] and, once it is on
     /// disk, [`StorageDone::Synced`]; both cover all that came before.
     Append {
         /// The log.
@@ -60,7 +60,7 @@ pub enum StorageOp {
     Truncate {
         /// The log.
         log: LogId,
-        /// The log's end afterwards.
+        /// The log's end afterwards; its start too, if that lies above.
         to: Offset,
     },
     /// Keeps the state of producers as of an offset, so that recovery reads only what lies behind it. The store syncs the log up to there

@@ -99,14 +99,6 @@ impl Following {
         }
     }
 
-    /// Asks nothing more of a partition before the next tick.
-    fn rest(&mut self, id: TopicPartition) {
-        if let Some(exchange) = self.leaders.get(&id).and_then(|leader| self.exchanges.get_mut(leader)) {
-            exchange.unsaid.remove(&id);
-            exchange.unread.insert(id);
-        }
-    }
-
     /// Takes note of whether an answer held anything new. When two in a row do not, the leader can't read what it has to tell.
     fn answered(&mut self, id: TopicPartition, is_news: bool) {
         let Some(exchange) = self.leaders.get(&id).and_then(|leader| self.exchanges.get_mut(leader)) else { return };
@@ -233,16 +225,14 @@ impl Broker {
             }
             Ok(Records::Slice(_) | Records::Metadata(_)) => {}
             Err(Unfetched::Diverging(parting)) => return self.truncate_replica(id, parting, effects),
-            Err(Unfetched::OutOfRange) if fetched.log_start <= replica.log().end() => {
-                // The leader has less than this copy starts with: only a person can say what is right.
-                effects.error(format!("{id}: the leader's log ends before this copy begins, at {}", replica.log().start()));
-                return self.following.rest(id);
-            }
             Err(Unfetched::OutOfRange) => {
-                // What lies between is gone everywhere.
+                // What lies between is gone everywhere; or the leader has less than this copy begins with, and the controller has named it.
                 effects.mark(Mark::FollowerBeganAnew);
-                effects.storage.push(StorageOp::Truncate { log, to: replica.log().start() });
-                effects.storage.push(StorageOp::Trim { log, log_start: fetched.log_start });
+                let start = replica.log().start();
+                effects.storage.push(StorageOp::Truncate { log, to: start.min(fetched.log_start) });
+                if fetched.log_start > start {
+                    effects.storage.push(StorageOp::Trim { log, log_start: fetched.log_start });
+                }
                 return self.open_anew(id, effects);
             }
         }

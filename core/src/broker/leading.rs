@@ -164,7 +164,7 @@ impl Broker {
                     answers.push(FetchedReplica {
                         id,
                         leader_epoch: leader.leader_epoch(),
-                        fetch_offset: want.fetch_offset,
+                        fetch_offset: want.at.fetch_offset,
                         high_watermark: leader.high_watermark(),
                         log_start: leader.log().start(),
                         result: result.map(Records::Slice),

@@ -167,7 +167,7 @@ impl Broker {
             }
             Ok(Records::Slice(_) | Records::Data(_)) => {}
             Err(parting) => {
-                let to = truncation(metadata.log(), parting);
+                let to = truncation(metadata.log(), parting).max(metadata.log().start());
                 effects.mark(Mark::MetadataTruncated);
                 // The logs may part still: nothing of this one is known to be committed.
                 effects.storage.extend(metadata.truncate_to(to));

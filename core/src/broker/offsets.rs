@@ -65,6 +65,10 @@ impl Broker {
             Ok(found) => found,
             Err(code) => return join.push(ListedOffset { partition, result: Err(code) }),
         };
+        let looks_for_end = target.is_some() || question.spec == OffsetSpec::Latest;
+        if looks_for_end && !leader.knows_what_is_committed() {
+            return join.push(ListedOffset { partition, result: Err(ErrorCode::OffsetNotAvailable) });
+        }
         if let Some((offset, leader_epoch)) = leader.offset_at(question.spec, read_committed) {
             let leader_epoch = leader_epoch.unwrap_or(LeaderEpoch::NONE);
             return join.push(ListedOffset { partition, result: Ok(OffsetFound { offset, timestamp: Timestamp::NONE, leader_epoch }) });

@@ -59,7 +59,20 @@ impl Log {
     /// Puts a batch at the log's end and returns its header with the offset and the epoch that it got.
     pub fn append(&mut self, header: &BatchHeader, leader_epoch: LeaderEpoch, now: Timestamp) -> BatchHeader {
         let placed = BatchHeader { base_offset: self.end, leader_epoch, ..*header };
-        self.epochs.assign(leader_epoch, placed.base_offset);
+        self.append_placed(&placed, now);
+        placed
+    }
+
+    /// Whether a batch with its place may come next: it begins at the log's end; or the log is empty and starts inside it, as a log does whose
+    /// records were deleted up to there.
+    #[must_use]
+    pub fn may_append(&self, placed: &BatchHeader) -> bool {
+        placed.base_offset == self.end || (self.start == self.end && placed.base_offset < self.end && placed.next_offset() > self.end)
+    }
+
+    /// Puts a batch that has its place at the log's end.
+    pub fn append_placed(&mut self, placed: &BatchHeader, now: Timestamp) {
+        self.epochs.assign(placed.leader_epoch, placed.base_offset.max(self.start));
         self.positions.append(placed.next_offset(), placed.batch_bytes);
         self.active_bytes += u64::from(placed.batch_bytes);
         self.unkept_bytes += u64::from(placed.batch_bytes);
@@ -68,7 +81,6 @@ impl Log {
         }
         self.active_max_timestamp = self.active_max_timestamp.max(Some(or_else(placed.max_timestamp, now)));
         self.end = placed.next_offset();
-        placed
     }
 
     /// Begins a leader's epoch at the log's end, also if nothing is ever appended in it: who asks where it ends gets an answer.

@@ -7,7 +7,7 @@ use crate::boundary::WantedPartition;
 use crate::epoch::LeaderEpoch;
 use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::PartitionRegistration;
-use crate::replica::last_fetched_epoch;
+use crate::replica::{Positions, last_fetched_epoch};
 
 /// A follower.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,9 +27,8 @@ impl Follower {
         WantedPartition {
             id,
             leader_epoch: self.leader_epoch,
-            fetch_offset: log.end(),
+            at: Positions { fetch_offset: log.end(), written_offset: log.written(), durable_offset: log.synced() },
             last_fetched_epoch: last_fetched_epoch(log, log.end()),
-            durable_offset: log.synced(),
             high_watermark: self.replica.high_watermark(),
         }
     }

@@ -11,7 +11,7 @@ use crate::boundary::{Durability, IsrProposal};
 use crate::epoch::{BrokerEpoch, PartitionEpoch};
 use crate::ids::NodeId;
 use crate::offset::Offset;
-use crate::replica::Progress;
+use crate::replica::{Positions, Progress};
 use crate::time::{Monotonic, Wait};
 
 /// The ISR, the followers and what is proposed.
@@ -75,8 +75,8 @@ impl Isr {
         }
     }
 
-    /// A replica fetches: it holds all below `fetch_offset`. What it held in an earlier run counts no longer.
-    pub(super) fn fetched(&mut self, node: NodeId, broker_epoch: BrokerEpoch, fetch_offset: Offset, durable_offset: Offset, by: &Criteria) {
+    /// A replica fetches. What it held in an earlier run counts no longer.
+    pub(super) fn fetched(&mut self, node: NodeId, broker_epoch: BrokerEpoch, at: Positions, by: &Criteria) {
         if !self.replicas.contains(&node) {
             return;
         }
@@ -88,18 +88,14 @@ impl Isr {
         if follower.broker_epoch < broker_epoch {
             *follower = fresh;
         }
-        let kept = match by.durability {
-            Durability::Flushed => durable_offset.min(fetch_offset),
-            Durability::Replicated => fetch_offset,
-        };
-        follower.progress.fetched(fetch_offset, durable_offset, kept, by.log_end, by.now);
+        follower.progress.fetched(at, by.durability, by.log_end, by.now);
     }
 
     /// A replica that waits at the log's end has shown that it lives.
     pub(super) fn heard(&mut self, node: NodeId, by: &Criteria) {
         if let Some(follower) = self.followers.get_mut(&node) {
             follower.progress.heard = by.now;
-            if position(&follower.progress, by.durability) >= by.log_end {
+            if follower.progress.at.kept(by.durability) >= by.log_end {
                 follower.progress.caught_up = Some(by.now);
             }
         }
@@ -110,12 +106,12 @@ impl Isr {
         let of_isr = self
             .maximal()
             .filter(|node| *node != self.me)
-            .map(|node| self.followers.get(&node).map_or(Offset::ZERO, |follower| position(&follower.progress, by.durability)));
+            .map(|node| self.followers.get(&node).map_or(Offset::ZERO, |follower| follower.progress.at.kept(by.durability)));
         // Kafka's rule: the high watermark waits for a replica that keeps up and may join, or it would never reach it.
         let joining = self.followers.iter().filter(|(node, follower)| {
             !self.is_maximal(**node) && !is_lagging(&follower.progress, by) && may_join(**node, follower.broker_epoch)
         });
-        of_isr.chain(joining.map(|(_, follower)| position(&follower.progress, by.durability))).collect::<Vec<_>>().into_iter()
+        of_isr.chain(joining.map(|(_, follower)| follower.progress.at.kept(by.durability))).collect::<Vec<_>>().into_iter()
     }
 
     /// What the ISR should be, if that is something else, and nothing is proposed already.
@@ -126,7 +122,7 @@ impl Isr {
         let stays = |node: &NodeId| *node == self.me || self.followers.get(node).is_some_and(|follower| !is_lagging(&follower.progress, by));
         let joins = |node: &NodeId| {
             let Some(follower) = self.followers.get(node) else { return false };
-            let held = position(&follower.progress, by.durability);
+            let held = follower.progress.at.kept(by.durability);
             let is_heard = by.now.since(follower.progress.heard) <= by.lag_max;
             is_heard && held >= by.high_watermark && held >= by.epoch_start && may_join(*node, follower.broker_epoch)
         };
@@ -182,18 +178,10 @@ impl Isr {
     }
 }
 
-/// How far a follower counts.
-fn position(progress: &Progress, durability: Durability) -> Offset {
-    match durability {
-        Durability::Flushed => progress.durable_offset,
-        Durability::Replicated => progress.fetch_offset,
-    }
-}
-
 /// Whether a follower has been behind for too long, or has not been heard for as long. One that never was in sync is behind.
 fn is_lagging(progress: &Progress, by: &Criteria) -> bool {
     let is_late = progress.caught_up.is_none_or(|caught_up| by.now.since(caught_up) > by.lag_max);
-    position(progress, by.durability) < by.log_end && is_late || by.now.since(progress.heard) > by.lag_max
+    progress.at.kept(by.durability) < by.log_end && is_late || by.now.since(progress.heard) > by.lag_max
 }
 
 #[cfg(test)]
@@ -220,6 +208,11 @@ mod tests {
         }
     }
 
+    /// One that has written all that it has.
+    fn at(fetch: i64, durable: i64) -> Positions {
+        Positions { fetch_offset: Offset(fetch), written_offset: Offset(fetch), durable_offset: Offset(durable) }
+    }
+
     fn held(isr: &Isr, by: &Criteria) -> Option<Offset> {
         isr.followers_hold(by, |_, _| true).min()
     }
@@ -231,7 +224,7 @@ mod tests {
     #[test]
     fn what_a_follower_has_on_disk_counts_where_the_topic_says_flushed() {
         let mut isr = isr(&[1, 2]);
-        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(7), &by(10, 0, 0));
+        isr.fetched(NodeId(2), BrokerEpoch(1), at(10, 7), &by(10, 0, 0));
         assert_eq!(held(&isr, &by(10, 0, 0)), Some(Offset(7)));
         assert_eq!(held(&isr, &Criteria { durability: Durability::Replicated, ..by(10, 0, 0) }), Some(Offset(10)));
     }
@@ -239,21 +232,21 @@ mod tests {
     #[test]
     fn who_catches_up_from_far_behind_holds_nothing_up() {
         let mut isr = isr(&[1, 2]);
-        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 0));
-        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(0), Offset(0), &by(10, 0, 0));
+        isr.fetched(NodeId(2), BrokerEpoch(1), at(10, 10), &by(10, 0, 0));
+        isr.fetched(NodeId(3), BrokerEpoch(1), at(0, 0), &by(10, 0, 0));
         assert_eq!(held(&isr, &by(10, 0, 0)), Some(Offset(10)));
-        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 1));
-        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(12), Offset(12), &by(12, 0, 2));
+        isr.fetched(NodeId(3), BrokerEpoch(1), at(10, 10), &by(10, 0, 1));
+        isr.fetched(NodeId(2), BrokerEpoch(1), at(12, 12), &by(12, 0, 2));
         assert_eq!(held(&isr, &by(12, 0, 2)), Some(Offset(10)), "who keeps up and may join is waited for");
     }
 
     #[test]
     fn who_holds_all_that_is_committed_joins_and_who_lags_leaves() {
         let mut isr = isr(&[1, 2]);
-        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 8, 0));
-        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(10), Offset(7), &by(10, 8, 0));
+        isr.fetched(NodeId(2), BrokerEpoch(1), at(10, 10), &by(10, 8, 0));
+        isr.fetched(NodeId(3), BrokerEpoch(1), at(10, 7), &by(10, 8, 0));
         assert_eq!(members(isr.propose(&by(10, 8, 1), |_, _| true)), None, "it does not hold it on disk");
-        isr.fetched(NodeId(3), BrokerEpoch(1), Offset(10), Offset(8), &by(10, 8, 1));
+        isr.fetched(NodeId(3), BrokerEpoch(1), at(10, 8), &by(10, 8, 1));
         assert_eq!(members(isr.propose(&by(10, 8, 1), |_, _| true)), Some(vec![1, 2, 3]));
         assert_eq!(isr.maximal().count(), 3, "what is proposed may be so already");
         assert_eq!(members(isr.propose(&by(20, 8, 5_000), |_, _| true)), None, "one proposal at a time");
@@ -264,10 +257,10 @@ mod tests {
     #[test]
     fn what_was_held_in_an_earlier_run_does_not_count() {
         let mut isr = isr(&[1, 2]);
-        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 0));
-        isr.fetched(NodeId(2), BrokerEpoch(9), Offset(4), Offset(4), &by(10, 0, 1));
+        isr.fetched(NodeId(2), BrokerEpoch(1), at(10, 10), &by(10, 0, 0));
+        isr.fetched(NodeId(2), BrokerEpoch(9), at(4, 4), &by(10, 0, 1));
         assert_eq!(held(&isr, &by(10, 0, 1)), Some(Offset(4)));
-        isr.fetched(NodeId(2), BrokerEpoch(1), Offset(10), Offset(10), &by(10, 0, 2));
+        isr.fetched(NodeId(2), BrokerEpoch(1), at(10, 10), &by(10, 0, 2));
         assert_eq!(held(&isr, &by(10, 0, 2)), Some(Offset(4)), "a late message of the run before");
     }
 }

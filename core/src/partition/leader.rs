@@ -198,7 +198,7 @@ impl Leader {
     ) -> Result<(), Unfetched> {
         self.check_fetched(wanted)?;
         let by = self.criteria(around);
-        self.isr.fetched(node, broker_epoch, wanted.fetch_offset, wanted.durable_offset, &by);
+        self.isr.fetched(node, broker_epoch, wanted.at, &by);
         self.advance_high_watermark(around);
         Ok(())
     }
@@ -211,14 +211,14 @@ impl Leader {
 
     fn check_fetched(&self, wanted: &WantedPartition) -> Result<(), Unfetched> {
         let log = &self.replica.log;
-        if wanted.fetch_offset < log.start() {
+        if wanted.at.fetch_offset < log.start() {
             return Err(Unfetched::OutOfRange);
         }
         if wanted.last_fetched_epoch.is_none() {
             // Its log is empty: retention may have taken more of it than of this one.
-            return if wanted.fetch_offset <= log.end() { Ok(()) } else { Err(Unfetched::OutOfRange) };
+            return if wanted.at.fetch_offset <= log.end() { Ok(()) } else { Err(Unfetched::OutOfRange) };
         }
-        divergence(log, wanted.last_fetched_epoch, wanted.fetch_offset).map_or(Ok(()), |parting| Err(Unfetched::Diverging(parting)))
+        divergence(log, wanted.last_fetched_epoch, wanted.at.fetch_offset).map_or(Ok(()), |parting| Err(Unfetched::Diverging(parting)))
     }
 
     /// What a replica gets: all that is written, committed or not. None when it has everything.
@@ -227,7 +227,7 @@ impl Leader {
     /// As [`replica_fetched`](Self::replica_fetched).
     pub fn replicate(&self, log: LogId, wanted: &WantedPartition, bytes_max: u32) -> Result<Option<LogSlice>, Unfetched> {
         self.check_fetched(wanted)?;
-        let (from, upto) = (wanted.fetch_offset, self.replica.log.written());
+        let (from, upto) = (wanted.at.fetch_offset, self.replica.log.written());
         Ok((from < upto).then(|| LogSlice { log, generation: self.replica.log.generation(), from, upto, bytes_max }))
     }
 
@@ -235,8 +235,8 @@ impl Leader {
     #[must_use]
     pub fn has_news(&self, wanted: &WantedPartition) -> bool {
         let log = &self.replica.log;
-        wanted.fetch_offset < log.written()
-            || wanted.high_watermark < self.replica.high_watermark.min(wanted.fetch_offset)
+        wanted.at.fetch_offset < log.written()
+            || wanted.high_watermark < self.replica.high_watermark.min(wanted.at.fetch_offset)
             || self.check_fetched(wanted).is_err()
     }
 
@@ -332,6 +332,13 @@ impl Leader {
     #[must_use]
     pub fn committed_as_promised(&self) -> Offset {
         self.replica.high_watermark.min(self.replica.kept())
+    }
+
+    /// Whether it knows of all that was committed before it led: until its high watermark has come to where its epoch began, what it would
+    /// call the end may be less than what clients were told before (KIP-207).
+    #[must_use]
+    pub fn knows_what_is_committed(&self) -> bool {
+        self.replica.high_watermark >= self.epoch_start
     }
 
     /// Whether what is committed is held by as many as it has to be.

@@ -88,12 +88,12 @@ impl Replica {
         let header = batch.header;
         let latest = self.log.epochs().latest().map_or(LeaderEpoch::FIRST, |latest| latest.leader_epoch);
         let is_of_its_time = header.leader_epoch >= latest && header.leader_epoch <= leader_epoch;
-        if header.base_offset != self.log.end() || !is_of_its_time {
+        if !self.log.may_append(&header) || !is_of_its_time {
             return Err(Discontinuous { base_offset: header.base_offset, log_end: self.log.end() });
         }
-        let placed = self.log.append(&header, header.leader_epoch, now);
-        self.producers.apply(&placed, now);
-        Ok(placed)
+        self.log.append_placed(&header, now);
+        self.producers.apply(&header, now);
+        Ok(header)
     }
 
     /// Takes what the leader has committed, as far as this copy reaches; says whether that is news.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Ballot, Voters};
+use crate::boundary::Durability;
 use crate::ids::NodeId;
 use crate::offset::Offset;
 use crate::record::Voter;
-use crate::replica::{Progress, majority};
+use crate::replica::{Positions, Progress, majority};
 use crate::time::{Monotonic, Wait};
 
 /// A member's role. Each but the last waits for its deadline.
@@ -91,7 +92,9 @@ impl Leader {
     /// Takes that a member fetches.
     pub(super) fn fetched(&mut self, from: NodeId, fetch_offset: Offset, durable_offset: Offset, log_end: Offset, now: Monotonic) {
         let progress = self.followers.entry(from).or_insert_with(|| Progress::unheard(now));
-        progress.fetched(fetch_offset, durable_offset, durable_offset, log_end, now);
+        // What is only written does not count in this log.
+        let at = Positions { fetch_offset, written_offset: fetch_offset, durable_offset };
+        progress.fetched(at, Durability::Flushed, log_end, now);
     }
 
     /// A member's log does not continue this one: of what it holds nothing counts until it has cut it.
@@ -112,7 +115,7 @@ impl Leader {
             if voter.node == me.node {
                 return own_durable;
             }
-            self.followers.get(&voter.node).map_or(Offset::ZERO, |progress| progress.durable_offset)
+            self.followers.get(&voter.node).map_or(Offset::ZERO, |progress| progress.at.durable_offset)
         };
         majority(&voters.iter().map(held).collect::<Vec<_>>())
     }
@@ -139,7 +142,7 @@ impl Leader {
     /// The other voters, the one that holds most first.
     pub(super) fn successors(&self, me: Voter, voters: &Voters) -> Vec<NodeId> {
         let mut others: Vec<NodeId> = voters.others(me.node).map(|voter| voter.node).collect();
-        others.sort_by_key(|node| std::cmp::Reverse(self.followers.get(node).map(|progress| progress.fetch_offset)));
+        others.sort_by_key(|node| std::cmp::Reverse(self.followers.get(node).map(|progress| progress.at.fetch_offset)));
         others
     }
 }

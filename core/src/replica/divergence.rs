@@ -38,7 +38,7 @@ pub fn last_fetched_epoch(log: &Log, fetch_offset: Offset) -> Option<LeaderEpoch
 
 /// Where a follower that holds `leader_epoch` up to `fetch_offset` has to cut: to the largest epoch that both know, and to the lesser of its
 /// two ends (KIP-279: to the largest common epoch, not to the high watermark). Its log may still diverge there; then it asks again and is told
-/// again.
+/// again. Below the log's start nothing of it is common: it begins anew there.
 #[must_use]
 pub fn truncation(log: &Log, leaders: EpochEnd) -> Offset {
     let own_end = match log.epochs().end_of(leaders.leader_epoch, log.end()) {
@@ -48,5 +48,5 @@ pub fn truncation(log: &Log, leaders: EpochEnd) -> Offset {
         // All that it holds is of older epochs.
         None => leaders.end_offset,
     };
-    own_end.min(log.end()).max(log.start())
+    own_end.min(log.end())
 }

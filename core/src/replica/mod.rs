@@ -9,4 +9,4 @@ mod progress;
 
 pub use commit::{majority, maximal_isr};
 pub use divergence::{EpochEnd, divergence, last_fetched_epoch, truncation};
-pub use progress::Progress;
+pub use progress::{Positions, Progress};

@@ -228,7 +228,7 @@ impl Cluster {
             return;
         }
         for (from, to) in [(one, other), (other, one)] {
-            for lane in [Lane::Control, Lane::Records] {
+            for lane in [Lane::Control, Lane::Records, Lane::Metadata] {
                 self.links.remove(&(from, to, lane));
             }
             self.step(to, Input::PeerLost(from));

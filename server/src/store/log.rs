@@ -115,6 +115,9 @@ impl<P: Platform> Log<P> {
         let wall = task.shared.platform.now().wall;
         let mut group = WriteGroup::default();
         for (header, payload) in appends {
+            if header.base_offset < self.end_offset {
+                self.begin_below(task, &header).await?;
+            }
             assert_eq!(header.base_offset, self.end_offset, "{}: a batch is appended at the log's end", self.id);
             if self.active.as_ref().is_some_and(|active| active.must_roll(&header, &self.settings, wall)) {
                 self.write_group(task, std::mem::take(&mut group)).await?;
@@ -202,6 +205,19 @@ impl<P: Platform> Log<P> {
             *last = active.segment();
         }
         task.shared.tell(StorageDone::Rolled { log: self.id, sealed: active.segment().sealed() });
+        Ok(())
+    }
+
+    /// Lets an empty log begin with a batch that it starts inside of: the records before its start were deleted.
+    async fn begin_below(&mut self, task: &DiskTask<P>, first: &BatchHeader) -> Result<(), StorageError> {
+        let segments = std::mem::take(&mut self.view.lock().segments);
+        let is_empty = segments.iter().all(|segment| segment.bytes == 0);
+        assert!(is_empty && first.next_offset() > self.end_offset, "{}: only an empty log begins inside a batch", self.id);
+        self.active = None;
+        for segment in &segments {
+            cut::retire(task, self, segment).await?;
+        }
+        self.end_offset = first.base_offset;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use gracchus_core::boundary::{DeleteRecordsRequest, Effects, Input, Request, StorageDone, StorageOp};
 use gracchus_core::broker::Broker;
-use gracchus_core::ids::{LogId, TopicPartition};
+use gracchus_core::ids::{LogId, NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 
 use super::Violation;
@@ -23,18 +23,19 @@ struct Bounds {
     deleted: Offset,
     /// The furthest that was rightly asked of the store.
     trimmed: Offset,
-    /// Bytes of each batch by its base offset.
-    batches: BTreeMap<Offset, u32>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct LogStarts {
     bounds: BTreeMap<TopicPartition, Bounds>,
+    /// On each node, bytes of each batch by its base offset.
+    batches: BTreeMap<(NodeId, TopicPartition), BTreeMap<Offset, u32>>,
 }
 
 impl LogStarts {
     pub(super) fn step(
         &mut self,
+        node: NodeId,
         input: &Input,
         effects: &Effects,
         broker: &Broker,
@@ -44,7 +45,7 @@ impl LogStarts {
         match input {
             Input::Request { request: Request::DeleteRecords(request), .. } => self.wanted(request, broker, topics),
             Input::Storage(StorageDone::Opened { log: LogId::Partition(partition), recovered }) => {
-                self.bounds.entry(*partition).or_default().batches.split_off(&recovered.log_end);
+                self.batches.entry((node, *partition)).or_default().split_off(&recovered.log_end);
             }
             Input::Start | Input::Peer { .. } | Input::PeerLost(_) | Input::Request { .. } | Input::Storage(_) | Input::Deadline => {}
             Input::Disconnected(_) | Input::Stop => {}
@@ -52,12 +53,12 @@ impl LogStarts {
         // The store's operations on a log are in their order.
         for op in &effects.storage {
             if let StorageOp::Append { log: LogId::Partition(partition), header, .. } = op {
-                self.bounds.entry(*partition).or_default().batches.insert(header.base_offset, header.batch_bytes);
+                self.batches.entry((node, *partition)).or_default().insert(header.base_offset, header.batch_bytes);
             }
             if let StorageOp::Trim { log: LogId::Partition(partition), log_start } = op
                 && !excused.has(*partition)
             {
-                self.check_trim(*partition, *log_start, broker)?;
+                self.check_trim(node, *partition, *log_start, broker)?;
             }
         }
         Ok(())
@@ -75,15 +76,17 @@ impl LogStarts {
         }
     }
 
-    fn check_trim(&mut self, partition: TopicPartition, log_start: Offset, broker: &Broker) -> Result<(), Violation> {
-        let leader = broker.view().leaders().find(|(id, ..)| *id == partition).map(|(.., leader)| leader);
-        if leader.is_none() && self.trimmed(partition) >= log_start {
+    fn check_trim(&mut self, node: NodeId, partition: TopicPartition, log_start: Offset, broker: &Broker) -> Result<(), Violation> {
+        let held = broker.view().partitions().find(|held| held.id == partition);
+        let is_led = held.is_some_and(|held| held.leader().is_ok());
+        if !is_led && self.trimmed(partition) >= log_start {
             // A follower does as its leader did.
             return Ok(());
         }
-        let to_keep = leader.and_then(|leader| leader.settings().retention_bytes);
+        let to_keep = held.and_then(|held| held.replica()).and_then(|replica| replica.settings().retention_bytes);
+        let batches = self.batches.entry((node, partition)).or_default();
+        let left: u64 = batches.range(log_start..).map(|(_, bytes)| u64::from(*bytes)).sum();
         let bounds = self.bounds.entry(partition).or_default();
-        let left: u64 = bounds.batches.range(log_start..).map(|(_, bytes)| u64::from(*bytes)).sum();
         let is_surplus = to_keep.is_some_and(|to_keep| left >= to_keep);
         if log_start > bounds.deleted && !is_surplus {
             let what = format!("{partition} is to start at {log_start}: deleted to {}, {left} bytes left of {to_keep:?}", bounds.deleted);

@@ -141,7 +141,7 @@ impl Checkers {
         fails_for_a_reason::step(effects, disk)?;
         self.error_codes.step(input);
         self.producer_ids.step(effects)?;
-        self.log_starts.step(input, effects, broker, &self.topics, &self.excused)?;
+        self.log_starts.step(node, input, effects, broker, &self.topics, &self.excused)?;
         let mut acked = Acked {
             node,
             topics: &self.topics,

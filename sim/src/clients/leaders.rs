@@ -46,10 +46,10 @@ impl Client {
         self.surroundings.count("metadata", Outcome::Done);
         self.leaders.clear();
         for topic in &response.topics {
-            for partition in topic.partitions.iter().filter(|partition| partition.leader_id.0 >= 0) {
+            for partition in topic.partitions.iter().filter(|partition| partition.leader_id >= 0) {
                 let topic = TopicId(Uuid(topic.topic_id.to_bytes()));
                 let id = TopicPartition { topic, partition: PartitionIndex(partition.partition_index) };
-                self.leaders.insert(id, NodeId(partition.leader_id.0));
+                self.leaders.insert(id, NodeId(partition.leader_id));
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use gracchus_core::ids::NodeId;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
-use madsim::task::{JoinHandle, NodeId};
+use madsim::task::{self, JoinHandle};
 use madsim::time::{sleep, timeout};
 
 pub use self::outcome::{Ending, RunReport};
@@ -78,7 +78,7 @@ pub(crate) struct World {
     net: SimNet,
     surroundings: Surroundings,
     nemesis: Nemesis,
-    hosts: Mutex<BTreeMap<IpAddr, NodeId>>,
+    hosts: Mutex<BTreeMap<IpAddr, task::NodeId>>,
     /// What madsim's own generator would have given next when the run was over: it has drawn as often as in another run, or not.
     last_draw: OnceLock<u64>,
 }
@@ -123,7 +123,7 @@ impl World {
     /// and keep the disk with it.
     async fn clear_away(&self) {
         self.servers.iter().for_each(Server::clear_away);
-        let hosts: Vec<NodeId> = lock(&self.hosts).values().copied().collect();
+        let hosts: Vec<task::NodeId> = lock(&self.hosts).values().copied().collect();
         hosts.into_iter().for_each(|host| Handle::current().kill(host));
         // They drop it when they would next run.
         sleep(CLEARING).await;

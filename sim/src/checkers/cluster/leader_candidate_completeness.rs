@@ -2,10 +2,12 @@
 //! durability says, and a leader does from its first step on.
 //!
 //! A leader's claim of what is committed counts only once everyone who has to hold that is seen to. A node that has lost what no promise made it
-//! keep is none of them, until the controller has taken it off the list; while there is another, nothing of the partition is lost.
+//! keep is none of them until it has registered anew: by then the controller has to know. While there is another, nothing of the partition is
+//! lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gracchus_core::epoch::BrokerEpoch;
 use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 
@@ -17,7 +19,14 @@ use crate::checkers::Violation;
 pub(super) struct Committed {
     /// All below is committed.
     upto: BTreeMap<TopicPartition, Offset>,
-    lost: BTreeMap<TopicPartition, BTreeSet<NodeId>>,
+    lost: BTreeMap<NodeId, Lost>,
+}
+
+/// What a node has lost since it registered.
+#[derive(Debug, Default)]
+struct Lost {
+    registered: Option<BrokerEpoch>,
+    partitions: BTreeSet<TopicPartition>,
 }
 
 impl Committed {
@@ -32,8 +41,8 @@ impl Committed {
     ) -> Result<(), Violation> {
         let (Some(held), Some(registered)) = (nodes.get(node, id), registry.get(id)) else { return Ok(()) };
         if held.role == HeldAs::Offline {
-            // It has said so, and is taken off the list as soon as the controller hears of it.
-            self.lost.entry(id).or_default().insert(node);
+            // It says so, and is taken off the list once the controller hears of it.
+            self.note_loss(node, id, registry);
         }
         let upto = self.upto.entry(id).or_default();
         if let HeldAs::Leader { leader_epoch, .. } = &held.role {
@@ -58,13 +67,15 @@ impl Committed {
         Ok(())
     }
 
-    /// The controller has registered other states: who is taken off the list counts again once it is on it anew.
+    /// The controller has registered other states: who has registered anew counts again.
     pub(super) fn registered(&mut self, registry: &Registry) {
-        for (id, lost) in &mut self.lost {
-            let Some(registered) = registry.get(*id) else { continue };
-            let listed: BTreeSet<NodeId> = registered.candidates().chain(registered.state.last_known_leader).collect();
-            lost.retain(|node| listed.contains(node));
-        }
+        self.lost.retain(|node, lost| registry.broker_epoch(*node) == lost.registered);
+    }
+
+    fn note_loss(&mut self, node: NodeId, id: TopicPartition, registry: &Registry) {
+        let lost = self.lost.entry(node).or_default();
+        lost.registered = registry.broker_epoch(node);
+        lost.partitions.insert(id);
     }
 
     pub(super) fn has_lost(&self, node: NodeId, id: TopicPartition) -> bool {
@@ -74,13 +85,9 @@ impl Committed {
     /// A node has lost what it need not have kept. If nobody else holds what was committed: where what is left ends.
     pub(super) fn lost(&mut self, node: NodeId, id: TopicPartition, nodes: &Nodes, registry: &Registry) -> Option<Offset> {
         let registered = registry.get(id)?;
+        self.note_loss(node, id, registry);
         let candidates: BTreeSet<NodeId> = registered.candidates().chain(registered.state.last_known_leader).collect();
-        if !candidates.contains(&node) {
-            return None;
-        }
-        let lost = self.lost.entry(id).or_default();
-        lost.insert(node);
-        if registered.candidates().any(|candidate| !lost.contains(&candidate)) {
+        if !candidates.contains(&node) || registered.candidates().any(|candidate| !self.has_lost(candidate, id)) {
             return None;
         }
         let kept = candidates.iter().filter_map(|candidate| nodes.get(*candidate, id)).map(|held| held.written).min().unwrap_or_default();
@@ -99,6 +106,6 @@ impl Committed {
     }
 }
 
-fn has_lost(lost: &BTreeMap<TopicPartition, BTreeSet<NodeId>>, node: NodeId, id: TopicPartition) -> bool {
-    lost.get(&id).is_some_and(|lost| lost.contains(&node))
+fn has_lost(lost: &BTreeMap<NodeId, Lost>, node: NodeId, id: TopicPartition) -> bool {
+    lost.get(&node).is_some_and(|lost| lost.partitions.contains(&id))
 }

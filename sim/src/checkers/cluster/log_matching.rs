@@ -36,6 +36,9 @@ impl LogMatching {
         for (other, others) in nodes.copies(id).filter(|(other, held)| *other != node && is_open(held)) {
             let from = held.log_start.max(others.log_start);
             let upto = held.high_watermark.min(others.high_watermark);
+            if from >= upto {
+                continue;
+            }
             let (ours, theirs) = (epochs_between(held, from, upto), epochs_between(others, from, upto));
             if ours != theirs {
                 let what = format!("{id} has epochs {ours:?} on node {node} and {theirs:?} on {other}, committed on both from {from} to {upto}");

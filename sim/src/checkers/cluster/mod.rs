@@ -80,7 +80,7 @@ impl Cluster {
     /// A node's process has ended: it holds what it had written.
     pub(super) fn node_ended(&mut self, node: NodeId) {
         self.nodes.ended(node);
-        self.monotonic.ended(node);
+        self.monotonic.ended(node, self.votes.kept_epoch(node));
         self.metadata_log_matching.ended(node);
     }
 

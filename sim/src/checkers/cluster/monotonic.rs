@@ -11,13 +11,24 @@ use gracchus_core::quorum::Role;
 
 use crate::checkers::Violation;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Monotonic {
     quorum_epochs: BTreeMap<NodeId, QuorumEpoch>,
     high_watermarks: BTreeMap<NodeId, Offset>,
     /// The furthest that any member knew to be committed, and by which epoch.
     committed: Offset,
     latest_leader: QuorumEpoch,
+}
+
+impl Default for Monotonic {
+    fn default() -> Self {
+        Self {
+            quorum_epochs: BTreeMap::new(),
+            high_watermarks: BTreeMap::new(),
+            committed: Offset::ZERO,
+            latest_leader: QuorumEpoch::ZERO,
+        }
+    }
 }
 
 impl Monotonic {
@@ -52,9 +63,13 @@ impl Monotonic {
         Ok(())
     }
 
-    /// What a node knows to be committed it learns anew.
-    pub(super) fn ended(&mut self, node: NodeId) {
+    /// What a node knows to be committed it learns anew, and of its epochs it knows the one that it had kept.
+    pub(super) fn ended(&mut self, node: NodeId, kept: Option<QuorumEpoch>) {
         self.high_watermarks.remove(&node);
+        match kept {
+            Some(kept) => self.quorum_epochs.insert(node, kept),
+            None => self.quorum_epochs.remove(&node),
+        };
     }
 
     /// An empty disk knows no epoch.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::broker::View;
+use gracchus_core::epoch::BrokerEpoch;
 use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::metadata::{ConfigTarget, PartitionRegistration};
 use gracchus_core::offset::Offset;
@@ -20,6 +21,7 @@ pub(super) struct Registered {
 pub(super) struct Registry {
     upto: Offset,
     partitions: BTreeMap<TopicPartition, Registered>,
+    brokers: BTreeMap<NodeId, BrokerEpoch>,
     voters: BTreeSet<NodeId>,
     /// Voters whose disks are gone.
     voters_gone: BTreeSet<NodeId>,
@@ -40,6 +42,7 @@ impl Registry {
                 self.partitions.insert(id, Registered { topic: topic.name.to_string(), state: state.clone(), min_insync });
             }
         }
+        self.brokers = view.image().brokers.iter().map(|(node, broker)| (*node, broker.broker_epoch)).collect();
         self.voters = view.voters().iter().map(|voter| voter.node).collect();
         true
     }
@@ -50,6 +53,11 @@ impl Registry {
 
     pub(super) fn all(&self) -> impl Iterator<Item = (TopicPartition, &Registered)> {
         self.partitions.iter().map(|(id, registered)| (*id, registered))
+    }
+
+    /// The registration that holds of a broker.
+    pub(super) fn broker_epoch(&self, node: NodeId) -> Option<BrokerEpoch> {
+        self.brokers.get(&node).copied()
     }
 
     pub(super) fn voter_gone(&mut self, node: NodeId) {

@@ -56,6 +56,11 @@ impl Votes {
         Ok(())
     }
 
+    /// The epoch that a node's disk holds.
+    pub(super) fn kept_epoch(&self, node: NodeId) -> Option<QuorumEpoch> {
+        self.kept.get(&node).map(|kept| kept.quorum_epoch)
+    }
+
     /// An empty disk keeps no vote.
     pub(super) fn forget(&mut self, node: NodeId) {
         self.kept.remove(&node);
