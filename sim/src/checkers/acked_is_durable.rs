@@ -68,10 +68,10 @@ fn check(topic: &TopicRef, partition: PartitionIndex, end: Offset, needs_all: bo
     if topic.durability != Durability::Flushed || topic.is_removed || acked.excused.has(partition) {
         return Ok(());
     }
-    let durable = acked.durable_end(partition, &topic.name, needs_all);
+    let (durable, holder) = acked.durable_end(partition, &topic.name, needs_all);
     if end <= durable {
         return Ok(());
     }
-    let what = format!("{}-{} is acknowledged to {end}, and on disk to {durable}", topic.name, partition.partition);
+    let what = format!("{}-{} is acknowledged to {end}, and on the disk of node {holder} to {durable}", topic.name, partition.partition);
     Err(Violation::safety("AckedIsDurable", what))
 }

@@ -144,7 +144,7 @@ impl AlteredDurability {
         if acked.cluster.is_replicated(sent.partition) || acked.disks.len() > 1 {
             return Ok(());
         }
-        let durable = acked.durable_end(sent.partition, &topic.name, needs_all);
+        let (durable, _) = acked.durable_end(sent.partition, &topic.name, needs_all);
         if end > durable {
             let what = format!("{} was altered to flushed and is acknowledged to {end}, and on disk to {durable}", sent.partition);
             return Err(Violation::safety("AlteredDurability", what));

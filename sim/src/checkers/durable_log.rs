@@ -32,7 +32,11 @@ impl DurableLogs {
 
     /// Forgets what was found of a log that is cut.
     pub(super) fn follow(&mut self, node: NodeId, input: &Input, effects: &Effects) {
-        if let Input::Storage(StorageDone::Truncated { log: LogId::Partition(partition), .. }) = input {
+        // A topic of the same name may have had the folder before.
+        if let Input::Storage(
+            StorageDone::Truncated { log: LogId::Partition(partition), .. } | StorageDone::Opened { log: LogId::Partition(partition), .. },
+        ) = input
+        {
             self.cursors.remove(&(node, *partition));
         }
         for op in &effects.storage {

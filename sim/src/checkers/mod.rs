@@ -154,6 +154,11 @@ impl Checkers {
         self.acked_is_durable.step(input, effects, &mut acked)
     }
 
+    /// What the controller has decided since this was asked last, in words, for who reads the events.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        self.cluster.take_remarks()
+    }
+
     /// The node has ended by itself, or with an error.
     ///
     /// # Errors
@@ -180,7 +185,8 @@ impl Checkers {
         self.power_losses += 1;
         self.node_ended(node);
         let disk = self.disks.get(&node).expect("the node was added").clone();
-        let concerned = self.topics.all().filter(|(partition, _)| !self.excused.has(*partition));
+        let is_here = |partition| !self.is_cluster() || self.cluster.has_copy(node, partition);
+        let concerned = self.topics.all().filter(|(partition, _)| !self.excused.has(*partition) && is_here(*partition));
         let concerned: Vec<_> = concerned.map(|(partition, topic)| (partition, topic.name.clone(), topic.durability)).collect();
         for (partition, name, durability) in concerned {
             let kept = self.durable_logs.end(node, partition, &name, &disk);
@@ -434,16 +440,14 @@ struct Acked<'a> {
 }
 
 impl Acked<'_> {
-    /// How far a partition is on the disks of all that have to have it: of those in sync, or of the leader alone.
-    fn durable_end(&mut self, partition: TopicPartition, topic: &TopicName, needs_all: bool) -> Offset {
-        let own = self.durable_logs.end(self.node, partition, topic, self.disks.get(&self.node).expect("the node was added"));
-        if !needs_all {
-            return own;
-        }
-        let members: Vec<NodeId> = self.cluster.in_sync(partition).filter(|member| *member != self.node).collect();
-        members.into_iter().fold(own, |end, member| {
+    /// How far a partition is on the disks of all that have to have it, those in sync or the leader alone: the node that is least far.
+    fn durable_end(&mut self, partition: TopicPartition, topic: &TopicName, needs_all: bool) -> (Offset, NodeId) {
+        let others = self.cluster.in_sync(partition).filter(|member| needs_all && *member != self.node);
+        let members: Vec<NodeId> = std::iter::once(self.node).chain(others).collect();
+        let end = |member: NodeId| {
             let disk = self.disks.get(&member).expect("the node was added");
-            end.min(self.durable_logs.end(member, partition, topic, disk))
-        })
+            (self.durable_logs.end(member, partition, topic, disk), member)
+        };
+        members.into_iter().map(end).min().expect("the leader is one of them")
     }
 }

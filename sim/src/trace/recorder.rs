@@ -88,6 +88,9 @@ impl Recorder {
         }
         let is_last = recording.list(|| format!("node {node}  {}  ->  {}", brief(input), brief(&effects)));
         let checked = recording.checkers.step(node, now, input, effects, broker);
+        for remark in recording.checkers.take_remarks() {
+            recording.list(|| format!("        {remark}"));
+        }
         shuffle(effects, &mut recording.order);
         drop(recording);
         self.check(checked);

@@ -91,10 +91,15 @@ impl Committed {
             return None;
         }
         let kept = candidates.iter().filter_map(|candidate| nodes.get(*candidate, id)).map(|held| held.written).min().unwrap_or_default();
+        self.forget_from(id, kept);
+        Some(kept)
+    }
+
+    /// What lies from `kept` on is not owed any more.
+    pub(super) fn forget_from(&mut self, id: TopicPartition, kept: Offset) {
         if let Some(upto) = self.upto.get_mut(&id) {
             *upto = kept.min(*upto);
         }
-        Some(kept)
     }
 
     /// Whether others hold all that is committed of what this node has a copy of, wherever there are others.

@@ -77,6 +77,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// What the controller has decided since this was asked last, in words.
+    pub(super) fn take_remarks(&mut self) -> Vec<String> {
+        self.registry.take_remarks()
+    }
+
     /// A node's process has ended: it holds what it had written.
     pub(super) fn node_ended(&mut self, node: NodeId) {
         self.nodes.ended(node);
@@ -88,10 +93,11 @@ impl Cluster {
     ///
     /// None where there is one replica alone; otherwise where the partition may have to begin from, if nobody holds all that was committed.
     pub(super) fn replica_lost(&mut self, node: NodeId, partition: TopicPartition, kept: Offset) -> Option<Option<Offset>> {
+        self.nodes.cut_to(node, partition, kept);
         if !self.is_replicated(partition) {
+            self.committed.forget_from(partition, kept);
             return None;
         }
-        self.nodes.cut_to(node, partition, kept);
         Some(self.committed.lost(node, partition, &self.nodes, &self.registry))
     }
 
@@ -115,6 +121,11 @@ impl Cluster {
 
     pub(super) fn is_replicated(&self, partition: TopicPartition) -> bool {
         self.registry.get(partition).is_some_and(|registered| registered.state.replicas.len() > 1)
+    }
+
+    /// Whether a node was ever seen to have a copy.
+    pub(super) fn has_copy(&self, node: NodeId, partition: TopicPartition) -> bool {
+        self.nodes.get(node, partition).is_some()
     }
 
     /// Whether that node alone has a copy.

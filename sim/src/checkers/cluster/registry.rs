@@ -22,6 +22,9 @@ pub(super) struct Registry {
     upto: Offset,
     partitions: BTreeMap<TopicPartition, Registered>,
     brokers: BTreeMap<NodeId, BrokerEpoch>,
+    /// Registrations, and whether each is fenced.
+    states: BTreeMap<NodeId, (BrokerEpoch, bool)>,
+    remarks: Vec<String>,
     voters: BTreeSet<NodeId>,
     /// Voters whose disks are gone.
     voters_gone: BTreeSet<NodeId>,
@@ -32,7 +35,7 @@ impl Registry {
     pub(super) fn learn(&mut self, view: &View<'_>) -> bool {
         let Some(upto) = view.metadata_high_watermark().filter(|upto| *upto > self.upto) else { return false };
         self.upto = upto;
-        self.partitions.clear();
+        let before = std::mem::take(&mut self.partitions);
         for (id, topic) in &view.image().topics {
             let configs = view.image().configs_of(&ConfigTarget::Topic(*id));
             let min_insync: usize = configs.get("min.insync.replicas").and_then(|value| value.parse().ok()).unwrap_or(1);
@@ -42,9 +45,40 @@ impl Registry {
                 self.partitions.insert(id, Registered { topic: topic.name.to_string(), state: state.clone(), min_insync });
             }
         }
+        self.remark_partitions(&before);
+        self.remark_brokers(view);
         self.brokers = view.image().brokers.iter().map(|(node, broker)| (*node, broker.broker_epoch)).collect();
         self.voters = view.voters().iter().map(|voter| voter.node).collect();
         true
+    }
+
+    fn remark_partitions(&mut self, before: &BTreeMap<TopicPartition, Registered>) {
+        for (id, registered) in self.partitions.iter().filter(|(id, registered)| before.get(id) != Some(registered)) {
+            let PartitionRegistration { isr, elr, leader, last_known_leader, leader_epoch, partition_epoch, replicas } = &registered.state;
+            let name = format!("{}-{} ({id})", registered.topic, id.partition);
+            let led = match (leader, last_known_leader) {
+                (Some(leader), _) => format!("node {leader} leads in epoch {leader_epoch}"),
+                (None, Some(last)) => format!("nobody leads, last node {last} in epoch {leader_epoch}"),
+                (None, None) => format!("nobody leads in epoch {leader_epoch}"),
+            };
+            let what = format!("{name}: {led}, ISR {}, ELR {}, of {}, state {partition_epoch}", list(isr), list(elr), list(replicas));
+            self.remarks.push(what);
+        }
+    }
+
+    fn remark_brokers(&mut self, view: &View<'_>) {
+        for (node, broker) in &view.image().brokers {
+            let state = (broker.broker_epoch, broker.is_fenced);
+            if self.states.insert(*node, state) != Some(state) {
+                let fenced = if broker.is_fenced { "fenced" } else { "not fenced" };
+                self.remarks.push(format!("broker {node} is registered since {}, {fenced}", broker.broker_epoch));
+            }
+        }
+    }
+
+    /// What has changed since this was asked last, in words.
+    pub(super) fn take_remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
     }
 
     pub(super) fn get(&self, partition: TopicPartition) -> Option<&Registered> {
@@ -79,4 +113,9 @@ impl Registered {
     pub(super) fn candidates(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.state.isr.iter().chain(&self.state.elr).copied()
     }
+}
+
+fn list(nodes: &[NodeId]) -> String {
+    let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    format!("[{}]", nodes.join(" "))
 }
