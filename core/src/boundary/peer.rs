@@ -238,12 +238,14 @@ pub enum ControllerCommand {
     AllocateProducerIds,
     /// A leader has found that the ISR of its partitions should be others (KIP-497).
     AlterPartitions(AlterPartitions),
-    /// A broker has lost its copies of these partitions, or they are damaged.
+    /// A broker can't use its copies of these partitions before it starts again.
     ReplicasFailed {
         /// The broker's registration.
         broker_epoch: BrokerEpoch,
         /// The partitions.
         partitions: Vec<TopicPartition>,
+        /// Whether records are gone that were kept: then what is left is not relied on. A disk that only failed to do something has them yet.
+        are_damaged: bool,
     },
 }
 

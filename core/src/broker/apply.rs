@@ -70,6 +70,10 @@ impl Broker {
         let around = around!(self);
         let Some(partition) = self.partitions.get_mut(&id) else { return };
         partition.settle(me, &registered, may_lead, &around);
+        if partition.is_offline() && registered.isr.contains(&me) {
+            // The controller has not heard of it, or sees nobody else.
+            self.report_failed(id, false, effects);
+        }
         self.follow_replicas(id, &registered);
         self.serve_waiting(id, effects);
         self.retake_wants(id, effects);

@@ -78,8 +78,8 @@ impl Broker {
                     (Vec::new(), ControllerAnswer::RefusedIsrs(all.collect()))
                 }
             },
-            ControllerCommand::ReplicasFailed { broker_epoch, partitions } => {
-                let decided = controller.replicas_failed(caller.node, broker_epoch, &partitions, &self.configs);
+            ControllerCommand::ReplicasFailed { broker_epoch, partitions, are_damaged } => {
+                let decided = controller.replicas_failed(caller.node, broker_epoch, &partitions, are_damaged, &self.configs);
                 refusable(decided, ControllerAnswer::Done)
             }
             ControllerCommand::AllocateProducerIds => match controller.allocate_producer_ids() {

@@ -59,13 +59,13 @@ impl Broker {
         }
     }
 
-    /// This node's copy of a partition is lost, or damaged: it is not to be relied on, nor to lead. Where it is the only one there is nobody
-    /// else, and what is left is served.
-    pub(super) fn report_failed(&mut self, id: TopicPartition, effects: &mut Effects) {
+    /// This node can't use its copy of a partition, which is not to lead, nor to be relied on where it is damaged. Where it is the only one
+    /// there is nobody else, and what is left is served.
+    pub(super) fn report_failed(&mut self, id: TopicPartition, is_damaged: bool, effects: &mut Effects) {
         let registered = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
         let is_replicated = self.image.partition(id).is_some_and(|partition| partition.replicas.len() > 1);
         if let Some(broker_epoch) = registered.map(|broker| broker.broker_epoch).filter(|_| is_replicated) {
-            let command = ControllerCommand::ReplicasFailed { broker_epoch, partitions: vec![id] };
+            let command = ControllerCommand::ReplicasFailed { broker_epoch, partitions: vec![id], are_damaged: is_damaged };
             self.call(Purpose::Failure, command, None, effects);
         }
     }

@@ -95,7 +95,7 @@ impl Broker {
             return self.log_failed(LogId::Partition(id), &error, effects);
         }
         if recovered.damaged {
-            self.report_failed(id, effects);
+            self.report_failed(id, true, effects);
         }
         self.settle_partition(id, effects);
         self.no_longer_opening(id, effects);
@@ -193,7 +193,7 @@ impl Broker {
                 }
                 self.unfollow(id);
                 self.release(stranded, ErrorCode::KafkaStorageError, effects);
-                self.report_failed(id, effects);
+                self.report_failed(id, matches!(error, StorageError::Corrupt(_)), effects);
                 self.no_longer_opening(id, effects);
             }
         }

@@ -53,7 +53,8 @@ impl Controller {
         Ok(records)
     }
 
-    /// Copies that a broker has lost, or that are damaged: others lead, and what the broker holds is not relied on.
+    /// Copies that a broker can't use: others lead. What the broker holds is not relied on where it is damaged; otherwise it may lead again
+    /// once it has started anew.
     ///
     /// # Errors
     /// STALE_BROKER_EPOCH: it is another registration that holds.
@@ -62,12 +63,14 @@ impl Controller {
         node: NodeId,
         broker_epoch: BrokerEpoch,
         partitions: &[TopicPartition],
+        are_damaged: bool,
         defaults: &BrokerConfigs,
     ) -> Result<Vec<MetadataRecord>, ErrorCode> {
         let broker = self.image().brokers.get(&node).filter(|broker| broker.broker_epoch == broker_epoch);
         broker.ok_or(ErrorCode::StaleBrokerEpoch)?;
+        let change = if are_damaged { Change::GoesEmpty } else { Change::Goes };
         let named: BTreeSet<TopicPartition> = partitions.iter().copied().collect();
-        Ok(Electorate::new(self.image(), defaults).with(node, Change::GoesEmpty).settle_some(named))
+        Ok(Electorate::new(self.image(), defaults).with(node, change).settle_some(named))
     }
 
     /// What the last controller did not come to: partitions that brokers lead or are in sync with that are fenced.

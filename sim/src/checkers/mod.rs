@@ -131,14 +131,17 @@ impl Checkers {
     /// # Errors
     /// The property that it broke.
     pub fn step(&mut self, node: NodeId, _now: Now, input: &Input, effects: &Effects, broker: &Broker) -> Result<(), Violation> {
-        let disk = self.disks.get(&node).expect("a node is added before it steps");
         self.topics.learn(effects);
         self.durable_logs.follow(node, input, effects);
         if self.disks.len() > 1 {
-            self.cluster.step(node, input, effects, broker, &self.topics, &self.excused)?;
+            let gone = self.cluster.step(node, input, effects, broker, &self.topics, &self.excused)?;
+            self.power_losses += u32::from(!gone.is_empty());
+            for (partition, kept) in gone {
+                self.taken(partition, kept)?;
+            }
         }
-        self.watermarks.step(broker, &self.excused)?;
-        fails_for_a_reason::step(effects, disk)?;
+        self.watermarks.step(node, broker, &self.excused)?;
+        fails_for_a_reason::step(effects, self.disks.get(&node).expect("a node is added before it steps"))?;
         self.error_codes.step(input);
         self.producer_ids.step(effects)?;
         self.log_starts.step(node, input, effects, broker, &self.topics, &self.excused)?;
@@ -224,7 +227,7 @@ impl Checkers {
 
     /// A client is about to ask: what is known at this moment.
     #[must_use]
-    pub fn ask(&self, connected: Connected, subject: Subject) -> Asked {
+    pub fn ask(&self, node: NodeId, connected: Connected, subject: Subject) -> Asked {
         let partition = subject.partition();
         Asked {
             subject,
@@ -233,7 +236,10 @@ impl Checkers {
             connected,
             log_start_told: partition.map_or(Offset::ZERO, |partition| self.log_starts.told(partition)),
             log_start: partition.and_then(|partition| self.watermarks.log_start(partition)),
-            high_watermark: partition.and_then(|partition| self.watermarks.high_watermark(partition)),
+            high_watermark: partition.and_then(|partition| match self.cluster.is_replicated(partition) {
+                true => self.watermarks.known_to(node, partition),
+                false => self.watermarks.high_watermark(partition),
+            }),
         }
     }
 

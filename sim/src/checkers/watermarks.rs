@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gracchus_core::broker::Broker;
 use gracchus_core::epoch::LeaderEpoch;
-use gracchus_core::ids::TopicPartition;
+use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 
 use super::Violation;
@@ -23,10 +23,12 @@ pub(super) struct Watermarks {
     reached: BTreeMap<TopicPartition, Reached>,
     /// How far the leader of an epoch is, of several replicas.
     led: BTreeMap<(TopicPartition, LeaderEpoch), Reached>,
+    /// What each node knew to be committed when it led last.
+    known: BTreeMap<(NodeId, TopicPartition), Offset>,
 }
 
 impl Watermarks {
-    pub(super) fn step(&mut self, broker: &Broker, excused: &Excused) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, node: NodeId, broker: &Broker, excused: &Excused) -> Result<(), Violation> {
         for (partition, _, leader) in broker.view().leaders().filter(|(partition, ..)| !excused.has(*partition)) {
             let (log_start, high_watermark, log_end) = (leader.log().start(), leader.high_watermark(), leader.log().end());
             if log_start > high_watermark || high_watermark > log_end {
@@ -34,6 +36,7 @@ impl Watermarks {
                 return Err(Violation::safety("OffsetsInOrder", what));
             }
             let now = Reached { log_start, high_watermark };
+            self.known.insert((node, partition), high_watermark);
             let furthest = self.reached.entry(partition).or_insert(now);
             let is_replicated = leader.isr().replicas().len() > 1;
             let reached = if is_replicated { self.led.entry((partition, leader.leader_epoch())).or_insert(now) } else { &mut *furthest };
@@ -60,6 +63,11 @@ impl Watermarks {
 
     pub(super) fn log_start(&self, partition: TopicPartition) -> Option<Offset> {
         self.reached.get(&partition).map(|reached| reached.log_start)
+    }
+
+    /// What a node knew to be committed when it led last: one that was deposed and does not know may be asked.
+    pub(super) fn known_to(&self, node: NodeId, partition: TopicPartition) -> Option<Offset> {
+        self.known.get(&(node, partition)).copied()
     }
 
     pub(super) fn high_watermark(&self, partition: TopicPartition) -> Option<Offset> {

@@ -202,7 +202,7 @@ impl IdempotentProducer {
     /// Whether a batch is for the node at hand: one that nobody is known to lead may be sent to any.
     fn is_for_here(&self, open: &Open) -> bool {
         let partition = open.topic.partition(open.partition);
-        self.client.is_led_here(partition) || !self.client.leaders.contains_key(&partition)
+        self.client.is_led_here(partition) || self.client.leader_of(partition).is_none()
     }
 
     /// Where the request ends that begins with an open batch: chance wants more in it, and no partition is there twice.

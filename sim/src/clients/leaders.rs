@@ -19,7 +19,19 @@ const MOVES_PER_MILLION: u32 = 15_000;
 /// Longest pause before a client goes on at another node, in milliseconds.
 const MOVE_MS_MAX: u64 = 60;
 
+/// Who leads a partition, as some node has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KnownLeader {
+    epoch: i32,
+    node: Option<NodeId>,
+}
+
 impl Client {
+    /// The node that leads a partition, as far as is known.
+    pub(super) fn leader_of(&self, partition: TopicPartition) -> Option<NodeId> {
+        self.leaders.get(&partition).and_then(|known| known.node)
+    }
+
     /// The node to connect to.
     pub(super) fn choose_node(&mut self) -> NodeId {
         match (self.surroundings.servers.as_slice(), self.moving.take().flatten()) {
@@ -44,12 +56,16 @@ impl Client {
         request.topics = None;
         let response = wire.ask(wire.version::<MetadataRequest>()?, &request).await?;
         self.surroundings.count("metadata", Outcome::Done);
-        self.leaders.clear();
         for topic in &response.topics {
-            for partition in topic.partitions.iter().filter(|partition| partition.leader_id >= 0) {
+            for partition in &topic.partitions {
                 let topic = TopicId(Uuid(topic.topic_id.to_bytes()));
                 let id = TopicPartition { topic, partition: PartitionIndex(partition.partition_index) };
-                self.leaders.insert(id, NodeId(partition.leader_id));
+                let told = KnownLeader { epoch: partition.leader_epoch, node: Some(NodeId(partition.leader_id)).filter(|node| node.0 >= 0) };
+                let known = self.leaders.entry(id).or_insert(told);
+                // A node that lags behind does not take a client back to who led before (KIP-320).
+                if told.epoch >= known.epoch {
+                    *known = told;
+                }
             }
         }
         Ok(())
@@ -57,7 +73,7 @@ impl Client {
 
     /// Whether a partition is led where the client is, as far as it knows.
     pub(super) fn is_led_here(&self, partition: TopicPartition) -> bool {
-        !self.surroundings.is_cluster() || self.leaders.get(&partition) == Some(&self.node)
+        !self.surroundings.is_cluster() || self.leader_of(partition) == Some(self.node)
     }
 
     /// A partition of these topics that is led here; any, where none is.
@@ -79,7 +95,7 @@ impl Client {
 
     /// Goes on at another node when what is under way is answered: the leader of this partition, or any.
     pub(super) fn move_on(&mut self, to_leader_of: Option<TopicPartition>) {
-        let wanted = to_leader_of.and_then(|partition| self.leaders.get(&partition).copied());
+        let wanted = to_leader_of.and_then(|partition| self.leader_of(partition));
         if self.surroundings.is_cluster() {
             self.moving = Some(wanted.filter(|node| *node != self.node));
         }

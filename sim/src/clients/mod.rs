@@ -25,6 +25,7 @@ use kafka_wire_core::StrBytes;
 use madsim::time::sleep;
 
 pub use self::counts::{OperationCounts, Outcome};
+use self::leaders::KnownLeader;
 pub use self::wire::{Lost, Wire};
 use crate::checkers::{Asked, Question, Subject};
 use crate::draw::Draw;
@@ -138,7 +139,7 @@ impl Surroundings {
 
     /// Notes what is known when a client asks.
     pub(crate) fn ask(&self, wire: &Wire, subject: Subject) -> Asked {
-        let asked = self.recorder.tell(|checkers| Ok(checkers.ask(wire.connected(), subject)));
+        let asked = self.recorder.tell(|checkers| Ok(checkers.ask(wire.node(), wire.connected(), subject)));
         asked.expect("noting breaks no property")
     }
 
@@ -167,7 +168,7 @@ pub struct Client {
     pub(crate) draw: Draw,
     pub(crate) plan: ClientPlan,
     /// Who leads what, as some node has said.
-    pub(crate) leaders: BTreeMap<TopicPartition, NodeId>,
+    pub(crate) leaders: BTreeMap<TopicPartition, KnownLeader>,
     /// The node that it is connected to.
     pub(crate) node: NodeId,
     /// Whether it wants to go on at another node, and at which.

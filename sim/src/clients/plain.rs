@@ -81,7 +81,7 @@ impl PlainProducer {
     }
 
     async fn produce(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        let known = |open: &Open| self.client.leaders.contains_key(&open.topic.partition(open.index));
+        let known = |open: &Open| self.client.leader_of(open.topic.partition(open.index)).is_some();
         let is_for_here = |open: &Open| self.client.is_led_here(open.topic.partition(open.index)) || !known(open);
         let (here, elsewhere): (Vec<Open>, Vec<Open>) = std::mem::take(&mut self.open).into_iter().partition(is_for_here);
         let waits_elsewhere = elsewhere.first().map(|open| open.topic.partition(open.index));

@@ -108,16 +108,16 @@ impl Client {
     }
 
     /// The node that serves a partition, as some node says; that one, if it does not know.
-    async fn leader_of(&mut self, partition: TopicPartition) -> Result<NodeId, Lost> {
+    async fn find_leader(&mut self, partition: TopicPartition) -> Result<NodeId, Lost> {
         if self.surroundings.is_cluster() {
             self.connect().await.ok_or(Lost)?;
         }
-        Ok(self.leaders.get(&partition).copied().unwrap_or(self.node))
+        Ok(self.leader_of(partition).unwrap_or(self.node))
     }
 
     /// Writes to a partition, has a reader wait for that, and reads the whole log. False if the node would not.
     async fn connect_and_serve(&mut self, topic: &Topic, index: i32) -> Result<bool, Lost> {
-        let node = self.leader_of(topic.partition(index)).await?;
+        let node = self.find_leader(topic.partition(index)).await?;
         let mut writing = Wire::open(self, node).await?;
         let mut reading = Wire::open(self, node).await?;
         if !self.write_and_wait(&mut writing, &mut reading, topic, index).await? {

@@ -40,10 +40,6 @@ impl Committed {
         registry: &Registry,
     ) -> Result<(), Violation> {
         let (Some(held), Some(registered)) = (nodes.get(node, id), registry.get(id)) else { return Ok(()) };
-        if held.role == HeldAs::Offline {
-            // It says so, and is taken off the list once the controller hears of it.
-            self.note_loss(node, id, registry);
-        }
         let upto = self.upto.entry(id).or_default();
         if let HeldAs::Leader { leader_epoch, .. } = &held.role {
             if *leader_epoch == registered.state.leader_epoch && held.log_end < *upto && !has_lost(&self.lost, node, id) {
@@ -58,7 +54,12 @@ impl Committed {
 
     fn check(&self, id: TopicPartition, upto: Offset, is_flushed: bool, nodes: &Nodes, registered: &Registered) -> Result<(), Violation> {
         for candidate in registered.candidates().filter(|candidate| !self.has_lost(*candidate, id)) {
-            let kept = nodes.get(candidate, id).map(|held| held.kept(is_flushed)).unwrap_or_default();
+            let held = nodes.get(candidate, id);
+            if held.is_some_and(|held| held.role == HeldAs::Offline) {
+                // It says so, and is taken off the list once the controller hears of it; what it holds shows when it has started anew.
+                continue;
+            }
+            let kept = held.map(|held| held.kept(is_flushed)).unwrap_or_default();
             if kept < upto {
                 let what = format!("{id}: node {candidate} holds it to {kept} of {upto}, and {:?} is registered", registered.state);
                 return Err(Violation::safety("LeaderCandidateCompleteness", what));
@@ -68,8 +69,24 @@ impl Committed {
     }
 
     /// The controller has registered other states: who has registered anew counts again.
-    pub(super) fn registered(&mut self, registry: &Registry) {
+    ///
+    /// Where everyone is off the list that holds what was committed, that is gone: the partition, and where what is left ends. A controller
+    /// that does not know yet of a loss may do that, of a topic that commits what is held by fewer than two.
+    pub(super) fn registered(&mut self, nodes: &Nodes, registry: &Registry) -> Vec<(TopicPartition, Offset)> {
         self.lost.retain(|node, lost| registry.broker_epoch(*node) == lost.registered);
+        let nodes_lost: Vec<NodeId> = self.lost.keys().copied().collect();
+        let mut gone = Vec::new();
+        for node in nodes_lost {
+            let partitions: Vec<TopicPartition> = self.lost.get(&node).into_iter().flat_map(|lost| lost.partitions.clone()).collect();
+            for id in partitions {
+                let upto = self.upto.get(&id).copied().unwrap_or_default();
+                if let Some(kept) = self.what_is_left(node, id, nodes, registry).filter(|kept| *kept < upto) {
+                    self.forget_from(id, kept);
+                    gone.push((id, kept));
+                }
+            }
+        }
+        gone
     }
 
     fn note_loss(&mut self, node: NodeId, id: TopicPartition, registry: &Registry) {
@@ -84,15 +101,20 @@ impl Committed {
 
     /// A node has lost what it need not have kept. If nobody else holds what was committed: where what is left ends.
     pub(super) fn lost(&mut self, node: NodeId, id: TopicPartition, nodes: &Nodes, registry: &Registry) -> Option<Offset> {
-        let registered = registry.get(id)?;
         self.note_loss(node, id, registry);
+        let kept = self.what_is_left(node, id, nodes, registry)?;
+        self.forget_from(id, kept);
+        Some(kept)
+    }
+
+    /// Where a partition ends of which `node` is the last to have lost what was committed; none while somebody else holds it.
+    fn what_is_left(&self, node: NodeId, id: TopicPartition, nodes: &Nodes, registry: &Registry) -> Option<Offset> {
+        let registered = registry.get(id)?;
         let candidates: BTreeSet<NodeId> = registered.candidates().chain(registered.state.last_known_leader).collect();
         if !candidates.contains(&node) || registered.candidates().any(|candidate| !self.has_lost(candidate, id)) {
             return None;
         }
-        let kept = candidates.iter().filter_map(|candidate| nodes.get(*candidate, id)).map(|held| held.written).min().unwrap_or_default();
-        self.forget_from(id, kept);
-        Some(kept)
+        Some(candidates.iter().filter_map(|candidate| nodes.get(*candidate, id)).map(|held| held.written).min().unwrap_or_default())
     }
 
     /// What lies from `kept` on is not owed any more.

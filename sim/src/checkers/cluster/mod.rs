@@ -46,6 +46,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
+    /// Says of which partitions what is owed no longer, and from where on.
     pub(super) fn step(
         &mut self,
         node: NodeId,
@@ -54,8 +55,9 @@ impl Cluster {
         broker: &Broker,
         topics: &TopicBook,
         excused: &Excused,
-    ) -> Result<(), Violation> {
+    ) -> Result<Vec<(TopicPartition, Offset)>, Violation> {
         let view = broker.view();
+        let mut gone = Vec::new();
         self.election_safety.step(node, &view)?;
         self.votes.step(node, input, effects, &view)?;
         self.monotonic.step(node, &view)?;
@@ -63,7 +65,7 @@ impl Cluster {
         self.log_matching.appended(node, effects, excused)?;
         if self.registry.learn(&view) {
             isr_rules::check(&self.registry, view.image())?;
-            self.committed.registered(&self.registry);
+            gone = self.committed.registered(&self.nodes, &self.registry);
         }
         for id in self.nodes.look(node, &view) {
             if excused.has(id) {
@@ -74,7 +76,7 @@ impl Cluster {
             let is_flushed = topics.durability(id) == Some(Durability::Flushed);
             self.committed.moved(node, id, is_flushed, &self.nodes, &self.registry)?;
         }
-        Ok(())
+        Ok(gone)
     }
 
     /// What the controller has decided since this was asked last, in words.
