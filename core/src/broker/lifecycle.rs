@@ -147,7 +147,7 @@ impl Broker {
         self.metadata.as_ref().is_some_and(|metadata| metadata.unread().is_none())
     }
 
-    fn is_registered(&self) -> bool {
+    pub(super) fn is_registered(&self) -> bool {
         self.image.brokers.get(&self.settings.node).is_some_and(|broker| broker.incarnation == self.settings.incarnation)
     }
 

@@ -33,6 +33,12 @@ impl<'a> View<'a> {
         self.broker.is_serving()
     }
 
+    /// Whether the controller has registered this run: it knows how the one before ended.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.broker.is_registered()
+    }
+
     /// The committed metadata.
     #[must_use]
     pub fn image(&self) -> &'a Image {

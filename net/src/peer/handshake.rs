@@ -25,6 +25,9 @@ pub struct Hello {
     pub to: NodeId,
     /// What it will say over this connection.
     pub lane: Lane,
+    /// Where it can be reached, host and port, while nobody can know that yet: a broker that is no voter has to be answered before it is
+    /// registered.
+    pub at: Option<(String, u16)>,
 }
 
 /// What it is told.
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
 
     fn hello() -> Hello {
-        Hello { cluster_id: "c".to_owned(), from: NodeId(1), incarnation: IncarnationId(Uuid([7; 16])), to: NodeId(2), lane: Lane::Records }
+        Hello { cluster_id: "c".to_owned(), from: NodeId(1), incarnation: IncarnationId(Uuid([7; 16])), to: NodeId(2), lane: Lane::Records, at: Some(("h".to_owned(), 9092)) }
     }
 
     #[test]
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_hello_keeps_its_bytes_between_releases() {
-        let expected = [&MAGIC[..], &[0, 0, 0, 22], &[0, 1, b'c', 2], &[7; 16], &[4, 1]].concat();
+        let expected = [&MAGIC[..], &[0, 0, 0, 27], &[0, 1, b'c', 2], &[7; 16], &[4, 1], &[1, 1, b'h', 0x84, 0x47]].concat();
         assert_eq!(hello().encode(), expected);
         assert_eq!(Hello::decode(&expected[8..]).unwrap(), hello());
     }

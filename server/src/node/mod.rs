@@ -31,8 +31,8 @@ use self::counters::Counters;
 use self::peers::{Addresses, Identity, QUEUED_FROM_PEERS_MAX};
 pub use self::probe::{Probe, Snapshot};
 use self::shared::{Among, Shared};
-use self::turn::{Inputs, Turn};
-use crate::config::{ListenerSettings, NodeSettings};
+use self::turn::{Ended, Inputs, Turn};
+use crate::config::{HostPort, ListenerSettings, NodeSettings};
 use crate::platform::Platform;
 use crate::store::Store;
 
@@ -115,7 +115,10 @@ pub async fn run<P: Platform>(
     let (store, completions) = Store::start(platform.clone(), store).await.map_err(folder_error)?;
     broker.was_unclean = !store.was_stopped_cleanly();
     let (from_peers, peers_said) = mpsc::channel(QUEUED_FROM_PEERS_MAX);
-    let identity = Identity { cluster_id: broker.cluster_id.clone(), node: broker.node, incarnation: broker.incarnation };
+    let of_peers = peers.inter_broker_listener.as_deref();
+    let endpoint = broker.endpoints.iter().find(|endpoint| Some(&*endpoint.listener) == of_peers).or(broker.endpoints.first());
+    let at = endpoint.map(|endpoint| HostPort { host: endpoint.host.clone(), port: endpoint.port });
+    let identity = Identity { cluster_id: broker.cluster_id.clone(), node: broker.node, incarnation: broker.incarnation, at };
     let among = Among { identity, addresses: Addresses::new(peers), from_peers };
     let shared = Arc::new(Shared::new(platform.clone(), store, limits, among));
     let (turn, requests) = mpsc::channel(QUEUED_REQUESTS_MAX);
@@ -135,13 +138,13 @@ pub async fn run<P: Platform>(
     };
     let inputs = Inputs { requests, peers: peers_said, completions, probes };
     let turning = Turn::new(Arc::clone(&shared), Broker::new(broker), inputs, serving).run(stop);
-    let (ended, ()) = tokio::join!(biased; turning, opening);
+    let (Ended { outcome, is_registered }, ()) = tokio::join!(biased; turning, opening);
 
     shared.closing.give();
     shared.ended.give();
     drain(&shared).await;
-    shared.store.stop().await;
-    ended
+    shared.store.stop(is_registered).await;
+    outcome
 }
 
 async fn bind_all<P: Platform>(platform: &P, listeners: &[ListenerSettings]) -> Result<(Vec<P::Listener>, Vec<Bound>), NodeError> {

@@ -71,6 +71,13 @@ enum Wake {
     Alarm,
 }
 
+/// How the turns ended.
+pub(super) struct Ended {
+    pub(super) outcome: Result<(), NodeError>,
+    /// Whether the controller has heard of this run.
+    pub(super) is_registered: bool,
+}
+
 impl<P: Platform> Turn<P> {
     pub(super) fn new(shared: Arc<Shared<P>>, broker: Broker, inputs: Inputs, serving: oneshot::Sender<()>) -> Self {
         let serving = Some(serving);
@@ -89,7 +96,12 @@ impl<P: Platform> Turn<P> {
     }
 
     /// Takes turns until the broker has stopped, which `stop` asks it to.
-    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
+        let outcome = self.take_turns(stop).await;
+        Ended { outcome, is_registered: self.broker.view().is_registered() }
+    }
+
+    async fn take_turns(&mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
         let mut stop = pin!(stop);
         let mut is_stopping = false;
         // The alarm is set anew only when it would ring too late: a deadline that has moved back costs one turn for nothing.

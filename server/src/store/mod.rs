@@ -171,8 +171,9 @@ impl<P: Platform> Store<P> {
         resolved.await.unwrap_or_else(|_| slices.iter().map(|_| Err(ReadFailure::Void(Void::Closed))).collect())
     }
 
-    /// Carries out all that was submitted, puts every log on disk and ends the tasks.
-    pub async fn stop(&self) {
+    /// Carries out all that was submitted, puts every log on disk and ends the tasks. `is_known` says whether the cluster knows how the run
+    /// before this one ended: until it does, an unclean end is not forgotten over a clean one.
+    pub async fn stop(&self, is_known: bool) {
         let mut clean = BTreeSet::new();
         let mut closed = BTreeSet::new();
         for writer in &self.inner.writers {
@@ -185,6 +186,9 @@ impl<P: Platform> Store<P> {
         }
         // Those that were not opened are as the stop before left them.
         clean.extend(self.inner.clean.difference(&closed).cloned());
+        if !is_known && !self.was_stopped_cleanly() {
+            clean.remove(&paths::metadata_folder());
+        }
         let (answer, marked) = oneshot::channel();
         if let Some(keeper) = self.inner.keepers.first() {
             let _ = keeper.send(KeeperJob::MarkClean(clean, answer));

@@ -59,7 +59,7 @@ impl Rig {
     }
 
     async fn restart(&mut self) {
-        self.store.stop().await;
+        self.store.stop(true).await;
         let elsewhere = self.folder.with_extension("elsewhere");
         std::fs::create_dir_all(&elsewhere).unwrap();
         // The old platform has to go before its lock does.
@@ -411,7 +411,7 @@ async fn a_gap_in_what_was_written_before_the_log_was_flushed_is_no_damage() {
         // As if the power had taken the end of a segment, and not the next one.
         let second = std::fs::OpenOptions::new().write(true).open(rig.folder.join("t-0").join(&segments[1])).unwrap();
         second.set_len(second.metadata().unwrap().len() / 2).unwrap();
-        rig.store.stop().await;
+        rig.store.stop(true).await;
         std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
         rig.restart().await;
         let recovered = rig.open(Durability::Flushed).await;
@@ -429,7 +429,7 @@ async fn a_gap_is_damage_again_once_a_log_is_flushed_that_was_not() {
     rig.synced().await;
     let segments: Vec<String> = rig.names().into_iter().filter(|name| name.ends_with(".log")).collect();
     std::fs::OpenOptions::new().write(true).open(rig.folder.join("t-0").join(&segments[1])).unwrap().set_len(100).unwrap();
-    rig.store.stop().await;
+    rig.store.stop(true).await;
     std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
     rig.restart().await;
     assert!(rig.open(Durability::Flushed).await.damaged);

@@ -427,6 +427,12 @@ impl Checkers {
         self.excused.has(partition)
     }
 
+    /// Whether nobody can be asked to serve a partition again: see [`is_excused`](Self::is_excused), or only a person could say who leads it.
+    #[must_use]
+    pub fn need_not_serve(&self, partition: TopicPartition) -> bool {
+        self.excused.has(partition) || self.cluster.is_given_up(partition)
+    }
+
     /// How often disks have misbehaved so far.
     fn disk_faults(&self) -> u64 {
         let counts = DiskFaultCounts::sum(self.disks.values().map(SimDisk::fault_counts));

@@ -73,7 +73,8 @@ impl Client {
 
     async fn serve_topic(&mut self, topic: &Topic, at: &Mutex<String>, has_served: &mut bool) {
         for index in 0..topic.partitions {
-            if self.surroundings.is_excused(topic.partition(index)) {
+            let need_not = |checkers: &mut Checkers| Ok(checkers.need_not_serve(topic.partition(index)));
+            if self.surroundings.recorder.tell(need_not).unwrap_or_default() {
                 continue;
             }
             *lock(at) = format!("{}-{index}", topic.key.name.as_str());

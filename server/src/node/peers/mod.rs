@@ -32,6 +32,7 @@ use gracchus_core::time::Wait;
 
 use super::activity::Activity;
 use super::shared::Shared;
+use crate::config::HostPort;
 use crate::platform::Platform;
 
 pub(super) use self::addresses::Addresses;
@@ -57,6 +58,8 @@ pub(super) struct Identity {
     pub(super) cluster_id: String,
     pub(super) node: NodeId,
     pub(super) incarnation: IncarnationId,
+    /// Where they reach it.
+    pub(super) at: Option<HostPort>,
 }
 
 /// What the turn loop is told of other nodes.

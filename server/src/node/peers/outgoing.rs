@@ -173,10 +173,11 @@ async fn open<'a, P: Platform>(
     to: NodeId,
     lane: Lane,
 ) -> Result<(FrameReader<Watched<'a, P>>, P::Writer), Failure> {
-    let address = shared.addresses.of(to).ok_or(Failure::Unknown)?;
+    let address = shared.addresses.of(to).or_else(|| shared.visitors.address_of(to)).ok_or(Failure::Unknown)?;
     let (reader, mut writer) = shared.platform.connect(&address.to_string()).await.map_err(Failure::Connect)?;
     let identity = shared.identity.clone();
-    let hello = Hello { cluster_id: identity.cluster_id, from: identity.node, incarnation: identity.incarnation, to, lane };
+    let at = identity.at.map(|at| (at.host, at.port));
+    let hello = Hello { cluster_id: identity.cluster_id, from: identity.node, incarnation: identity.incarnation, to, lane, at };
     shared.platform.send(&mut writer, vec![Part::Bytes(hello.encode())]).await.map_err(Failure::Send)?;
     let mut frames = FrameReader::new(Watched::new(reader, shared, activity), PEER_HANDSHAKE_BYTES_MAX);
     let length = frames.length().await?.ok_or(Failure::Left)?;

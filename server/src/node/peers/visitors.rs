@@ -8,6 +8,7 @@ use gracchus_core::ids::{IncarnationId, NodeId};
 use gracchus_net::peer::Hello;
 
 use super::super::signal::Signal;
+use crate::config::HostPort;
 
 /// The connections that other nodes have made.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ struct Book {
 #[derive(Debug)]
 struct Visitor {
     incarnation: IncarnationId,
+    at: Option<HostPort>,
     lanes: BTreeMap<Lane, Visit>,
 }
 
@@ -50,7 +52,8 @@ impl Visitors {
         let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         book.visits += 1;
         let visit = Visit { number: book.visits, replaced: Signal::new(), left: Signal::new() };
-        let fresh = || Visitor { incarnation: hello.incarnation, lanes: BTreeMap::new() };
+        let at = hello.at.clone().map(|(host, port)| HostPort { host, port });
+        let fresh = || Visitor { incarnation: hello.incarnation, at: at.clone(), lanes: BTreeMap::new() };
         let visitor = book.nodes.entry(hello.from).or_insert_with(fresh);
         let mut replaced = Vec::new();
         if visitor.incarnation != hello.incarnation {
@@ -61,11 +64,19 @@ impl Visitors {
         (visit, replaced)
     }
 
+    /// Where a node that is connected can be reached, as it says.
+    pub(super) fn address_of(&self, node: NodeId) -> Option<HostPort> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).nodes.get(&node)?.at.clone()
+    }
+
     /// A connection is over.
     pub(super) fn leave(&self, hello: &Hello, visit: &Visit) {
         let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(visitor) = book.nodes.get_mut(&hello.from) {
             visitor.lanes.retain(|_, other| other.number != visit.number);
+            if visitor.lanes.is_empty() {
+                book.nodes.remove(&hello.from);
+            }
         }
         visit.left.give();
     }
@@ -79,7 +90,7 @@ mod tests {
 
     fn hello(incarnation: u8, lane: Lane) -> Hello {
         let (from, to) = (NodeId(2), NodeId(1));
-        Hello { cluster_id: String::new(), from, incarnation: IncarnationId(Uuid([incarnation; 16])), to, lane }
+        Hello { cluster_id: String::new(), from, incarnation: IncarnationId(Uuid([incarnation; 16])), to, lane, at: None }
     }
 
     #[test]

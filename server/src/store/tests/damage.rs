@@ -12,7 +12,7 @@ impl Rig {
 
     /// Ends the process as a crash does. All that is written stays.
     async fn crash(&mut self) {
-        self.store.stop().await;
+        self.store.stop(true).await;
         std::fs::remove_file(self.folder.join(".clean-shutdown")).unwrap();
         self.restart().await;
     }
@@ -50,7 +50,7 @@ async fn rot_in_the_metadata_log_is_found_at_every_start_and_nothing_is_cut() {
                 rig.append(5);
             }
             rig.synced().await;
-            rig.store.stop().await;
+            rig.store.stop(true).await;
             rig.rot(METADATA, rotten, 3);
             if !is_clean {
                 std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
@@ -73,7 +73,7 @@ async fn rot_at_the_end_of_the_metadata_log_is_damage_where_a_snapshot_covers_it
         rig.append(5);
     }
     rig.snapshot().await;
-    rig.store.stop().await;
+    rig.store.stop(true).await;
     std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
     rig.rot(METADATA, 2, 3);
     for _ in 0..2 {
@@ -91,7 +91,7 @@ async fn a_metadata_log_that_is_shorter_than_its_snapshot_is_not_opened() {
     rig.append(5);
     rig.append(5);
     rig.snapshot().await;
-    rig.store.stop().await;
+    rig.store.stop(true).await;
     let log = std::fs::File::options().write(true).open(rig.folder.join(METADATA).join("00000000000000000000.log")).unwrap();
     log.set_len(log.metadata().unwrap().len() / 2).unwrap();
     for _ in 0..2 {
@@ -107,7 +107,7 @@ async fn a_torn_write_to_the_metadata_log_is_cut_off() {
     rig.append(5);
     rig.append(5);
     rig.synced().await;
-    rig.store.stop().await;
+    rig.store.stop(true).await;
     std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
     rig.rot(METADATA, 1, 2);
     rig.restart().await;
@@ -124,7 +124,7 @@ async fn whatever_is_bad_after_a_stop_is_damage() {
         rig.append(5);
         rig.append(5);
         rig.synced().await;
-        rig.store.stop().await;
+        rig.store.stop(true).await;
         rig.rot("t-0", 1, 2);
         rig.restart().await;
         let recovered = rig.open(durability).await;
@@ -144,7 +144,7 @@ async fn a_metadata_log_that_is_gone_is_missed_where_there_are_records() {
     rig.open(Durability::Flushed).await;
     rig.append(5);
     rig.synced().await;
-    rig.store.stop().await;
+    rig.store.stop(true).await;
     std::fs::remove_dir_all(rig.folder.join(METADATA)).unwrap();
     rig.restart().await;
     rig.log = LogId::Metadata;
@@ -158,7 +158,7 @@ async fn a_torn_batch_at_the_end_is_cut_off() {
     rig.append(5);
     rig.append(5);
     rig.synced().await;
-    rig.store.stop().await;
+    rig.store.stop(true).await;
     std::fs::remove_file(rig.folder.join(".clean-shutdown")).unwrap();
     let log = rig.folder.join("t-0/00000000000000000000.log");
     let bytes = std::fs::read(&log).unwrap();

@@ -20,7 +20,7 @@ impl Rig {
 
     /// Ends the process as a power loss does that has left `content` of the first segment.
     async fn lose_all_but(&mut self, content: &[u8]) {
-        self.store.stop().await;
+        self.store.stop(true).await;
         std::fs::write(self.first_segment(), content).unwrap();
         std::fs::remove_file(self.folder.join(".clean-shutdown")).unwrap();
         self.restart().await;

@@ -20,6 +20,8 @@ pub(super) struct Committed {
     /// All below is committed.
     upto: BTreeMap<TopicPartition, Offset>,
     lost: BTreeMap<NodeId, Lost>,
+    /// Partitions of which nobody was left who held all that was committed.
+    gone: BTreeSet<TopicPartition>,
 }
 
 /// What a node has lost since it registered.
@@ -117,8 +119,13 @@ impl Committed {
         Some(candidates.iter().filter_map(|candidate| nodes.get(*candidate, id)).map(|held| held.written).min().unwrap_or_default())
     }
 
+    pub(super) fn is_gone(&self, id: TopicPartition) -> bool {
+        self.gone.contains(&id)
+    }
+
     /// What lies from `kept` on is not owed any more.
     pub(super) fn forget_from(&mut self, id: TopicPartition, kept: Offset) {
+        self.gone.insert(id);
         if let Some(upto) = self.upto.get_mut(&id) {
             *upto = kept.min(*upto);
         }

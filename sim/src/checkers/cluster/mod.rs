@@ -26,7 +26,7 @@ use self::leader_candidate_completeness::Committed;
 use self::log_matching::LogMatching;
 use self::metadata_log_matching::MetadataLogMatching;
 use self::monotonic::Monotonic;
-use self::registry::Registry;
+use self::registry::{Registered, Registry};
 use self::votes::Votes;
 use super::Violation;
 use super::excused::Excused;
@@ -141,7 +141,12 @@ impl Cluster {
         members.into_iter().filter(move |member| !self.committed.has_lost(*member, partition))
     }
 
+    /// Whether only a person could say who leads a partition: everyone who held all that was committed has lost it.
+    pub(super) fn is_given_up(&self, partition: TopicPartition) -> bool {
+        self.committed.is_gone(partition) && self.registry.get(partition).is_some_and(Registered::has_nobody)
+    }
+
     pub(super) fn what_is_not_whole(&self) -> Option<String> {
-        whole::what_is_not(&self.nodes, &self.registry)
+        whole::what_is_not(&self.nodes, &self.registry, |partition| self.is_given_up(partition))
     }
 }

@@ -109,6 +109,12 @@ impl Registry {
 }
 
 impl Registered {
+    /// Whether nobody leads, and nobody who comes back would.
+    pub(super) fn has_nobody(&self) -> bool {
+        let PartitionRegistration { leader, last_known_leader, .. } = &self.state;
+        leader.is_none() && last_known_leader.is_none() && self.candidates().next().is_none()
+    }
+
     /// Who has to hold all that is committed.
     pub(super) fn candidates(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.state.isr.iter().chain(&self.state.elr).copied()

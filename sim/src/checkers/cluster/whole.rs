@@ -1,11 +1,13 @@
 //! After healing: a leader everywhere, all replicas in sync, and none behind.
 
+use gracchus_core::ids::TopicPartition;
+
 use super::held::{HeldAs, Nodes};
 use super::registry::Registry;
 
 /// What is missing, if anything is.
-pub(super) fn what_is_not(nodes: &Nodes, registry: &Registry) -> Option<String> {
-    for (id, registered) in registry.all() {
+pub(super) fn what_is_not(nodes: &Nodes, registry: &Registry, is_given_up: impl Fn(TopicPartition) -> bool) -> Option<String> {
+    for (id, registered) in registry.all().filter(|(id, _)| !is_given_up(*id)) {
         let (state, topic) = (&registered.state, &registered.topic);
         let what = format!("{topic}-{} ({id})", id.partition);
         let Some(leader) = state.leader else { return Some(format!("{what} has no leader: {state:?}")) };
