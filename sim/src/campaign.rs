@@ -43,11 +43,34 @@ const REQUIRED_MARKS: [Mark; 17] = [
     Mark::UnknownProducerStarted,
 ];
 
+/// Those that one of several nodes has to reach beside.
+const REQUIRED_CLUSTER_MARKS: [Mark; 17] = [
+    Mark::BrokerFenced,
+    Mark::CommittedByFollower,
+    Mark::CutOffLeaderAnswered,
+    Mark::DecisionsAbandoned,
+    Mark::EligibleLeaderElected,
+    Mark::FollowerBeganAnew,
+    Mark::FollowerTruncated,
+    Mark::IsrExpanded,
+    Mark::IsrShrunk,
+    Mark::LastKnownLeaderElected,
+    Mark::LeaderDeposed,
+    Mark::LeaderResigned,
+    Mark::LogBegunInsideBatch,
+    Mark::MetadataTruncated,
+    Mark::PreVoteRefused,
+    Mark::ReplicaFailed,
+    Mark::UncleanRestart,
+];
+
 /// What came of many runs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
     /// Runs.
     pub seeds: u64,
+    /// Runs of several nodes.
+    pub clusters: u64,
     /// Runs that were clean, and long and rough enough to count.
     pub counted: u64,
     /// Runs that nothing is said about.
@@ -156,6 +179,7 @@ pub fn run(work: Vec<Work>, jobs: usize, mut tell: impl FnMut(&RunReport)) -> Su
 impl Summary {
     fn add(&mut self, report: RunReport) {
         self.seeds += 1;
+        self.clusters += u64::from(report.nodes > 1);
         self.counted += u64::from(report.counts());
         self.events += report.events;
         self.simulated += report.simulated;
@@ -200,8 +224,9 @@ impl Summary {
     /// Required marks that were never reached, if there were enough seeds to ask for them.
     #[must_use]
     pub fn missing_marks(&self) -> Vec<String> {
-        let is_asked = self.seeds >= CAMPAIGN_SEEDS;
-        let required = REQUIRED_MARKS.iter().filter(|_| is_asked).map(|mark| format!("{mark:?}"));
+        let of = |marks: &'static [Mark], runs: u64| marks.iter().filter(move |_| runs >= CAMPAIGN_SEEDS);
+        let required = of(&REQUIRED_MARKS, self.seeds - self.clusters).chain(of(&REQUIRED_CLUSTER_MARKS, self.clusters));
+        let required = required.map(|mark| format!("{mark:?}"));
         required.filter(|mark| !self.marks.contains_key(mark)).collect()
     }
 
@@ -222,7 +247,7 @@ fn add_all(sums: &mut BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let row = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<24}{value}");
-        row(f, "seeds", &self.seeds)?;
+        row(f, "seeds", &format!("{}, {} of several nodes", self.seeds, self.clusters))?;
         row(
             f,
             "counted",
@@ -273,28 +298,34 @@ pub fn describe(ending: &Ending) -> String {
 mod tests {
     use super::*;
 
-    fn campaign(seeds: u64) -> Summary {
-        let marks = REQUIRED_MARKS.iter().map(|mark| (format!("{mark:?}"), 1)).collect();
-        Summary { seeds, counted: seeds, marks, ..Summary::default() }
+    /// So many runs of one node and of several, which reached every mark.
+    fn campaign(singles: u64, clusters: u64) -> Summary {
+        let marks = REQUIRED_MARKS.iter().chain(&REQUIRED_CLUSTER_MARKS).map(|mark| (format!("{mark:?}"), 1)).collect();
+        Summary { seeds: singles + clusters, clusters, counted: singles + clusters, marks, ..Summary::default() }
+    }
+
+    fn verdict_without(mark: Mark, singles: u64, clusters: u64) -> Verdict {
+        let mut summary = campaign(singles, clusters);
+        summary.marks.remove(&format!("{mark:?}"));
+        summary.verdict()
     }
 
     #[test]
     fn a_campaign_has_to_reach_every_required_mark_and_a_few_seeds_need_not() {
-        assert_eq!(campaign(100).verdict(), Verdict::Clean);
+        assert_eq!(campaign(100, 100).verdict(), Verdict::Clean);
         for mark in REQUIRED_MARKS {
-            let without = |seeds| {
-                let mut summary = campaign(seeds);
-                summary.marks.remove(&format!("{mark:?}"));
-                summary
-            };
-            assert_eq!(without(100).verdict(), Verdict::Lacking);
-            assert_eq!(without(99).verdict(), Verdict::Clean);
+            assert_eq!(verdict_without(mark, 100, 0), Verdict::Lacking);
+            assert_eq!(verdict_without(mark, 99, 0), Verdict::Clean);
+        }
+        for mark in REQUIRED_CLUSTER_MARKS {
+            assert_eq!(verdict_without(mark, 0, 100), Verdict::Lacking);
+            assert_eq!(verdict_without(mark, 0, 99), Verdict::Clean);
         }
     }
 
     #[test]
     fn of_a_hundred_seeds_all_but_one_have_to_count() {
-        let uncounted = |count| Summary { uncounted: (0..count).map(|seed| (seed, Vec::new())).collect(), ..campaign(100) };
+        let uncounted = |count| Summary { uncounted: (0..count).map(|seed| (seed, Vec::new())).collect(), ..campaign(100, 0) };
         assert_eq!(uncounted(1).verdict(), Verdict::Clean);
         assert_eq!(uncounted(2).verdict(), Verdict::Lacking);
     }

@@ -6,6 +6,7 @@ use gracchus_sim::plan::Plan;
 use gracchus_sim::trace::RunHash;
 use gracchus_sim::world::{self, Ending};
 
+/// One of them is of one node, the others of several.
 const SEEDS: [u64; 3] = [11, 12, 13];
 
 fn in_this_process(seed: u64) -> RunHash {
@@ -37,7 +38,7 @@ fn two_seeds_give_two_runs() {
 
 #[test]
 fn a_run_that_panics_is_told_and_gives_the_same_hash_again() {
-    let plan = Plan { topics: Vec::new(), ..Plan::draw(SEEDS[0]) };
+    let plan = Plan { topics: Vec::new(), ..Plan::draw_for(SEEDS[0], 1) };
     let [first, second] = [world::run(&plan, None), world::run(&plan, None)];
     // A client that looks for a topic to use finds none.
     assert!(matches!(first.ending, Ending::Panic(_)), "{:?}", first.ending);

@@ -4,7 +4,7 @@ use gracchus_sim::campaign::{self, Verdict, Work};
 
 #[test]
 fn a_few_seeds_are_clean_and_count() {
-    let summary = campaign::run((0..12).map(Work::Seed).collect(), 2, |_| {});
+    let summary = campaign::run((0..16).map(|seed| Work::Seed(seed, None)).collect(), 2, |_| {});
     assert_eq!(summary.verdict(), Verdict::Clean, "{summary}");
-    assert!(summary.counted >= 11, "{summary}");
+    assert!(summary.counted >= 15 && summary.clusters >= 8, "{summary}");
 }

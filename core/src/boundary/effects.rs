@@ -167,4 +167,12 @@ pub enum Mark {
     CutOffLeaderAnswered,
     /// A batch was committed once a follower had it.
     CommittedByFollower,
+    /// A replica led that was not in sync, and eligible (KIP-966).
+    EligibleLeaderElected,
+    /// Who had led last led again, since nobody else was left.
+    LastKnownLeaderElected,
+    /// A broker registered whose run before had ended without a stop.
+    UncleanRestart,
+    /// A follower appended the batch that its log starts inside of.
+    LogBegunInsideBatch,
 }

@@ -23,10 +23,25 @@ impl Broker {
             {
                 self.topics.remove(&topic.name, id);
             }
+            self.mark_election(&record, effects);
             self.image.replay(offset, &record);
             self.follow(&record, effects);
         }
         self.finish_calls(effects);
+    }
+
+    /// Notes who leads that is not simply the next of the ISR.
+    fn mark_election(&self, record: &MetadataRecord, effects: &mut Effects) {
+        let MetadataRecord::Partition { id, state } = record else { return };
+        let (Some(before), Some(leader)) = (self.image.partition(*id), state.leader) else { return };
+        if before.leader == Some(leader) || before.isr.contains(&leader) {
+            return;
+        }
+        if before.elr.contains(&leader) {
+            effects.mark(Mark::EligibleLeaderElected);
+        } else if before.last_known_leader == Some(leader) {
+            effects.mark(Mark::LastKnownLeaderElected);
+        }
     }
 
     fn follow(&mut self, record: &MetadataRecord, effects: &mut Effects) {

@@ -214,6 +214,9 @@ impl Broker {
         match fetched.result {
             Ok(Records::Data(batches)) => {
                 for batch in batches {
+                    if batch.header.base_offset < replica.log().end() {
+                        effects.mark(Mark::LogBegunInsideBatch);
+                    }
                     match replica.append_fetched(&batch, fetched.leader_epoch, now) {
                         Ok(header) => effects.storage.push(StorageOp::Append { log, header, payload: batch.payload }),
                         Err(discontinuous) => {

@@ -19,6 +19,9 @@ impl Broker {
             was_unclean: self.settings.was_unclean,
             endpoints: self.settings.endpoints.clone(),
         };
+        if registration.was_unclean && self.image.brokers.contains_key(&self.settings.node) {
+            effects.mark(Mark::UncleanRestart);
+        }
         self.call(Purpose::Registration, ControllerCommand::Register(registration), None, effects);
     }
 

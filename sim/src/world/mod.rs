@@ -49,7 +49,7 @@ pub fn run(plan: &Plan, listing: Option<Listing>) -> RunReport {
 fn run_here(plan: &Plan, listing: Option<Listing>) -> RunReport {
     let started = Instant::now();
     let recorder = Recorder::new(plan.seed, listing);
-    let mut report = RunReport::new(plan.seed);
+    let mut report = RunReport::new(plan);
     let world = OnceLock::new();
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Server;
 use crate::checkers::{Violation, ViolationKind};
 use crate::nemesis::Nemesis;
+use crate::plan::Plan;
 use crate::platform::disk::DiskFaultCounts;
 use crate::platform::net::SimNet;
 use crate::trace::{Recorder, RunHash};
@@ -37,6 +38,8 @@ pub enum Ending {
 pub struct RunReport {
     /// Its seed.
     pub seed: u64,
+    /// How many nodes it had.
+    pub nodes: usize,
     /// What to tell `gracchus-sim replay` to see its events.
     pub replay: String,
     /// How it ended.
@@ -66,9 +69,11 @@ const COUNTS_PRODUCED: u64 = 200;
 const COUNTS_FAULTS: u64 = 10;
 
 impl RunReport {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let seed = plan.seed;
         Self {
             seed,
+            nodes: plan.nodes.len(),
             replay: format!("--seed {seed}"),
             ending: Ending::Clean,
             hash: RunHash(0),
