@@ -89,8 +89,11 @@ fn lane() -> impl Strategy<Value = Lane> {
 }
 
 fn wanted() -> impl Strategy<Value = WantedPartition> {
-    let at = [offset(), offset(), offset()]
-        .prop_map(|[fetch_offset, written_offset, durable_offset]| Positions { fetch_offset, written_offset, durable_offset });
+    let at = [offset(), offset(), offset()].prop_map(|[fetch_offset, written_offset, durable_offset]| Positions {
+        fetch_offset,
+        written_offset,
+        durable_offset,
+    });
     (partition(), leader_epoch(), at, option::of(leader_epoch()), offset()).prop_map(
         |(id, leader_epoch, at, last_fetched_epoch, high_watermark)| WantedPartition {
             id,

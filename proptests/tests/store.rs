@@ -205,7 +205,7 @@ impl<'a> Process<'a> {
                 Step::Crash => return Some(End::Crashed),
                 Step::LosePower => return Some(End::LostPower),
                 Step::Stop => {
-                    self.store.stop().await;
+                    self.store.stop(true).await;
                     return Some(End::Stopped);
                 }
             }

@@ -160,7 +160,14 @@ fn a_client_that_asks_much_and_reads_nothing_is_answered_one_request_at_a_time()
 }
 
 fn hello(cluster_id: &str) -> Hello {
-    Hello { cluster_id: cluster_id.to_owned(), from: NodeId(2), incarnation: IncarnationId::default(), to: NodeId(1), lane: Lane::Control, at: None }
+    Hello {
+        cluster_id: cluster_id.to_owned(),
+        from: NodeId(2),
+        incarnation: IncarnationId::default(),
+        to: NodeId(1),
+        lane: Lane::Control,
+        at: None,
+    }
 }
 
 #[test]

@@ -27,6 +27,9 @@ impl Broker {
         self.calls_lost(node);
         self.following.lost(node);
         self.leading.lost(node);
+        if self.quorum.leader() == Some(node) {
+            self.show_that_it_lives(effects);
+        }
         self.doubt_lost_brokers();
     }
 

@@ -32,6 +32,13 @@ impl Broker {
         self.schedule_heartbeat();
     }
 
+    /// The connection to the controller is lost, which takes that for a sign of death.
+    pub(super) fn show_that_it_lives(&mut self, effects: &mut Effects) {
+        if matches!(self.stage, Stage::Unfencing | Stage::Serving) {
+            self.heartbeat(effects);
+        }
+    }
+
     /// Tells the controller that this broker lives; asks again to be one, where it is none.
     pub(super) fn heartbeat(&mut self, effects: &mut Effects) {
         let registered = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);

@@ -113,7 +113,14 @@ mod tests {
     use super::*;
 
     fn hello() -> Hello {
-        Hello { cluster_id: "c".to_owned(), from: NodeId(1), incarnation: IncarnationId(Uuid([7; 16])), to: NodeId(2), lane: Lane::Records, at: Some(("h".to_owned(), 9092)) }
+        Hello {
+            cluster_id: "c".to_owned(),
+            from: NodeId(1),
+            incarnation: IncarnationId(Uuid([7; 16])),
+            to: NodeId(2),
+            lane: Lane::Records,
+            at: Some(("h".to_owned(), 9092)),
+        }
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl DurableLogs {
         let segments = segments(&folder, disk);
         let first_kept = segments.iter().rev().find(|base_offset| **base_offset <= log_start);
         let Some(&first) = first_kept.or(segments.first()) else { return log_start };
-        let known = self.cursors.get(&(node, partition)).copied().filter(|cursor| cursor.segment >= first && segments.contains(&cursor.segment));
+        let known =
+            self.cursors.get(&(node, partition)).copied().filter(|cursor| cursor.segment >= first && segments.contains(&cursor.segment));
         let mut cursor = known.unwrap_or(Cursor { segment: first, position: 0, end: first });
         loop {
             disk.with_durable(&segment_file(&folder, cursor.segment), |bytes| cursor.advance(bytes));

@@ -332,7 +332,14 @@ impl Checkers {
     ///
     /// # Errors
     /// When another record is known to stand there.
-    pub fn acked(&mut self, partition: TopicPartition, batch: &Batch, base_offset: Offset, power_losses: u32, acks: Acks) -> Result<(), Violation> {
+    pub fn acked(
+        &mut self,
+        partition: TopicPartition,
+        batch: &Batch,
+        base_offset: Offset,
+        power_losses: u32,
+        acks: Acks,
+    ) -> Result<(), Violation> {
         let is_promised = acks == Acks::All || !self.cluster.is_replicated(partition);
         if !is_promised || self.excused.has(partition) || self.is_outdated(partition, power_losses) {
             return Ok(());

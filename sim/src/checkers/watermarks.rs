@@ -48,8 +48,7 @@ impl Watermarks {
                 }
             }
             *reached = now;
-            *furthest =
-                Reached { log_start: furthest.log_start.max(log_start), high_watermark: furthest.high_watermark.max(high_watermark) };
+            *furthest = Reached { log_start: furthest.log_start.max(log_start), high_watermark: furthest.high_watermark.max(high_watermark) };
         }
         Ok(())
     }

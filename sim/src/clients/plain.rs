@@ -127,7 +127,8 @@ impl PlainProducer {
         if produced.error == WireError::NONE {
             surroundings.count("produce", Outcome::Done);
             let partition = open.topic.partition(open.index);
-            let told = |checkers: &mut Checkers| checkers.acked(partition, &open.batch, Offset(produced.base_offset), asked.power_losses, self.acks);
+            let told =
+                |checkers: &mut Checkers| checkers.acked(partition, &open.batch, Offset(produced.base_offset), asked.power_losses, self.acks);
             surroundings.recorder.tell(told);
             return;
         }

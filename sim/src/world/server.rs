@@ -405,10 +405,7 @@ impl Server {
                 advertised: None,
                 is_controller: false,
             }],
-            peers: PeerSettings {
-                voters: self.cluster.voters().map(|voter| address_of(voter.node)).collect(),
-                ..PeerSettings::default()
-            },
+            peers: PeerSettings { voters: self.cluster.voters().map(|voter| address_of(voter.node)).collect(), ..PeerSettings::default() },
             data_dir: PathBuf::from("/data"),
             limits: ConnectionLimits {
                 connections_max: 1_000,

@@ -24,7 +24,8 @@ impl LogMatching {
             let StorageOp::Append { log: LogId::Partition(id), header, .. } = op else { continue };
             let (first, crc) = *self.batches.entry((*id, header.base_offset, header.leader_epoch)).or_insert((node, header.crc));
             if crc != header.crc && !excused.has(*id) {
-                let what = format!("{id} has one batch at {} of epoch {} on node {first}, another on {node}", header.base_offset, header.leader_epoch);
+                let what =
+                    format!("{id} has one batch at {} of epoch {} on node {first}, another on {node}", header.base_offset, header.leader_epoch);
                 return Err(Violation::safety("LogMatching", what));
             }
         }
@@ -41,7 +42,8 @@ impl LogMatching {
             }
             let (ours, theirs) = (epochs_between(held, from, upto), epochs_between(others, from, upto));
             if ours != theirs {
-                let what = format!("{id} has epochs {ours:?} on node {node} and {theirs:?} on {other}, committed on both from {from} to {upto}");
+                let what =
+                    format!("{id} has epochs {ours:?} on node {node} and {theirs:?} on {other}, committed on both from {from} to {upto}");
                 return Err(Violation::safety("LogMatching", what));
             }
         }

@@ -22,12 +22,7 @@ pub(super) struct Monotonic {
 
 impl Default for Monotonic {
     fn default() -> Self {
-        Self {
-            quorum_epochs: BTreeMap::new(),
-            high_watermarks: BTreeMap::new(),
-            committed: Offset::ZERO,
-            latest_leader: QuorumEpoch::ZERO,
-        }
+        Self { quorum_epochs: BTreeMap::new(), high_watermarks: BTreeMap::new(), committed: Offset::ZERO, latest_leader: QuorumEpoch::ZERO }
     }
 }
 
