@@ -160,7 +160,9 @@ impl Server {
             (self.platform(&machine), machine.generation)
         };
         self.note("the node starts");
-        let directory = directory(self.id, lock(&self.machine).replacements);
+        // A lone voter can't be another: its operator gives the new disk the old folder's id.
+        let replacements = if self.cluster.count == 1 { 0 } else { lock(&self.machine).replacements };
+        let directory = directory(self.id, replacements);
         let settings = self.settings(directory, &platform);
         let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0);
         let process = self.clone().watch(run, generation, Arc::clone(&ended));
