@@ -97,7 +97,7 @@ fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
     if range.is_empty() { Err(format!("{text} is no seed at all")) } else { Ok(range) }
 }
 
-/// Seven nodes are the most that a plan was ever drawn for.
+/// Two nodes have no majority without both, and with more than seven a run takes long.
 fn parse_nodes(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(nodes @ (1 | 3..=7)) => Ok(nodes),

@@ -8,7 +8,12 @@ use crate::time::Wait;
 
 impl Broker {
     pub(super) fn peer_said(&mut self, from: NodeId, message: PeerMessage, effects: &mut Effects) {
-        self.lost.remove(&from);
+        if self.lost.remove(&from)
+            && let Some(controller) = &mut self.controller
+        {
+            controller.heard_again(from);
+            self.watch_sessions();
+        }
         match message {
             PeerMessage::Quorum(message) => self.quorum_said(from, message, effects),
             PeerMessage::FetchMetadata(fetch) => self.metadata_wanted(from, fetch, effects),

@@ -144,6 +144,11 @@ impl Controller {
         self.sessions.next_end(me)
     }
 
+    /// A broker has said something whose connection was lost.
+    pub fn heard_again(&mut self, node: NodeId) {
+        self.sessions.restore(node);
+    }
+
     /// The connection to a broker is lost: it has a little time to show that it lives.
     pub fn connection_lost(&mut self, node: NodeId, patience: Wait, now: Monotonic) {
         self.sessions.shorten(node, now.after(patience));

@@ -146,7 +146,8 @@ impl<'a> Electorate<'a> {
         let unclean = own.get("unclean.leader.election.enable").map(|value| value == "true");
         Rules {
             min_insync_replicas: usize::try_from(settings.min_insync_replicas).unwrap_or(usize::MAX),
-            is_flushed: settings.durability == Durability::Flushed,
+            // What was committed before an alteration to `flushed` may have been in page caches alone.
+            is_flushed: settings.durability == Durability::Flushed && !self.image.topics.get(&topic).is_some_and(|topic| topic.was_replicated),
             may_be_unclean: unclean.unwrap_or_else(|| self.defaults.boolean("unclean.leader.election.enable")),
         }
     }

@@ -11,24 +11,36 @@ use crate::time::{Monotonic, Wait};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sessions {
     ends: BTreeMap<NodeId, Monotonic>,
+    /// When sessions would end that were shortened.
+    doubted: BTreeMap<NodeId, Monotonic>,
 }
 
 impl Sessions {
     /// A broker lives.
     pub(super) fn renew(&mut self, node: NodeId, now: Monotonic, timeout: Wait) {
         self.ends.insert(node, now.after(timeout));
+        self.doubted.remove(&node);
     }
 
     /// A broker may be gone: it has until `at` to show that it is not.
     pub(super) fn shorten(&mut self, node: NodeId, at: Monotonic) {
         if let Some(end) = self.ends.get_mut(&node) {
+            self.doubted.entry(node).or_insert(*end);
             *end = at.min(*end);
+        }
+    }
+
+    /// A broker that might have been gone has said something: its session is as long as it was.
+    pub(super) fn restore(&mut self, node: NodeId) {
+        if let (Some(end), Some(before)) = (self.ends.get_mut(&node), self.doubted.remove(&node)) {
+            *end = before;
         }
     }
 
     /// A broker is fenced.
     pub(super) fn end(&mut self, node: NodeId) {
         self.ends.remove(&node);
+        self.doubted.remove(&node);
     }
 
     /// Brokers whose sessions have ended.
@@ -43,6 +55,7 @@ impl Sessions {
 
     /// Gives everyone more time: the controller has not been able to hear anybody.
     pub(super) fn extend(&mut self, now: Monotonic, timeout: Wait) {
+        self.doubted.clear();
         self.ends.values_mut().for_each(|end| *end = now.after(timeout));
     }
 }

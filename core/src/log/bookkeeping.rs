@@ -71,6 +71,9 @@ impl Log {
     }
 
     /// Puts a batch that has its place at the log's end.
+    ///
+    /// # Panics
+    /// When its epoch is older than the log's last.
     pub fn append_placed(&mut self, placed: &BatchHeader, now: Timestamp) {
         self.epochs.assign(placed.leader_epoch, placed.base_offset.max(self.start));
         self.positions.append(placed.next_offset(), placed.batch_bytes);

@@ -50,6 +50,8 @@ pub struct Topic {
     pub name: TopicName,
     /// Its partitions, numbered from 0 without gaps.
     pub partitions: BTreeMap<PartitionIndex, PartitionRegistration>,
+    /// Whether it ever was `replicated` by its own setting: some of what it holds may have been committed before it was on disk.
+    pub was_replicated: bool,
 }
 
 /// A partition as the controller knows it.
@@ -112,7 +114,7 @@ impl Image {
                 self.brokers.get_mut(node).expect("only a registered broker is fenced").is_fenced = true;
             }
             MetadataRecord::Topic { id, name } => {
-                self.topics.insert(*id, Topic { name: name.clone(), partitions: BTreeMap::new() });
+                self.topics.insert(*id, Topic { name: name.clone(), partitions: BTreeMap::new(), was_replicated: false });
                 let former = self.topic_ids.insert(name.clone(), *id);
                 assert_eq!(former, None, "a topic's name is free when it is created");
             }
@@ -140,6 +142,11 @@ impl Image {
     }
 
     fn replay_config(&mut self, target: &ConfigTarget, name: &str, value: Option<&str>) {
+        if let ConfigTarget::Topic(id) = target
+            && let Some(topic) = self.topics.get_mut(id)
+        {
+            topic.was_replicated |= name == "durability" && value == Some("replicated");
+        }
         let values = self.configs.entry(target.clone()).or_default();
         match value {
             Some(value) => values.insert(name.to_owned(), value.to_owned()),

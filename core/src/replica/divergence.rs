@@ -38,7 +38,8 @@ pub fn last_fetched_epoch(log: &Log, fetch_offset: Offset) -> Option<LeaderEpoch
 
 /// Where a follower that holds `leader_epoch` up to `fetch_offset` has to cut: to the largest epoch that both know, and to the lesser of its
 /// two ends (KIP-279: to the largest common epoch, not to the high watermark). Its log may still diverge there; then it asks again and is told
-/// again. Below the log's start nothing of it is common: it begins anew there.
+/// again. Below the log's start nothing of it is common: a partition begins anew there; the metadata log keeps its start, for it is read from
+/// there when a node starts.
 #[must_use]
 pub fn truncation(log: &Log, leaders: EpochEnd) -> Offset {
     let own_end = match log.epochs().end_of(leaders.leader_epoch, log.end()) {

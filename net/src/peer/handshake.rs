@@ -25,8 +25,8 @@ pub struct Hello {
     pub to: NodeId,
     /// What it will say over this connection.
     pub lane: Lane,
-    /// Where it can be reached, host and port, while nobody can know that yet: a broker that is no voter has to be answered before it is
-    /// registered.
+    /// Where it can be reached, host and port: a broker that is no voter has to be answered before it is registered, and also where it has
+    /// moved since.
     pub at: Option<(String, u16)>,
 }
 

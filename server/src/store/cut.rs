@@ -23,7 +23,8 @@ use crate::platform::{Disk, Platform};
 /// Bytes that are copied with one write.
 const COPY_BYTES: u64 = 1 << 20;
 
-/// Drops everything from `to` on, or from the start of the batch that `to` lies in. Durable once it returns.
+/// Drops everything from `to` on, or from the start of the batch that `to` lies in; a log that starts later starts there. Durable once it
+/// returns.
 pub(super) async fn truncate<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, to: Offset) -> Result<Generation, StorageError> {
     let generation = task.shared.next_generation();
     let mut segments = {

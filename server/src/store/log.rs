@@ -114,6 +114,7 @@ impl<P: Platform> Log<P> {
         self.append_bytes = 0;
         let wall = task.shared.platform.now().wall;
         let mut group = WriteGroup::default();
+        let log_start = self.view.lock().log_start;
         for (header, payload) in appends {
             if header.base_offset < self.end_offset {
                 self.begin_below(task, &header).await?;
@@ -135,7 +136,7 @@ impl<P: Platform> Log<P> {
             group.places.push(TailBatch { base_offset: header.base_offset, position, bytes: header.batch_bytes });
             group.pieces.extend(batches::patched(&header, &payload));
             self.end_offset = header.next_offset();
-            self.epochs_changed |= self.epochs.note(header.leader_epoch, header.base_offset);
+            self.epochs_changed |= self.epochs.note(header.leader_epoch, header.base_offset.max(log_start));
         }
         self.write_group(task, group).await?;
         Ok(true)
@@ -212,7 +213,9 @@ impl<P: Platform> Log<P> {
     async fn begin_below(&mut self, task: &DiskTask<P>, first: &BatchHeader) -> Result<(), StorageError> {
         let segments = std::mem::take(&mut self.view.lock().segments);
         let is_empty = segments.iter().all(|segment| segment.bytes == 0);
-        assert!(is_empty && first.next_offset() > self.end_offset, "{}: only an empty log begins inside a batch", self.id);
+        if !is_empty || first.next_offset() <= self.end_offset {
+            return Err(failure::corrupt(format!("{}: only an empty log begins inside a batch", self.id)));
+        }
         self.active = None;
         for segment in &segments {
             cut::retire(task, self, segment).await?;

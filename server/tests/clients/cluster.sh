@@ -1,7 +1,7 @@
 #!/bin/bash
 # Kills, stops and cuts off leaders of a cluster of three, ROUNDS times in the middle of a load, and then reads everything;
 # README.md has the variables.
-export MB=${MB:-64} ROUNDS=${ROUNDS:-50} FAULTS=${FAULTS:-kill,stop,cut} SILENCE_S=${SILENCE_S:-10} SETTINGS=${SETTINGS:-}
+export MB=${MB:-16} ROUNDS=${ROUNDS:-6} FAULTS=${FAULTS:-kill,stop,cut} SILENCE_S=${SILENCE_S:-10} SETTINGS=${SETTINGS:-}
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 limit_s=$((60 + ROUNDS * 40))

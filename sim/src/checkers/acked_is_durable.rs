@@ -7,6 +7,7 @@ use gracchus_core::boundary::{Acks, Durability, Effects, Input, ProduceRequest, 
 use gracchus_core::ids::{NodeId, PartitionIndex, RequestId, TopicPartition};
 use gracchus_core::offset::Offset;
 
+use super::topic_book::Topic;
 use super::{Acked, Violation};
 
 /// Where a batch was to go, and the offset of its last record, counted from its first.
@@ -65,8 +66,11 @@ fn check(topic: &TopicRef, partition: PartitionIndex, end: Offset, needs_all: bo
     };
     let Some((partition, topic)) = partition.and_then(|partition| Some((partition, topics.get(partition)?))) else { return Ok(()) };
     // A produce that spans topics may be answered after one of them was deleted.
-    if topic.durability != Durability::Flushed || topic.is_removed || acked.excused.has(partition) {
+    if topic.is_removed || acked.excused.has(partition) {
         return Ok(());
+    }
+    if topic.durability != Durability::Flushed {
+        return check_written(topic, partition, end, needs_all, acked);
     }
     let (durable, holder) = acked.durable_end(partition, &topic.name, needs_all);
     if end <= durable {
@@ -74,4 +78,16 @@ fn check(topic: &TopicRef, partition: PartitionIndex, end: Offset, needs_all: bo
     }
     let what = format!("{}-{} is acknowledged to {end}, and on the disk of node {holder} to {durable}", topic.name, partition.partition);
     Err(Violation::safety("AckedIsDurable", what))
+}
+
+/// In a topic that is not flushed everyone in sync has to have written it, where there are others and the client asked for all.
+fn check_written(topic: &Topic, partition: TopicPartition, end: Offset, needs_all: bool, acked: &Acked<'_>) -> Result<(), Violation> {
+    match acked.cluster.written_end(partition).filter(|_| needs_all) {
+        Some((written, holder)) if written < end => {
+            let what =
+                format!("{}-{} is acknowledged to {end}, and node {holder} has written it to {written}", topic.name, partition.partition);
+            Err(Violation::safety("AckedIsDurable", what))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

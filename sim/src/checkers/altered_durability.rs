@@ -1,7 +1,8 @@
 //! What is acknowledged in a topic that has been altered to `flushed` survives a power loss: from the alteration's acknowledgement on, for
 //! batches that are sent after it, until an alteration back is sent.
 //!
-//! A topic that is `flushed` all along is for AckedIsDurable to watch; here it is only what comes of altering.
+//! A topic that is `flushed` all along is for AckedIsDurable to watch; here it is only what comes of altering. Of one node alone: in a cluster a
+//! node may have yet to hear of an alteration.
 
 use std::collections::BTreeMap;
 
@@ -141,7 +142,7 @@ impl AlteredDurability {
             return Ok(());
         }
         // A node may have yet to hear of the alteration, in a cluster: then it goes by the old one.
-        if acked.cluster.is_replicated(sent.partition) || acked.disks.len() > 1 {
+        if acked.disks.len() > 1 {
             return Ok(());
         }
         let (durable, _) = acked.durable_end(sent.partition, &topic.name, needs_all);

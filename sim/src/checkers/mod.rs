@@ -194,11 +194,9 @@ impl Checkers {
         for (partition, name, durability) in concerned {
             let kept = self.durable_logs.end(node, partition, &name, &disk);
             if durability == Durability::Replicated {
-                match self.cluster.replica_lost(node, partition, kept) {
-                    // Others hold what went.
-                    Some(None) => {}
-                    Some(Some(kept)) => self.taken(partition, kept)?,
-                    None => self.taken(partition, kept)?,
+                let left = if self.is_cluster() { self.cluster.replica_lost(node, partition, kept) } else { Some(kept) };
+                if let Some(kept) = left {
+                    self.taken(partition, kept)?;
                 }
             } else {
                 self.cluster.replica_kept(node, partition, kept);
@@ -400,7 +398,7 @@ impl Checkers {
             for partition in partitions {
                 if self.cluster.is_only_on(partition, node) {
                     self.excused.add(partition);
-                } else if let Some(Some(kept)) = self.cluster.replica_lost(node, partition, Offset::ZERO) {
+                } else if let Some(kept) = self.cluster.replica_lost(node, partition, Offset::ZERO) {
                     self.taken(partition, kept).expect("what an empty disk had is not owed");
                 }
             }
@@ -420,6 +418,12 @@ impl Checkers {
     #[must_use]
     pub fn may_lose_disk(&self, node: NodeId) -> bool {
         self.cluster.may_lose_disk(node)
+    }
+
+    /// How often a partition lost more than was promised to be kept, where there are several nodes.
+    #[must_use]
+    pub fn beyond_budget(&self) -> usize {
+        self.cluster.losses()
     }
 
     /// What keeps a cluster from being whole: each partition led, every replica in sync, and none behind.

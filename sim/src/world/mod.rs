@@ -245,6 +245,10 @@ impl World {
         report.simulated = self.surroundings.recorder.last();
         report.operations = lock(&self.surroundings.counts).by_kind.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect();
         report.add_faults(&self.nemesis, &self.servers, &self.net);
+        let beyond = self.surroundings.recorder.tell(|checkers| Ok(checkers.beyond_budget() as u64)).unwrap_or_default();
+        if beyond > 0 {
+            report.mishaps.insert("partition that lost more than is promised".to_owned(), beyond);
+        }
         let mut hash = RollingHash::default();
         hash.bytes(&self.surroundings.recorder.hash().0.to_le_bytes());
         for server in &self.servers {

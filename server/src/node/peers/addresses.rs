@@ -19,10 +19,14 @@ impl Addresses {
         Self { settings, registered: RwLock::default() }
     }
 
-    /// Where a node is, if that is known.
-    pub(super) fn of(&self, node: NodeId) -> Option<HostPort> {
-        let voter = self.settings.voters.get(&node).cloned();
-        voter.or_else(|| self.registered.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned())
+    /// Where a voter is, as the settings say.
+    pub(super) fn of_voter(&self, node: NodeId) -> Option<HostPort> {
+        self.settings.voters.get(&node).cloned()
+    }
+
+    /// Where a broker is, as it has registered.
+    pub(super) fn of_broker(&self, node: NodeId) -> Option<HostPort> {
+        self.registered.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
     }
 
     /// Takes the endpoints of the brokers in the committed metadata.

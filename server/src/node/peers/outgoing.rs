@@ -173,7 +173,9 @@ async fn open<'a, P: Platform>(
     to: NodeId,
     lane: Lane,
 ) -> Result<(FrameReader<Watched<'a, P>>, P::Writer), Failure> {
-    let address = shared.addresses.of(to).or_else(|| shared.visitors.address_of(to)).ok_or(Failure::Unknown)?;
+    // What a node says of itself is newer than where it was registered.
+    let address = shared.addresses.of_voter(to).or_else(|| shared.visitors.address_of(to)).or_else(|| shared.addresses.of_broker(to));
+    let address = address.ok_or(Failure::Unknown)?;
     let (reader, mut writer) = shared.platform.connect(&address.to_string()).await.map_err(Failure::Connect)?;
     let identity = shared.identity.clone();
     let at = identity.at.map(|at| (at.host, at.port));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gracchus_core::boundary::EpochStart;
 use gracchus_core::broker::View;
-use gracchus_core::epoch::LeaderEpoch;
+use gracchus_core::epoch::{LeaderEpoch, PartitionEpoch};
 use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 use gracchus_core::partition::{Partition, PartitionRole, Replica};
@@ -28,6 +28,9 @@ pub(super) enum HeldAs {
         leader_epoch: LeaderEpoch,
         /// The ISR as far as anybody may take it for such.
         maximal: Vec<NodeId>,
+        /// How many members it knows the controller to have registered, and in which state.
+        isr: usize,
+        partition_epoch: PartitionEpoch,
     },
     Follower,
     /// Its node is down, or opens the log.
@@ -40,6 +43,12 @@ impl Held {
     /// How far it is there after a crash, or, where that is promised, after a power loss.
     pub(super) fn kept(&self, is_flushed: bool) -> Offset {
         if is_flushed { self.synced } else { self.written }
+    }
+
+    fn committed_since(&self, before: &Self) -> Option<usize> {
+        let HeldAs::Leader { partition_epoch, isr, .. } = &self.role else { return None };
+        let HeldAs::Leader { partition_epoch: earlier, .. } = &before.role else { return None };
+        (partition_epoch == earlier && self.high_watermark > before.high_watermark).then_some(*isr)
     }
 
     fn of(replica: &Replica, role: HeldAs) -> Self {
@@ -56,6 +65,14 @@ impl Held {
     }
 }
 
+/// A copy that is not what it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moved {
+    pub(super) id: TopicPartition,
+    /// If it leads and has committed more, in one state of the ISR from before the step to behind it: how many were in sync.
+    pub(super) committed_with: Option<usize>,
+}
+
 /// All nodes.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
@@ -64,7 +81,7 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// Takes what a node holds by now. The partitions of which that has changed.
-    pub(super) fn look(&mut self, node: NodeId, view: &View<'_>) -> Vec<TopicPartition> {
+    pub(super) fn look(&mut self, node: NodeId, view: &View<'_>) -> Vec<Moved> {
         let mut changed = Vec::new();
         for partition in view.partitions() {
             let known = self.copies.entry(partition.id).or_default();
@@ -73,8 +90,9 @@ impl Nodes {
             if after.as_ref() != before
                 && let Some(after) = after
             {
+                let committed_with = before.and_then(|before| after.committed_since(before));
                 known.insert(node, after);
-                changed.push(partition.id);
+                changed.push(Moved { id: partition.id, committed_with });
             }
         }
         changed
@@ -117,7 +135,12 @@ impl Nodes {
 fn look_at(partition: &Partition, before: Option<&Held>) -> Option<Held> {
     match &partition.role {
         PartitionRole::Leader(leader) => {
-            let role = HeldAs::Leader { leader_epoch: leader.leader_epoch(), maximal: leader.isr().maximal().collect() };
+            let role = HeldAs::Leader {
+                leader_epoch: leader.leader_epoch(),
+                maximal: leader.isr().maximal().collect(),
+                isr: leader.isr().committed().len(),
+                partition_epoch: leader.isr().partition_epoch(),
+            };
             Some(Held::of(leader, role))
         }
         PartitionRole::Follower(follower) => Some(Held::of(&follower.replica, HeldAs::Follower)),

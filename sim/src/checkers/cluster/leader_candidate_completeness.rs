@@ -1,5 +1,5 @@
 //! LeaderCandidateCompleteness, StrongIsr and LeaderCompleteness: everyone in sync or eligible holds all that is committed, as the topic's
-//! durability says, and a leader does from its first step on.
+//! durability says, and a leader does from its first step on. MinInSync: it commits only while as many are in sync as the topic asks for.
 //!
 //! A leader's claim of what is committed counts only once everyone who has to hold that is seen to. A node that has lost what no promise made it
 //! keep is none of them until it has registered anew: by then the controller has to know. While there is another, nothing of the partition is
@@ -11,7 +11,7 @@ use gracchus_core::epoch::BrokerEpoch;
 use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 
-use super::held::{HeldAs, Nodes};
+use super::held::{HeldAs, Moved, Nodes};
 use super::registry::{Registered, Registry};
 use crate::checkers::Violation;
 
@@ -22,6 +22,8 @@ pub(super) struct Committed {
     lost: BTreeMap<NodeId, Lost>,
     /// Partitions of which nobody was left who held all that was committed.
     gone: BTreeSet<TopicPartition>,
+    /// How often something was gone that had been committed.
+    losses: usize,
 }
 
 /// What a node has lost since it registered.
@@ -36,7 +38,7 @@ impl Committed {
     pub(super) fn moved(
         &mut self,
         node: NodeId,
-        id: TopicPartition,
+        Moved { id, committed_with }: Moved,
         is_flushed: bool,
         nodes: &Nodes,
         registry: &Registry,
@@ -48,10 +50,20 @@ impl Committed {
                 let what = format!("{id}: node {node} leads in epoch {leader_epoch} with a log to {} of {upto}", held.log_end);
                 return Err(Violation::safety("LeaderCompleteness", what));
             }
+            if let Some(isr) = committed_with.filter(|isr| *isr < registered.min_insync) {
+                let what = format!("{id}: node {node} commits to {} with {isr} in sync of {}", held.high_watermark, registered.min_insync);
+                return Err(Violation::safety("MinInSync", what));
+            }
             *upto = held.high_watermark.max(*upto);
         }
         let upto = *upto;
         self.check(id, upto, is_flushed, nodes, registered)
+    }
+
+    /// The controller has registered it otherwise.
+    pub(super) fn reregistered(&self, id: TopicPartition, is_flushed: bool, nodes: &Nodes, registry: &Registry) -> Result<(), Violation> {
+        let (Some(upto), Some(registered)) = (self.upto.get(&id), registry.get(id)) else { return Ok(()) };
+        self.check(id, *upto, is_flushed, nodes, registered)
     }
 
     fn check(&self, id: TopicPartition, upto: Offset, is_flushed: bool, nodes: &Nodes, registered: &Registered) -> Result<(), Violation> {
@@ -119,6 +131,11 @@ impl Committed {
         Some(candidates.iter().filter_map(|candidate| nodes.get(*candidate, id)).map(|held| held.written).min().unwrap_or_default())
     }
 
+    /// How often more went of a partition than was promised to be kept.
+    pub(super) fn losses(&self) -> usize {
+        self.losses
+    }
+
     pub(super) fn is_gone(&self, id: TopicPartition) -> bool {
         self.gone.contains(&id)
     }
@@ -126,8 +143,9 @@ impl Committed {
     /// What lies from `kept` on is not owed any more.
     pub(super) fn forget_from(&mut self, id: TopicPartition, kept: Offset) {
         self.gone.insert(id);
-        if let Some(upto) = self.upto.get_mut(&id) {
-            *upto = kept.min(*upto);
+        if let Some(upto) = self.upto.get_mut(&id).filter(|upto| **upto > kept) {
+            *upto = kept;
+            self.losses += 1;
         }
     }
 

@@ -8,6 +8,7 @@ mod held;
 mod isr_rules;
 mod leader_candidate_completeness;
 mod log_matching;
+mod metadata_commit;
 mod metadata_log_matching;
 mod monotonic;
 mod registry;
@@ -24,6 +25,7 @@ use self::election_safety::ElectionSafety;
 use self::held::Nodes;
 use self::leader_candidate_completeness::Committed;
 use self::log_matching::LogMatching;
+use self::metadata_commit::MetadataCommit;
 use self::metadata_log_matching::MetadataLogMatching;
 use self::monotonic::Monotonic;
 use self::registry::{Registered, Registry};
@@ -41,6 +43,7 @@ pub(super) struct Cluster {
     election_safety: ElectionSafety,
     log_matching: LogMatching,
     metadata_log_matching: MetadataLogMatching,
+    metadata_commit: MetadataCommit,
     monotonic: Monotonic,
     votes: Votes,
 }
@@ -61,20 +64,26 @@ impl Cluster {
         self.election_safety.step(node, &view)?;
         self.votes.step(node, input, effects, &view)?;
         self.monotonic.step(node, &view)?;
+        self.metadata_commit.step(node, &view)?;
         self.metadata_log_matching.step(node, &view)?;
         self.log_matching.appended(node, effects, excused)?;
         if self.registry.learn(&view) {
             isr_rules::check(&self.registry, view.image())?;
             gone = self.committed.registered(&self.nodes, &self.registry);
+            for (id, _) in self.registry.all().filter(|(id, _)| !excused.has(*id)) {
+                let is_flushed = topics.durability(id) == Some(Durability::Flushed);
+                self.committed.reregistered(id, is_flushed, &self.nodes, &self.registry)?;
+            }
         }
-        for id in self.nodes.look(node, &view) {
+        for moved in self.nodes.look(node, &view) {
+            let id = moved.id;
             if excused.has(id) {
                 continue;
             }
             self.log_matching.check(node, id, &self.nodes)?;
             replication_quorum_superset::check(node, id, &self.nodes, &self.registry)?;
             let is_flushed = topics.durability(id) == Some(Durability::Flushed);
-            self.committed.moved(node, id, is_flushed, &self.nodes, &self.registry)?;
+            self.committed.moved(node, moved, is_flushed, &self.nodes, &self.registry)?;
         }
         Ok(gone)
     }
@@ -93,14 +102,14 @@ impl Cluster {
 
     /// A power loss has left a node with a log that ends at `kept`, and nothing of it had been promised to be there.
     ///
-    /// None where there is one replica alone; otherwise where the partition may have to begin from, if nobody holds all that was committed.
-    pub(super) fn replica_lost(&mut self, node: NodeId, partition: TopicPartition, kept: Offset) -> Option<Option<Offset>> {
+    /// Where what is left ends, if nobody holds all that was committed.
+    pub(super) fn replica_lost(&mut self, node: NodeId, partition: TopicPartition, kept: Offset) -> Option<Offset> {
         self.nodes.cut_to(node, partition, kept);
         if !self.is_replicated(partition) {
             self.committed.forget_from(partition, kept);
-            return None;
+            return Some(kept);
         }
-        Some(self.committed.lost(node, partition, &self.nodes, &self.registry))
+        self.committed.lost(node, partition, &self.nodes, &self.registry)
     }
 
     /// A power loss has left a node with a log that ends at `kept`, with all that had been promised.
@@ -113,6 +122,7 @@ impl Cluster {
         self.nodes.forget(node);
         self.votes.forget(node);
         self.monotonic.forget(node);
+        self.metadata_commit.forget(node);
         self.registry.voter_gone(node);
     }
 
@@ -139,6 +149,16 @@ impl Cluster {
     pub(super) fn in_sync(&self, partition: TopicPartition) -> impl Iterator<Item = NodeId> {
         let members = self.registry.get(partition).map(|registered| registered.state.isr.clone()).unwrap_or_default();
         members.into_iter().filter(move |member| !self.committed.has_lost(*member, partition))
+    }
+
+    /// How often a partition lost more than was promised to be kept.
+    pub(super) fn losses(&self) -> usize {
+        self.committed.losses()
+    }
+
+    /// How far everyone in sync has written a partition.
+    pub(super) fn written_end(&self, partition: TopicPartition) -> Option<(Offset, NodeId)> {
+        self.in_sync(partition).filter_map(|member| Some((self.nodes.get(member, partition)?.written, member))).min()
     }
 
     /// Whether only a person could say who leads a partition: everyone who held all that was committed has lost it.

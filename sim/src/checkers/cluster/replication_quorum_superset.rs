@@ -9,7 +9,7 @@ use crate::checkers::Violation;
 
 pub(super) fn check(node: NodeId, id: TopicPartition, nodes: &Nodes, registry: &Registry) -> Result<(), Violation> {
     let (Some(held), Some(registered)) = (nodes.get(node, id), registry.get(id)) else { return Ok(()) };
-    let HeldAs::Leader { leader_epoch, maximal } = &held.role else { return Ok(()) };
+    let HeldAs::Leader { leader_epoch, maximal, .. } = &held.role else { return Ok(()) };
     let state = &registered.state;
     if *leader_epoch != state.leader_epoch || state.isr.len() < registered.min_insync {
         return Ok(());
