@@ -4,7 +4,7 @@
 export MB=${MB:-16} ROUNDS=${ROUNDS:-6} FAULTS=${FAULTS:-kill,stop,cut} SILENCE_S=${SILENCE_S:-10} SETTINGS=${SETTINGS:-}
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-limit_s=$((60 + ROUNDS * 40))
+limit_s=$((60 + ROUNDS * 20))
 python_environment confluent_kafka
 input_bytes
 export BINARY=${GRACCHUS:-$clients/../../../target/release/gracchus} WORK=$work
