@@ -34,8 +34,8 @@ pub enum StorageOp {
         /// How it is kept from here on.
         settings: LogSettings,
     },
-    /// Writes a batch at the log's end, base offset and leader epoch patched in; or the first batch of a log that starts inside it. Answered by [`StorageDone::Written`] and, once it is on
-    /// disk, [`StorageDone::Synced`]; both cover all that came before.
+    /// Writes a batch at the log's end, base offset and leader epoch patched in; or the first batch of a log that starts inside it. Answered by
+    /// [`StorageDone::Written`] and, once it is on disk, [`StorageDone::Synced`]; both cover all that came before.
     Append {
         /// The log.
         log: LogId,
