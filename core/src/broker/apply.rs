@@ -87,7 +87,8 @@ impl Broker {
         partition.settle(me, &registered, may_lead, &around);
         if partition.is_offline() && registered.isr.contains(&me) {
             // The controller has not heard of it, or sees nobody else.
-            self.report_failed(id, false, effects);
+            let is_damaged = partition.is_damaged();
+            self.report_failed(id, is_damaged, effects);
         }
         self.follow_replicas(id, &registered);
         self.serve_waiting(id, effects);

@@ -232,6 +232,12 @@ impl Partition {
     pub fn is_offline(&self) -> bool {
         matches!(self.role, PartitionRole::Offline(_))
     }
+
+    /// Whether it is out of service because records are gone that were kept.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        matches!(self.role, PartitionRole::Offline(StorageError::Corrupt(_)))
+    }
 }
 
 /// How the store is to keep a topic's logs.
