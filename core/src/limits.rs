@@ -59,8 +59,8 @@ pub const ALTER_CONFIGS_MS_MAX: i32 = 30_000;
 /// A client waits this long at most, in milliseconds, for producer ids.
 pub const PRODUCER_IDS_MS_MAX: i32 = 10_000;
 
-/// A broker whose connection to the controller is lost is fenced after this long, in milliseconds, if it says nothing. One that lives asks who
-/// leads within a twentieth of the quorum's fetch timeout, and a connection is made anew within tens of milliseconds.
+/// A broker whose connection to the controller is lost is fenced after this long, in milliseconds, if it says nothing. One that lives sends
+/// a heartbeat at once or repeats it after [`CALL_RETRY_MS`], and a connection is made anew within tens of milliseconds.
 pub const LOST_BROKER_MS: i64 = 250;
 
 /// Producer ids that a broker is given at once (Kafka's block).

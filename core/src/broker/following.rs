@@ -214,11 +214,14 @@ impl Broker {
         match fetched.result {
             Ok(Records::Data(batches)) => {
                 for batch in batches {
-                    if batch.header.base_offset < replica.log().end() {
-                        effects.mark(Mark::LogBegunInsideBatch);
-                    }
+                    let begins_inside = batch.header.base_offset < replica.log().end();
                     match replica.append_fetched(&batch, fetched.leader_epoch, now) {
-                        Ok(header) => effects.storage.push(StorageOp::Append { log, header, payload: batch.payload }),
+                        Ok(header) => {
+                            if begins_inside {
+                                effects.mark(Mark::LogBegunInsideBatch);
+                            }
+                            effects.storage.push(StorageOp::Append { log, header, payload: batch.payload });
+                        }
                         Err(discontinuous) => {
                             broken = Some(discontinuous);
                             break;
