@@ -190,9 +190,12 @@ mod tests {
 
     fn settled(isr: &[i32], elr: &[i32], leader: Option<i32>, up: &[i32], change: (i32, Change)) -> Option<PartitionRegistration> {
         let created = PartitionRegistration::created(nodes(&[1, 2, 3]), nodes(isr));
-        let image = image_of(up, PartitionRegistration { elr: nodes(elr), leader: leader.map(NodeId), ..created });
+        settled_in(&image_of(up, PartitionRegistration { elr: nodes(elr), leader: leader.map(NodeId), ..created }), change)
+    }
+
+    fn settled_in(image: &Image, change: (i32, Change)) -> Option<PartitionRegistration> {
         let defaults = BrokerConfigs::default();
-        let records = Electorate::new(&image, &defaults).with(NodeId(change.0), change.1).settle_all();
+        let records = Electorate::new(image, &defaults).with(NodeId(change.0), change.1).settle_all();
         records.into_iter().find_map(|record| if let MetadataRecord::Partition { state, .. } = record { Some(state) } else { None })
     }
 
@@ -242,6 +245,17 @@ mod tests {
     #[test]
     fn an_unclean_restart_takes_eligibility_of_what_is_only_written() {
         let state = settled(&[2], &[1], Some(2), &[2], (2, Change::GoesUncleanly)).unwrap();
+        assert_eq!(shown(&state), (None, vec![], vec![1]));
+    }
+
+    #[test]
+    fn it_does_so_too_of_what_was_written_before_the_topic_was_flushed() {
+        let created = PartitionRegistration::created(nodes(&[1, 2, 3]), nodes(&[2]));
+        let mut image = image_of(&[2], PartitionRegistration { elr: nodes(&[1]), ..created });
+        let target = ConfigTarget::Topic(TopicId(Uuid([1; 16])));
+        let flushed = MetadataRecord::Config { target, name: "durability".to_owned(), value: Some("flushed".to_owned()) };
+        image.replay(Offset(100), &flushed);
+        let state = settled_in(&image, (2, Change::GoesUncleanly)).unwrap();
         assert_eq!(shown(&state), (None, vec![], vec![1]));
     }
 }
