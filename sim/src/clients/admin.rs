@@ -15,6 +15,7 @@ use kafka_wire::{
 use kafka_wire_core::StrBytes;
 use madsim::time::sleep;
 
+use super::leaders::Left;
 use super::offsets::{EARLIEST, LATEST, list_offset};
 use super::{Client, Lost, Outcome, Surroundings, Topic, TopicKind, Wire, topic_key};
 use crate::checkers::{Asked, Question, Subject};
@@ -32,10 +33,11 @@ const DELETES_ALL_PER_MILLION: u32 = 60_000;
 
 pub(super) async fn run(client: &mut Client) {
     while let Some(mut wire) = client.connect().await {
-        match work(client, &mut wire).await {
-            Ok(()) if client.surroundings.is_stopping() => return,
-            Ok(()) => client.travel().await,
-            Err(Lost) => client.surroundings.count("admin", Outcome::Unknown),
+        let worked = work(client, &mut wire).await;
+        match client.leave(worked).await {
+            Left::ForGood => return,
+            Left::ForAnother => {}
+            Left::Lost => client.surroundings.count("admin", Outcome::Unknown),
         }
     }
 }

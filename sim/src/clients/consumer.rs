@@ -3,6 +3,7 @@
 use gracchus_core::offset::Offset;
 use gracchus_net::client::fetch_request;
 
+use super::leaders::Left;
 use super::offsets::{EARLIEST, LATEST, list_offset};
 use super::reading::{Position, fetch_once};
 use super::{Client, Lost, Outcome, Topic, TopicKind, Wire};
@@ -25,10 +26,11 @@ impl Consumer {
 
     pub(super) async fn run(mut self) {
         while let Some(mut wire) = self.client.connect().await {
-            match self.work(&mut wire).await {
-                Ok(()) if self.client.surroundings.is_stopping() => return,
-                Ok(()) => self.client.travel().await,
-                Err(Lost) => self.client.surroundings.count("fetch", Outcome::Unknown),
+            let worked = self.work(&mut wire).await;
+            match self.client.leave(worked).await {
+                Left::ForGood => return,
+                Left::ForAnother => {}
+                Left::Lost => self.client.surroundings.count("fetch", Outcome::Unknown),
             }
         }
     }

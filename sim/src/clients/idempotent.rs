@@ -12,6 +12,7 @@ use gracchus_net::client::{Acks, PartitionBatch, ProducedPartition, WireError, p
 use kafka_wire::{InitProducerIdRequest, ProduceRequest};
 use madsim::time::sleep;
 
+use super::leaders::Left;
 use super::{Client, Lost, Outcome, PRODUCE_PATIENCE, PRODUCE_TIMEOUT_MS, Topic, TopicKind, Wire, client_time, codec_at};
 use crate::checkers::{Asked, Checkers, Question, SessionKind, Subject};
 use crate::history::{Batch, RecordId, Session};
@@ -76,12 +77,10 @@ impl IdempotentProducer {
             let worked = self.work(&mut wire).await;
             self.awaited.clear();
             self.open.iter_mut().for_each(|open| open.is_sent = false);
-            if worked == Ok(()) {
-                if self.client.surroundings.is_stopping() {
-                    return;
-                }
-                self.client.travel().await;
-                continue;
+            match self.client.leave(worked).await {
+                Left::ForGood => return,
+                Left::ForAnother => continue,
+                Left::Lost => {}
             }
             self.client.surroundings.count("produce", Outcome::Unknown);
             if self.client.draw.chance(REPLACED_PER_MILLION) {

@@ -19,6 +19,17 @@ const MOVES_PER_MILLION: u32 = 15_000;
 /// Longest pause before a client goes on at another node, in milliseconds.
 const MOVE_MS_MAX: u64 = 60;
 
+/// Why a client's work at a node is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The connection was lost, and nobody knows what became of what was asked.
+    Lost,
+    /// It goes on at another node.
+    ForAnother,
+    /// It has come to its end.
+    ForGood,
+}
+
 /// Who leads a partition, as some node has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KnownLeader {
@@ -113,9 +124,16 @@ impl Client {
         }
     }
 
-    /// Waits a little on the way to another node.
-    pub(super) async fn travel(&mut self) {
-        sleep(Duration::from_millis(1 + self.draw.below(MOVE_MS_MAX))).await;
+    /// What follows when a client's work at a node is over.
+    pub(super) async fn leave(&mut self, worked: Result<(), Lost>) -> Left {
+        match worked {
+            Err(Lost) => Left::Lost,
+            Ok(()) if self.surroundings.is_stopping() => Left::ForGood,
+            Ok(()) => {
+                sleep(Duration::from_millis(1 + self.draw.below(MOVE_MS_MAX))).await;
+                Left::ForAnother
+            }
+        }
     }
 }
 

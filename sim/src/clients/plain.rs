@@ -9,6 +9,7 @@ use gracchus_net::client::{Acks, PartitionBatch, ProducedPartition, WireError, p
 use kafka_wire::ProduceRequest;
 use madsim::time::sleep;
 
+use super::leaders::Left;
 use super::{Client, Lost, Outcome, PRODUCE_PATIENCE, PRODUCE_TIMEOUT_MS, Topic, TopicKind, Wire, client_time, codec_at};
 use crate::checkers::{Asked, Checkers, Question, SessionKind};
 use crate::history::{Batch, Session};
@@ -45,12 +46,10 @@ impl PlainProducer {
         let Some(session) = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.open_session(SessionKind::Plain))) else { return };
         while let Some(mut wire) = self.client.connect().await {
             let worked = self.work(&mut wire, session).await;
-            if worked == Ok(()) {
-                if self.client.surroundings.is_stopping() {
-                    return;
-                }
-                self.client.travel().await;
-                continue;
+            match self.client.leave(worked).await {
+                Left::ForGood => return,
+                Left::ForAnother => continue,
+                Left::Lost => {}
             }
             self.client.surroundings.count("produce", Outcome::Unknown);
             if !self.retries {
