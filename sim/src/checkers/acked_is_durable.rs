@@ -1,5 +1,5 @@
 //! An acknowledgement leaves only after the promised durability holds, judged by the bytes on the simulated disks: on those of all that are in
-//! sync, or, as the client asked, on the leader's.
+//! sync, or, as the client asked, on the leader's. Where a topic of several replicas is not flushed, everyone in sync has written it.
 
 use std::collections::BTreeMap;
 

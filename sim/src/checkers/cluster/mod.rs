@@ -158,7 +158,8 @@ impl Cluster {
 
     /// How far everyone in sync has written a partition.
     pub(super) fn written_end(&self, partition: TopicPartition) -> Option<(Offset, NodeId)> {
-        self.in_sync(partition).filter_map(|member| Some((self.nodes.get(member, partition)?.written, member))).min()
+        // Who was never seen to have a copy has written nothing.
+        self.in_sync(partition).map(|member| (self.nodes.get(member, partition).map(|held| held.written).unwrap_or_default(), member)).min()
     }
 
     /// Whether only a person could say who leads a partition: everyone who held all that was committed has lost it.
