@@ -190,3 +190,10 @@ run_test() {
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ] && [ "$passed" != 0 ]
 }
+
+# run_cluster_test NAME: a test that starts nodes of its own
+run_cluster_test() {
+  python_environment confluent_kafka
+  export BINARY=${GRACCHUS:-$clients/../../../target/release/gracchus} WORK=$work
+  PYTHONPATH=$clients/python run_test "$cache/confluent_kafka/bin/python" -B "$clients/python/confluent_kafka/$1.py"
+}
