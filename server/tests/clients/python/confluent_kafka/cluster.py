@@ -1,261 +1,139 @@
-"""Kills, stops and cuts off the leader of a cluster of three again and again under one idempotent producer with acks=all, then
-reads the logs from end to end.
+"""Kills, stops and cuts off the leader of a cluster of three again and again under one idempotent producer with acks=all and a
+consumer that reads on, then reads the logs from end to end.
 
-Each node has a network of its own, so that it can be cut off by taking its link down; where that is not allowed all are on
-loopback, and nobody is cut off. How long the producer gets no acknowledgement from a partition whose leader was struck is
-measured and told: from the blow to the acknowledgement of a record that was sent after it.
+Two places: three nodes with a settings file and a network each, so that one can be cut off by taking its link down (where that is not allowed
+all are on loopback, and nobody is cut off), and `gracchus dev`, whose nodes are only killed. How long the producer gets no acknowledgement from
+a partition whose leader was struck is measured and told: from the blow to the acknowledgement of a record that was sent after it.
 """
 
 import os
 import random
-import shlex
-import signal
-import socket
-import statistics
-import subprocess
-import sys
 import time
 
+import figures
+import nodes
 from checks import check
 from confluent_kafka.admin import AdminClient, NewTopic
-from load import PARTITIONS, TIMEOUT_S, Load, check_log
+from dev import DevCluster
+from lines import JavaFollower, JavaLoad, KcatFollower, KcatLoad
+from load import PARTITIONS, Follower, Load, check_log, check_records
+from nodes import CLIENT, TIMEOUT_S, wait_for
 
 ROUNDS = int(os.environ["ROUNDS"])
 FAULTS = os.environ["FAULTS"].split(",")
-SETTINGS = [line for line in os.environ.get("SETTINGS", "").split(",") if line]
 SILENCE_S = float(os.environ["SILENCE_S"])
-WORK = os.environ["WORK"]
 SEED = random.randrange(1 << 32) if "SEED" not in os.environ else int(os.environ["SEED"])
-NODES = 3
-CLUSTER_ID = "3KeQeJufRuSuguLntXMzEw"
-# A client that waits for a silent node as long as Kafka's clients do by default would measure only that.
-CLIENT = {"socket.timeout.ms": 2_000, "request.timeout.ms": 2_000, "retry.backoff.ms": 20, "retry.backoff.max.ms": 100,
-          "topic.metadata.refresh.fast.interval.ms": 50, "socket.connection.setup.timeout.ms": 1_000,
-          "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
+PLACES = {"files": lambda folder: nodes.Cluster(3, apart="cut" in FAULTS, folder=folder), "dev": DevCluster}
+CLIENTS = {"confluent_kafka": (Load, Follower), "kcat": (KcatLoad, KcatFollower), "java": (JavaLoad, JavaFollower)}
+TOPIC = "cluster"
 
 
-class Networks:
-    """A network namespace a node, and a bridge that joins them."""
+class Run:
+    """One client on one cluster."""
 
-    def __init__(self):
-        self.name = f"gr{os.getpid()}"
-        self.subnet = f"10.231.{os.getpid() % 250}"
+    def __init__(self, cluster, client, place):
+        self.cluster, self.what = cluster, f"{client}, {place}"
+        self.admin = AdminClient(cluster.bootstrap)
+        self.load, self.follower = None, None
+        self.make_load, self.make_follower = CLIENTS[client]
+        may = {"kill"} if place == "dev" else {"kill", "stop", "cut"} if cluster.has_networks else {"kill", "stop"}
+        self.faults = [fault for fault in FAULTS if fault in may]
+        if missing := set(FAULTS) - may:
+            print(f"--  {self.what}: nothing here for {' or '.join(sorted(missing))}")
+        self.gaps = {}
 
-    def run(self, *command):
-        subprocess.run(["ip", *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def whole(self):
+        return self.cluster.leaders(TOPIC, PARTITIONS)
 
-    def make(self):
-        """Makes them. False where that is not allowed."""
-        try:
-            self.run("link", "add", self.name, "type", "bridge")
-            self.run("address", "add", f"{self.subnet}.254/24", "dev", self.name)
-            self.run("link", "set", self.name, "up")
-            for node in range(1, NODES + 1):
-                space = self.space(node)
-                self.run("netns", "add", space)
-                self.run("link", "add", f"{space}h", "type", "veth", "peer", "name", "eth0", "netns", space)
-                self.run("link", "set", f"{space}h", "master", self.name, "up")
-                self.run("-n", space, "address", "add", f"{self.subnet}.{node}/24", "dev", "eth0")
-                self.run("-n", space, "link", "set", "eth0", "up")
-                self.run("-n", space, "link", "set", "lo", "up")
-            return True
-        except (OSError, subprocess.CalledProcessError):
-            self.remove()
-            return False
-
-    def remove(self):
-        commands = [("netns", "del", self.space(node)) for node in range(1, NODES + 1)] + [("link", "del", self.name)]
-        for command in commands:
-            subprocess.run(["ip", *command], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def space(self, node):
-        return f"{self.name}n{node}"
-
-    def set_link(self, node, state):
-        self.run("link", "set", f"{self.space(node)}h", state)
-
-
-class Node:
-    def __init__(self, number, address, prefix):
-        self.number, self.address, self.prefix = number, address, prefix
-        self.process = None
-        self.settings = f"{WORK}/node-{number}.properties"
-
-    def format(self, voters):
-        with open(self.settings, "w") as file:
-            file.write("\n".join([
-                f"node.id={self.number}", "process.roles=broker,controller", f"listeners=PLAINTEXT://{self.address}",
-                f"controller.quorum.voters={voters}", f"log.dirs={WORK}/node-{self.number}", *SETTINGS, ""]))
-        command = shlex.split(os.environ["BINARY"])
-        subprocess.run([*command, "format", "--cluster-id", CLUSTER_ID, "--config", self.settings], check=True,
-                       stdout=subprocess.DEVNULL)
-
-    def start(self):
-        log = open(f"{WORK}/broker.log", "ab")
-        self.process = subprocess.Popen(
-            [*self.prefix, *shlex.split(os.environ["BINARY"]), "serve", "--config", self.settings],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        log.close()
-
-    def kill(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.send_signal(signal.SIGCONT)
-            self.process.wait()
-
-
-def free_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
-
-
-class Cluster:
-    def __init__(self):
-        self.networks = Networks()
-        self.has_networks = False
-        self.nodes = {}
-
-    def make(self):
-        self.has_networks = self.networks.make()
-        if self.has_networks:
-            addresses = [f"{self.networks.subnet}.{node}:9092" for node in range(1, NODES + 1)]
-            prefixes = [["ip", "netns", "exec", self.networks.space(node)] for node in range(1, NODES + 1)]
-        else:
-            addresses, prefixes = [f"127.0.0.1:{free_port()}" for _ in range(NODES)], [[]] * NODES
-        voters = ",".join(f"{node}@{address}" for node, address in enumerate(addresses, 1))
-        for number, (address, prefix) in enumerate(zip(addresses, prefixes), 1):
-            self.nodes[number] = Node(number, address, prefix)
-            self.nodes[number].format(voters)
-
-    @property
-    def bootstrap(self):
-        return {"bootstrap.servers": ",".join(node.address for node in self.nodes.values()), "log_level": 2} | CLIENT
-
-    def start(self):
-        for node in self.nodes.values():
-            node.start()
+    def go(self):
+        self.cluster.start()
+        wait_for("a cluster of three", lambda: (said := self.cluster.metadata(1, [])) and len(said.brokers) == 3)
+        self.admin.create_topics([NewTopic(TOPIC, PARTITIONS, 3, config={"min.insync.replicas": "2"})])[TOPIC].result(TIMEOUT_S)
+        self.load, self.follower = self.make_load(self.cluster, TOPIC, CLIENT), self.make_follower(self.cluster, TOPIC)
+        for round_ in range(1, ROUNDS + 1):
+            self.strike_in_the_middle(round_, self.faults[round_ % len(self.faults)])
+        self.check_all()
 
     def end(self):
-        for node in self.nodes.values():
-            node.kill()
-        if self.has_networks:
-            self.networks.remove()
+        if self.follower:
+            self.follower.end()
+        if self.load and hasattr(self.load.producer, "end"):
+            self.load.producer.end()
 
-    def strike(self, fault, number):
-        node = self.nodes[number]
-        if fault == "kill":
-            node.kill()
-        elif fault == "stop":
-            node.process.send_signal(signal.SIGSTOP)
-        else:
-            self.networks.set_link(number, "down")
+    def strike_in_the_middle(self, round_, fault):
+        """Strikes the leader of a partition while records are under way."""
+        load, cluster = self.load, self.cluster
+        led = wait_for("a whole cluster", self.whole)
+        partition = random.randrange(PARTITIONS)
+        victim, controller = led[partition], cluster.controller()
+        sending = load.send(len(load.data) // ROUNDS)
+        strike_at = load.acknowledged + random.randint(1, 200)
+        deadline = time.monotonic() + TIMEOUT_S
+        while load.acknowledged < strike_at and time.monotonic() < deadline:
+            if next(sending, "all sent") == "all sent":
+                self.trickle(partition)
+        cluster.strike(fault, victim)
+        struck_at = time.monotonic()
+        awaited = load.await_one(partition)
+        while awaited not in load.acknowledged_at:
+            self.trickle(partition)
+            if time.monotonic() > struck_at + TIMEOUT_S:
+                raise RuntimeError(f"{self.what}, round {round_}, {fault} of node {victim}: nothing is acknowledged within {TIMEOUT_S} s")
+        gap = load.acknowledged_at[awaited] - struck_at
+        others = [number for number in cluster.nodes if number != victim]
+        leader = wait_for("another leader", lambda: (said := cluster.metadata(others[0], [TOPIC])) and said.topics[TOPIC][partition].leader)
+        for _ in sending:
+            pass
+        while fault != "kill" and time.monotonic() < struck_at + SILENCE_S:
+            self.trickle(partition)
+        cluster.heal(fault, victim)
+        wait_for("a whole cluster", self.whole, lambda: self.trickle(partition))
+        name = f"node {victim}, the controller," if victim == controller else f"node {victim}"
+        check(f"{self.what}, round {round_}: {fault} of {name} under load, node {leader} takes records after {gap * 1000:.0f} ms",
+              True, leader != victim)
+        self.gaps.setdefault(f"{fault} of the controller" if victim == controller else fault, []).append(gap)
 
-    def heal(self, fault, number):
-        node = self.nodes[number]
-        if fault == "kill":
-            node.start()
-        elif fault == "stop":
-            node.process.send_signal(signal.SIGCONT)
-        else:
-            self.networks.set_link(number, "up")
+    def trickle(self, partition):
+        """A record now and then: some clients look for answers only when they send."""
+        self.load.send_one(partition)
+        self.load.producer.poll(0.005)
 
-
-def wait_for(what, is_so):
-    deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
-        found = is_so()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise RuntimeError(f"{what} does not come within {TIMEOUT_S} s")
-
-
-def leaders(admin, topic):
-    """Each partition's leader, once all replicas of all are in sync."""
-    partitions = admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions.values()
-    is_whole = len(partitions) == PARTITIONS and all(len(partition.isrs) == NODES and partition.leader > 0 for partition in partitions)
-    return {partition.id: partition.leader for partition in partitions} if is_whole else None
-
-
-def leaders_meanwhile(admin, load):
-    load.producer.poll(0)
-    return leaders(admin, load.topic)
-
-
-def run(cluster):
-    print(f"--  SEED={SEED}")
-    if not cluster.has_networks:
-        print("--  no network of its own for each node is allowed here: nobody is cut off")
-    faults = [fault for fault in FAULTS if fault != "cut" or cluster.has_networks]
-    random.seed(SEED)
-    cluster.start()
-    topic = "cluster"
-    admin = AdminClient(cluster.bootstrap)
-    wait_for("a cluster of three", lambda: len(admin.list_topics(timeout=TIMEOUT_S).brokers) == NODES)
-    config = {"min.insync.replicas": "2"}
-    admin.create_topics([NewTopic(topic, PARTITIONS, NODES, config=config)])[topic].result(TIMEOUT_S)
-    load = Load(cluster, topic, CLIENT)
-    share = len(load.data) // ROUNDS
-    gaps = {}
-    for round_ in range(1, ROUNDS + 1):
-        fault = faults[round_ % len(faults)]
-        is_controller, gap = strike_in_the_middle(cluster, admin, load, share, fault, round_)
-        gaps.setdefault(f"{fault} of the controller" if is_controller else fault, []).append(gap)
-    load.producer.flush(TIMEOUT_S)
-    check("every record is acknowledged in the end", (sum(load.sent), []), (load.acknowledged, load.refused[:3]))
-    wait_for("a whole cluster", lambda: leaders(admin, topic))
-    for partition in range(PARTITIONS):
-        check_log(cluster, load, partition)
-    for kind, seconds in sorted(gaps.items()):
-        ordered = sorted(seconds)
-        p99 = ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))]
-        print(f"--  {kind}: {len(ordered)} times, no acknowledgement for {statistics.median(ordered) * 1000:.0f} ms (median), "
-              f"{p99 * 1000:.0f} ms (99th percentile), {ordered[-1] * 1000:.0f} ms at most")
-
-
-def strike_in_the_middle(cluster, admin, load, share, fault, round_):
-    """Strikes the leader of a partition while records are under way. How long that partition took no record."""
-    led = wait_for("a whole cluster", lambda: leaders(admin, load.topic))
-    partition = random.randrange(PARTITIONS)
-    victim = led[partition]
-    is_controller = admin.list_topics(timeout=TIMEOUT_S).controller_id == victim
-    sending = load.send(share)
-    strike_at = load.acknowledged + random.randint(1, 200)
-    deadline = time.monotonic() + TIMEOUT_S
-    while load.acknowledged < strike_at and time.monotonic() < deadline:
-        if next(sending, "all sent") == "all sent":
-            load.producer.poll(0.001)
-            break
-    cluster.strike(fault, victim)
-    struck_at = time.monotonic()
-    awaited = load.await_one(partition)
-    while awaited not in load.acknowledged_at:
-        load.producer.poll(0.002)
-        if time.monotonic() > struck_at + TIMEOUT_S:
-            raise RuntimeError(f"round {round_}, {fault} of node {victim}: nothing is acknowledged within {TIMEOUT_S} s")
-    gap = load.acknowledged_at[awaited] - struck_at
-    leader = admin.list_topics(load.topic, timeout=TIMEOUT_S).topics[load.topic].partitions[partition].leader
-    for _ in sending:
-        pass
-    while fault != "kill" and time.monotonic() < struck_at + SILENCE_S:
-        load.producer.poll(0.01)
-    cluster.heal(fault, victim)
-    wait_for("a whole cluster", lambda: leaders_meanwhile(admin, load))
-    name = f"node {victim}, the controller," if is_controller else f"node {victim}"
-    check(f"round {round_}: {fault} of {name} under load, node {leader} takes records after {gap * 1000:.0f} ms", True, leader != victim)
-    return is_controller, gap
+    def check_all(self):
+        load = self.load
+        load.producer.flush(TIMEOUT_S)
+        check(f"{self.what}: every record is acknowledged in the end", (sum(load.sent), []), (load.acknowledged, load.refused[:3]))
+        wait_for("a whole cluster", self.whole)
+        deadline = time.monotonic() + TIMEOUT_S
+        while [len(seen) for seen in self.follower.seen] != load.sent and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.follower.end()
+        for partition, seen in enumerate(self.follower.seen):
+            check_records(load, partition, seen, f", {self.what}, read meanwhile")
+        for partition in range(PARTITIONS):
+            check_log(self.cluster, load, partition, f", {self.what}, read anew")
+        for kind, seconds in sorted(self.gaps.items()):
+            figures.tell(f"{self.what}: {kind}, no acknowledgement", figures.spread(seconds))
 
 
 def main():
-    # So that `timeout` does not leave anything behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    cluster = Cluster()
+    print(f"--  SEED={SEED}")
+    random.seed(SEED)
+    gaps = {}
+    for place in os.environ["PLACES"].split(","):
+        for client in os.environ["CLIENTS"].split(","):
+            folder = f"{nodes.WORK}/{place}-{client}"
+            os.mkdir(folder)
+            nodes.run(PLACES[place](folder), lambda cluster: go(cluster, client, place, gaps))
+    figures.keep(gaps)
+
+
+def go(cluster, client, place, gaps):
+    run = Run(cluster, client, place)
     try:
-        cluster.make()
-        run(cluster)
+        run.go()
     finally:
-        cluster.end()
+        run.end()
+    gaps[run.what] = {kind: figures.spread(seconds) for kind, seconds in run.gaps.items()}
 
 
 main()
