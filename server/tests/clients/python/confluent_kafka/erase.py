@@ -76,6 +76,7 @@ def round_of(cluster, loads, round_):
             next(each, None)
         load.producer.poll(0.001)
     unanswered = sum(len(each.producer) for each in loads)
+    struck_at = time.strftime("%H:%M:%S", time.gmtime())
     strike(cluster, loads, way, *victims)
     for each in sending:
         for _ in each:
@@ -85,8 +86,8 @@ def round_of(cluster, loads, round_):
     back_s = time.monotonic() - started
     names = " and ".join(f"{number}{' (leader)' * (number == found.leader)}{' (controller)' * (number == controller)}" for number in victims)
     short = [(each.topic, number) for each in loads for number in range(PARTITIONS)
-             if log_end(cluster, each.topic, number) <= max(each.offsets[number].values(), default=-1)]
-    check(f"round {round_}, {way}: nodes {names} of {load.topic}-{partition} erased with {unanswered} records unanswered, in sync after "
+             if log_end(cluster, each.topic, number) <= each.last_offset(number)]
+    check(f"round {round_} at {struck_at}, {way}: nodes {names} of {load.topic}-{partition} erased with {unanswered} records unanswered, in sync after "
           f"{back_s:.1f} s, no log is short", [], short)
 
 
@@ -106,6 +107,8 @@ def main(cluster):
     for load in loads:
         load.producer.flush(TIMEOUT_S)
         check(f"{load.topic}: every record is acknowledged in the end", (sum(load.sent), []), (load.acknowledged, load.refused[:3]))
+        if again := sum(offset is None for offsets in load.offsets for offset in offsets.values()):
+            print(f"--  {load.topic}: {again} records were acknowledged by what came after them, without an offset of their own")
         for partition in range(PARTITIONS):
             check_log(cluster, load, partition, f" of {load.topic}")
 

@@ -24,7 +24,7 @@ class Load:
             self.data = file.read()
         self.topic = topic
         self.sent = [0] * PARTITIONS
-        self.offsets = [{} for _ in range(PARTITIONS)]
+        self.offsets = [{} for _ in range(PARTITIONS)]  # None where a later answer says that a record is there, but none said where
         self.acknowledged = 0
         self.acknowledged_at = {}  # by partition and number, of those that somebody waits for
         self.awaited = set()
@@ -79,6 +79,10 @@ class Load:
 
     def produce(self, partition, value):
         self.producer.produce(self.topic, value, partition=partition, on_delivery=self.delivered)
+
+    def last_offset(self, partition):
+        """The greatest offset that was acknowledged."""
+        return max((offset for offset in self.offsets[partition].values() if offset is not None), default=-1)
 
     def await_one(self, partition):
         """Sends a record whose acknowledgement is noted, and names it."""
@@ -149,7 +153,7 @@ def check_records(load, partition, records, what=""):
         numbers.append(number)
         if value != load.value(partition, number):
             torn.append(offset)
-        if load.offsets[partition].get(number, offset) != offset:
+        if load.offsets[partition].get(number) not in (offset, None):
             misplaced.append((number, offset))
     sent = load.sent[partition]
     what = f"partition {partition}{what}"
