@@ -26,12 +26,20 @@ def tell(what, spread_):
 
 
 def check_below(what, limit, got, unit):
-    is_below = got < limit
-    if is_below or not HAS_TARGETS:
-        aimed = "" if is_below else f", which misses the aim of {limit:g} {unit}"
-        print(f"{'ok' if HAS_TARGETS else '--'}  {what}: {got:.4g} {unit} (under {limit:g}){aimed}", flush=True)
+    tell_target(what, got < limit, "under", limit, got, unit)
+
+
+def check_at_least(what, limit, got, unit):
+    tell_target(what, got >= limit, "at least", limit, got, unit)
+
+
+def tell_target(what, is_met, how, limit, got, unit):
+    if is_met:
+        print(f"{'ok' if HAS_TARGETS else '--'}  {what}: {got:.4g} {unit} ({how} {limit:g})", flush=True)
+    elif HAS_TARGETS:
+        print(f"FAILED  {what}: expected {how} {limit:g} {unit}, got {got:.4g} {unit}", flush=True)
     else:
-        print(f"FAILED  {what}: expected under {limit:g} {unit}, got {got:.4g} {unit}", flush=True)
+        print(f"--  {what}: {got:.4g} {unit}, which misses the aim of {how} {limit:g}", flush=True)
 
 
 def keep(figures):
