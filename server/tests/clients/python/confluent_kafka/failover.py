@@ -5,6 +5,7 @@ A steady stream of small records goes to one partition. Its unavailability is th
 the client sees them. Beside it the other nodes are asked all the time who leads the quorum and who leads the partition.
 """
 
+import collections
 import os
 import random
 import threading
@@ -15,6 +16,7 @@ import nodes
 from checks import check
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from lines import JAVA, JAVA_CLIENT, LineProducer
 from nodes import CLIENT, TIMEOUT_S, Background, wait_for
 from wire import Connection
 
@@ -24,50 +26,35 @@ SILENCE_S = float(os.environ["SILENCE_S"])
 SEED = random.randrange(1 << 32) if "SEED" not in os.environ else int(os.environ["SEED"])
 TOPIC = "failover"
 PARTITIONS = 3
-RECORD_BYTES = 100
+VALUE = b"x" * 100
 PERIOD_S = 0.002
 PROBE_S = 0.005
 NAMED = ("broker.session.timeout.ms", "broker.heartbeat.interval.ms", "controller.quorum.fetch.timeout.ms",
          "controller.quorum.election.timeout.ms", "controller.quorum.election.backoff.max.ms", "replica.lag.time.max.ms")
-# librdkafka asks again for the leader of a partition whose broker is down by a timer of one second, unless it is told to ask all the time.
-TIGHT = CLIENT | {"topic.metadata.refresh.interval.ms": int(os.environ["REFRESH_MS"])}
 STEPS = ("quorum_led", "told_first", "told_by_all")
 
 
 class Stream:
     """Records to one partition at a time, and when they were acknowledged."""
 
-    def __init__(self, cluster):
-        self.producer = Producer(cluster.bootstrap | {
-            "enable.idempotence": True, "acks": "all", "linger.ms": 0, "message.timeout.ms": 120_000,
-            "queue.buffering.max.messages": 0} | TIGHT)
+    def __init__(self):
         self.partition = 0
         self.acknowledged = []  # (acknowledged at, sent at), of this partition
         self.refused = []
         self.next = time.monotonic()
 
     def turn_to(self, partition):
-        self.producer.flush(TIMEOUT_S)
+        self.settle()
         self.partition, self.acknowledged = partition, []
         self.go_on(0.3)
-
-    def send(self):
-        sent_at = time.monotonic()
-
-        def delivered(error, _):
-            if error:
-                self.refused.append(str(error))
-            else:
-                self.acknowledged.append((time.monotonic(), sent_at))
-
-        self.producer.produce(TOPIC, b"x" * RECORD_BYTES, partition=self.partition, on_delivery=delivered)
+        wait_for("an acknowledgement", lambda: self.acknowledged, self.step)
 
     def step(self):
         if time.monotonic() >= self.next:
             self.send()
             # What could not be sent in time is left out.
             self.next = max(self.next + PERIOD_S, time.monotonic())
-        self.producer.poll(max(0, min(PERIOD_S, self.next - time.monotonic())))
+        self.poll(max(0, min(PERIOD_S, self.next - time.monotonic())))
 
     def go_on(self, seconds):
         until = time.monotonic() + seconds
@@ -87,6 +74,67 @@ class Stream:
         before = max((at for at, _ in self.acknowledged if at <= since), default=since)
         times = [before, *(at for at, _ in self.acknowledged if at > since)]
         return max((after - before for before, after in zip(times, times[1:])), default=0)
+
+
+class LibrdkafkaStream(Stream):
+    # librdkafka asks again for the leader of a partition whose broker is down by a timer of one second, unless it is told to ask all the time.
+    settings = CLIENT | {"topic.metadata.refresh.interval.ms": int(os.environ["REFRESH_MS"])}
+
+    def __init__(self, cluster):
+        super().__init__()
+        self.producer = Producer(cluster.bootstrap | {
+            "enable.idempotence": True, "acks": "all", "linger.ms": 0, "message.timeout.ms": 120_000,
+            "queue.buffering.max.messages": 0} | self.settings)
+
+    def send(self):
+        sent_at = time.monotonic()
+
+        def delivered(error, _):
+            if error:
+                self.refused.append(str(error))
+            else:
+                self.acknowledged.append((time.monotonic(), sent_at))
+
+        self.producer.produce(TOPIC, VALUE, partition=self.partition, on_delivery=delivered)
+
+    def poll(self, wait_s):
+        self.producer.poll(wait_s)
+
+    def settle(self):
+        self.producer.flush(TIMEOUT_S)
+
+    def end(self):
+        self.settle()
+
+
+class JavaStream(Stream):
+    settings = JAVA_CLIENT
+
+    def __init__(self, cluster):
+        super().__init__()
+        self.unanswered = collections.deque()
+        self.producer = LineProducer([*JAVA, "produce", TOPIC], cluster, self.said)
+
+    def send(self):
+        self.unanswered.append(time.monotonic())
+        self.producer.send(b"%d\t%s\n" % (self.partition, VALUE))
+
+    def said(self, at, line):
+        """Answers come in the order in which records were sent, as all are for one partition."""
+        if line.startswith(b"acknowledged "):
+            self.acknowledged.append((at, self.unanswered.popleft()))
+        elif line.startswith(b"refused "):
+            self.unanswered.popleft()
+            self.refused.append(line.decode(errors="replace"))
+
+    def poll(self, wait_s):
+        self.producer.poll(wait_s)
+
+    def settle(self):
+        wait_for("an answer to every record", lambda: not self.unanswered, lambda: self.poll(0.01))
+
+    def end(self):
+        self.producer.flush(TIMEOUT_S)
 
 
 class Watch:
@@ -133,6 +181,9 @@ class Watch:
             thread.join()
         return {"quorum_led": min(self.leading.values(), default=None), "told_first": min(self.told.values(), default=None),
                 "told_by_all": max(self.told.values()) if len(self.told) == len(self.others) else None}
+
+
+STREAMS = {"librdkafka": LibrdkafkaStream, "java": JavaStream}
 
 
 def choose(cluster, want_controller):
@@ -186,21 +237,25 @@ def main(cluster):
     wait_for("a cluster of three", lambda: (said := cluster.metadata(1, [])) and len(said.brokers) == 3)
     admin.create_topics([NewTopic(TOPIC, PARTITIONS, 3, config={"min.insync.replicas": "2"})])[TOPIC].result(TIMEOUT_S)
     settings = settings_of(admin)
-    print(f"--  SEED={SEED}; min.insync.replicas=2, a record of {RECORD_BYTES} B each {PERIOD_S * 1000:g} ms")
+    print(f"--  SEED={SEED}; min.insync.replicas=2, a record of {len(VALUE)} B each {PERIOD_S * 1000:g} ms")
     print("--  nodes: " + ", ".join(f"{name}={value}" for name, value in settings.items()))
-    print("--  client: " + ", ".join(f"{name}={value}" for name, value in TIGHT.items()), flush=True)
+    make_stream = STREAMS[os.environ["PRODUCER"]]
+    print(f"--  {os.environ['PRODUCER']}: " + ", ".join(f"{name}={value}" for name, value in make_stream.settings.items()), flush=True)
     if not cluster.has_networks and CUTS:
         print("--  no network of its own for each node is allowed here: nobody is cut off")
-    stream = Stream(cluster)
+    stream = make_stream(cluster)
+    # So that the first blow does not meet a client that has just been started.
+    stream.turn_to(0)
+    stream.go_on(2)
     faults = ["kill"] * KILLS + ["stop"] * STOPS + ["cut"] * (CUTS if cluster.has_networks else 0)
     results = [strike(cluster, stream, fault, number % 2 == 1) for number, fault in enumerate(faults)]
-    stream.producer.flush(TIMEOUT_S)
+    stream.end()
     check("every record is acknowledged", [], stream.refused[:3])
-    report(results, settings)
+    report(results, settings, stream)
 
 
-def report(results, settings):
-    kept = {"settings": settings, "client": TIGHT, "blows": results, "summary": {}}
+def report(results, settings, stream):
+    kept = {"settings": settings, "client": stream.settings, "blows": results, "summary": {}}
     for fault in ("kill", "stop", "cut"):
         for is_controller in (False, True):
             some = [result for result in results if result["fault"] == fault and result["was_controller"] == is_controller]
