@@ -78,7 +78,10 @@ class Run:
         while awaited not in load.acknowledged_at:
             self.trickle(partition)
             if time.monotonic() > struck_at + TIMEOUT_S:
-                raise RuntimeError(f"{self.what}, round {round_}, {fault} of node {victim}: nothing is acknowledged within {TIMEOUT_S} s")
+                said = {number: (each.brokers, each.topics[TOPIC][partition]) for number in cluster.nodes
+                        if number != victim and (each := cluster.metadata(number, [TOPIC]))}
+                raise RuntimeError(f"{self.what}, round {round_}, {fault} of node {victim}: nothing is acknowledged by partition {partition} within "
+                                   f"{TIMEOUT_S} s; the brokers and that partition, as each node says: {said}")
         gap = load.acknowledged_at[awaited] - struck_at
         others = [number for number in cluster.nodes if number != victim]
         leader = wait_for("another leader", lambda: (said := cluster.metadata(others[0], [TOPIC])) and said.topics[TOPIC][partition].leader)

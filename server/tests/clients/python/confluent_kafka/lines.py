@@ -1,6 +1,7 @@
 """Clients that are programs: kcat, and Kafka's own in Java behind java/Load.java. They take and give records as lines of text."""
 
 import base64
+import collections
 import os
 import queue
 import re
@@ -31,12 +32,15 @@ class Program:
         environment = os.environ | {"BOOTSTRAP": broker.addresses, "CLIENT": ",".join(f"{name}={value}" for name, value in JAVA_CLIENT.items())}
         self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment)
         self.lines = queue.SimpleQueue()
+        self.last = collections.deque(maxlen=5)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
         for line in self.process.stdout:
-            self.lines.put((time.monotonic(), line.rstrip(b"\n")))
+            line = line.rstrip(b"\n")
+            self.last.append(line)
+            self.lines.put((time.monotonic(), line))
 
     def end(self):
         if self.process.poll() is None:
@@ -53,8 +57,13 @@ class LineProducer(Program):
         self.said = said
 
     def send(self, line):
-        self.process.stdin.write(line)
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self.thread.join()
+            said = b" | ".join(self.last).decode(errors="replace")
+            raise RuntimeError(f"{self.process.args[0]} ends with {self.process.wait()}: {said}") from None
 
     def poll(self, wait_s):
         """Tells `said` of every line that has come; waits for the first one."""
