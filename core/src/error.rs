@@ -70,6 +70,11 @@ pub enum ErrorCode {
     FeatureUpdateFailed,
     MismatchedEndpointType,
     UnsupportedEndpointType,
+    NoReassignmentInProgress,
+    ElectionNotNeeded,
+    PreferredLeaderNotAvailable,
+    EligibleLeadersNotAvailable,
+    BrokerIdNotRegistered,
 }
 
 /// An error with the words that go with it.

@@ -53,8 +53,8 @@ pub const CALL_RETRY_MS: i64 = 100;
 /// Metadata waits this long at most, in milliseconds, for the topics that it creates; then it tells of those that there are.
 pub const METADATA_REQUEST_MS_MAX: i32 = 30_000;
 
-/// Settings are altered within this long, in milliseconds: the requests name no limit of their own.
-pub const ALTER_CONFIGS_MS_MAX: i32 = 30_000;
+/// Commands that name no limit of their own are decided within this long, in milliseconds.
+pub const UNTIMED_COMMAND_MS_MAX: i32 = 30_000;
 
 /// A client waits this long at most, in milliseconds, for producer ids.
 pub const PRODUCER_IDS_MS_MAX: i32 = 10_000;
@@ -65,6 +65,12 @@ pub const LOST_BROKER_MS: i64 = 250;
 
 /// Producer ids that a broker is given at once (Kafka's block).
 pub const PRODUCER_ID_BLOCK: i64 = 1000;
+
+/// An observer of the quorum that has not fetched for this long is listed no longer, in milliseconds.
+pub const OBSERVER_MS_MAX: i64 = 300_000;
+
+/// Partitions whose leadership goes back to their preferred replicas at once, as in Kafka.
+pub const REBALANCED_PARTITIONS_MAX: usize = 1000;
 
 /// Partitions that one request may create.
 pub const NEW_PARTITIONS_MAX: i64 = 10_000;

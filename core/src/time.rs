@@ -63,3 +63,11 @@ pub struct Now {
     /// For what records and people see.
     pub wall: Timestamp,
 }
+
+impl Now {
+    /// What the wall clock would have shown at an earlier moment, if it had not stepped since.
+    #[must_use]
+    pub fn wall_at(&self, earlier: Monotonic) -> Timestamp {
+        Timestamp(self.wall.0.saturating_sub(self.monotonic.since(earlier).as_ms()))
+    }
+}

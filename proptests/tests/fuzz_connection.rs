@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use gracchus_core::boundary::Door;
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::time::Timestamp;
 use gracchus_net::frame::FrameReader;
@@ -87,7 +88,7 @@ fn connection(bytes: Bytes, sizes: Vec<usize>, topics: &TopicDirectory) -> usize
         let mut understood = 0;
         while let Ok(Some(length)) = reader.length().await {
             let Ok(frame) = reader.body(length).await else { break };
-            match decode_request(frame, topics, Timestamp(1_700_000_000_000), Effort::FULL) {
+            match decode_request(frame, Door::Brokers, topics, Timestamp(1_700_000_000_000), Effort::FULL) {
                 Ok(Decoded::Request { .. } | Decoded::Answer(_)) => understood += 1,
                 Err(_) => break,
             }

@@ -44,7 +44,7 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 17] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 19] = [
     Mark::BrokerFenced,
     Mark::CommittedByFollower,
     Mark::CutOffLeaderAnswered,
@@ -60,6 +60,8 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 17] = [
     Mark::LogBegunInsideBatch,
     Mark::MetadataTruncated,
     Mark::PreVoteRefused,
+    Mark::PreferredLeaderElected,
+    Mark::ReassignmentCompleted,
     Mark::ReplicaFailed,
     Mark::UncleanRestart,
 ];

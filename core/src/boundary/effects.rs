@@ -175,4 +175,8 @@ pub enum Mark {
     UncleanRestart,
     /// A follower appended the batch that its log starts inside of.
     LogBegunInsideBatch,
+    /// A reassignment was completed: replicas went.
+    ReassignmentCompleted,
+    /// A preferred replica led again while the one before it was up.
+    PreferredLeaderElected,
 }

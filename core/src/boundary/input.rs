@@ -40,11 +40,22 @@ pub enum Input {
     Stop,
 }
 
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Door {
+    /// What clients ask of brokers.
+    Brokers,
+    /// What operators may ask of controllers directly (KIP-919).
+    Controllers,
+}
+
 /// What the core knows of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestContext {
     /// Name of the listener that the connection came in by: answers that name brokers name their endpoint on it.
     pub listener: std::sync::Arc<str>,
+    /// What that listener serves.
+    pub door: Door,
     /// The client's own name for itself, from the request header.
     pub client_id: Option<std::sync::Arc<str>>,
 }

@@ -3,6 +3,7 @@
 //! Everything here is plain data with serde, so that a run can be recorded and replayed. A user's payload crosses as [`Payload`], which is
 //! written as its length alone.
 
+mod administration;
 mod effects;
 mod input;
 mod payload;
@@ -11,8 +12,9 @@ mod request;
 mod response;
 mod storage;
 
+pub use administration::*;
 pub use effects::{Effects, Mark, Notice, Reply, Severity};
-pub use input::{Input, RequestContext};
+pub use input::{Door, Input, RequestContext};
 pub use payload::Payload;
 pub use peer::*;
 pub use request::*;

@@ -6,6 +6,10 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::administration::{
+    AlterPartitionReassignmentsRequest, DescribeQuorumRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest, UnregisterBrokerRequest,
+    UpdateFeaturesRequest,
+};
 use super::request::{
     AlterConfigsRequest, Batch, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest, NewTopic,
 };
@@ -247,6 +251,12 @@ pub enum ControllerCommand {
         /// Whether records are gone that were kept: then what is left is not relied on. A disk that only failed to do something has them yet.
         are_damaged: bool,
     },
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    ListPartitionReassignments(ListPartitionReassignmentsRequest),
+    ElectLeaders(ElectLeadersRequest),
+    DescribeQuorum(DescribeQuorumRequest),
+    UpdateFeatures(UpdateFeaturesRequest),
+    UnregisterBroker(UnregisterBrokerRequest),
 }
 
 /// New ISRs for partitions that one broker leads.

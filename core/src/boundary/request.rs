@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::administration::{
+    AlterPartitionReassignmentsRequest, DescribeQuorumRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest, UnregisterBrokerRequest,
+    UpdateFeaturesRequest,
+};
 use super::payload::Payload;
 use super::response::DeletedTopic;
 use crate::epoch::{LeaderEpoch, ProducerEpoch};
@@ -36,6 +40,12 @@ pub enum Request {
     DescribeLogDirs(DescribeLogDirsRequest),
     InitProducerId(InitProducerIdRequest),
     FindCoordinator(FindCoordinatorRequest),
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    ListPartitionReassignments(ListPartitionReassignmentsRequest),
+    ElectLeaders(ElectLeadersRequest),
+    DescribeQuorum(DescribeQuorumRequest),
+    UpdateFeatures(UpdateFeaturesRequest),
+    UnregisterBroker(UnregisterBrokerRequest),
 }
 
 /// A topic by its name or by its id: what is not found is UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID.

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::administration::{
+    AlterPartitionReassignmentsResponse, DescribeQuorumResponse, ElectLeadersResponse, ListPartitionReassignmentsResponse,
+    UnregisterBrokerResponse, UpdateFeaturesResponse,
+};
+use super::input::Door;
 use super::request::{ConfigResource, TopicCursor, TopicRef};
 use super::storage::LogSlice;
 use crate::config::ConfigEntry;
@@ -34,6 +39,12 @@ pub enum Response {
     DescribeLogDirs(DescribeLogDirsResponse),
     InitProducerId(InitProducerIdResponse),
     FindCoordinator(FindCoordinatorResponse),
+    AlterPartitionReassignments(AlterPartitionReassignmentsResponse),
+    ListPartitionReassignments(ListPartitionReassignmentsResponse),
+    ElectLeaders(ElectLeadersResponse),
+    DescribeQuorum(DescribeQuorumResponse),
+    UpdateFeatures(UpdateFeaturesResponse),
+    UnregisterBroker(UnregisterBrokerResponse),
 }
 
 /// A broker's address on the listener that the question came by.
@@ -60,6 +71,8 @@ pub struct ApiVersionsResponse {
     pub finalized: Vec<(String, i16)>,
     /// Offset of the metadata that the finalised features were read at; -1 when unknown.
     pub finalized_epoch: i64,
+    /// What the listener serves that the question came by.
+    pub door: Door,
     /// Whether versions of APIs are told that are not final yet (`unstable.api.versions.enable`).
     pub are_unstable_versions_told: bool,
 }
@@ -254,7 +267,9 @@ pub struct ClusterDescription {
     pub cluster_id: String,
     /// The active controller, or a broker that stands for it.
     pub controller: Option<NodeId>,
-    /// The nodes of the kind asked for.
+    /// Whether the nodes are brokers or controllers.
+    pub door: Door,
+    /// The nodes of that kind.
     pub brokers: Vec<BrokerEndpoint>,
 }
 

@@ -30,10 +30,17 @@ impl Broker {
         self.finish_calls(effects);
     }
 
-    /// Notes who leads that is not simply the next of the ISR.
+    /// Notes who leads that is not simply the next of the ISR, and replicas that go.
     fn mark_election(&self, record: &MetadataRecord, effects: &mut Effects) {
         let MetadataRecord::Partition { id, state } = record else { return };
         let (Some(before), Some(leader)) = (self.image.partition(*id), state.leader) else { return };
+        if before.removing.iter().any(|node| !state.replicas.contains(node)) {
+            effects.mark(Mark::ReassignmentCompleted);
+        }
+        let is_given_back = before.leader.is_some_and(|former| former != leader && state.isr.contains(&former));
+        if is_given_back && state.replicas.first() == Some(&leader) {
+            effects.mark(Mark::PreferredLeaderElected);
+        }
         if before.leader == Some(leader) || before.isr.contains(&leader) {
             return;
         }
@@ -50,7 +57,7 @@ impl Broker {
             MetadataRecord::Partition { id, state } => self.follow_partition(*id, state, effects),
             MetadataRecord::RemoveTopic { id } => self.remove_topic(*id, effects),
             MetadataRecord::Config { target, .. } => self.resettle(target, effects),
-            MetadataRecord::RegisterBroker { .. } => effects.metadata_changed = true,
+            MetadataRecord::RegisterBroker { .. } | MetadataRecord::UnregisterBroker { .. } => effects.metadata_changed = true,
             MetadataRecord::UnfenceBroker { .. } | MetadataRecord::FenceBroker { .. } => {}
             MetadataRecord::ProducerIds { .. } | MetadataRecord::Feature { .. } => {}
         }
@@ -61,9 +68,12 @@ impl Broker {
         if !self.follows_partitions() {
             return;
         }
-        if self.partitions.contains_key(&id) {
+        let is_replica = state.replicas.contains(&self.settings.node);
+        if self.partitions.contains_key(&id) && !is_replica {
+            self.drop_partition(id, ErrorCode::NotLeaderOrFollower, effects);
+        } else if self.partitions.contains_key(&id) {
             self.settle_partition(id, effects);
-        } else if state.replicas.contains(&self.settings.node) {
+        } else if is_replica {
             if self.may_not_open() {
                 self.deferred.insert(id);
             } else {
@@ -123,14 +133,19 @@ impl Broker {
             if self.partitions.get(&id).and_then(|held| held.leader().ok()).is_some_and(|leader| !leader.waiting_for_commit.is_empty()) {
                 effects.mark(Mark::TopicDeletedWithAppendsInFlight);
             }
-            let stranded = self.strand(id);
-            self.partitions.remove(&id);
-            self.unfollow(id);
-            self.release(stranded, ErrorCode::UnknownTopicOrPartition, effects);
-            effects.storage.push(StorageOp::Remove { log: LogId::Partition(id) });
-            self.log_at_rest(LogId::Partition(id), Offset(i64::MAX));
-            self.no_longer_opening(id, effects);
+            self.drop_partition(id, ErrorCode::UnknownTopicOrPartition, effects);
         }
+    }
+
+    /// Gives up this node's copy: who waits for it is told `code`.
+    fn drop_partition(&mut self, id: TopicPartition, code: ErrorCode, effects: &mut Effects) {
+        let stranded = self.strand(id);
+        self.partitions.remove(&id);
+        self.unfollow(id);
+        self.release(stranded, code, effects);
+        effects.storage.push(StorageOp::Remove { log: LogId::Partition(id) });
+        self.log_at_rest(LogId::Partition(id), Offset(i64::MAX));
+        self.no_longer_opening(id, effects);
     }
 
     /// Works out the settings anew of whatever `target` has a say in.

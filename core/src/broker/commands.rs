@@ -37,7 +37,10 @@ impl Broker {
             TopicRef::Name(name) if !self.image.topic_ids.contains_key(name) => Some(name.clone()),
             TopicRef::Name(_) | TopicRef::Id(_) => None,
         });
-        let as_asked = |name| NewTopic { name, partition_count: -1, replication_factor: -1, assignments: Vec::new(), configs: Vec::new() };
+        // This broker's own defaults, not the controller's.
+        let partition_count = i32::try_from(self.configs.whole("num.partitions")).unwrap_or(i32::MAX);
+        let replication_factor = i16::try_from(self.configs.whole("default.replication.factor")).unwrap_or(i16::MAX);
+        let as_asked = |name| NewTopic { name, partition_count, replication_factor, assignments: Vec::new(), configs: Vec::new() };
         missing.map(as_asked).collect()
     }
 }

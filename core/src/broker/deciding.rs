@@ -5,11 +5,12 @@ use super::calls::Caller;
 use super::timers::Timer;
 use crate::boundary::{
     AlterConfigsResponse, ControllerAnswer, ControllerCall, ControllerCommand, ControllerDecision, CreatePartitionsResponse,
-    CreateTopicsResponse, DeleteTopicsResponse, Effects, PeerMessage, Response,
+    CreateTopicsResponse, DeleteTopicsResponse, Effects, PeerMessage, Response, UnregisterBrokerResponse,
 };
 use crate::ids::NodeId;
 use crate::metadata::MetadataRecord;
 use crate::offset::Offset;
+use crate::time::Wait;
 
 /// What a command comes to: records, and what its caller is told once they are committed.
 type Decision = (Vec<MetadataRecord>, ControllerAnswer);
@@ -82,6 +83,29 @@ impl Broker {
                 let decided = controller.replicas_failed(caller.node, broker_epoch, &partitions, are_damaged, &self.configs);
                 refusable(decided, ControllerAnswer::Done)
             }
+            ControllerCommand::AlterPartitionReassignments(request) => {
+                let (records, response) = controller.alter_reassignments(&request, &self.configs);
+                checked(false, records, Response::AlterPartitionReassignments(response))
+            }
+            ControllerCommand::ListPartitionReassignments(request) => {
+                checked(false, Vec::new(), Response::ListPartitionReassignments(controller.list_reassignments(&request)))
+            }
+            ControllerCommand::ElectLeaders(request) => {
+                let (records, response) = controller.elect_leaders(&request, &self.configs);
+                checked(false, records, Response::ElectLeaders(response))
+            }
+            ControllerCommand::UpdateFeatures(request) => {
+                let (records, response) = controller.update_features(&request, self.settings.node);
+                checked(request.validate_only, records, Response::UpdateFeatures(response))
+            }
+            ControllerCommand::UnregisterBroker(request) => {
+                let (records, error) = match controller.unregister_broker(request.node, &self.configs) {
+                    Ok(records) => (records, None),
+                    Err(error) => (Vec::new(), Some(error)),
+                };
+                checked(false, records, Response::UnregisterBroker(UnregisterBrokerResponse { error }))
+            }
+            ControllerCommand::DescribeQuorum(request) => checked(false, Vec::new(), Response::DescribeQuorum(self.describe_quorum(request))),
             ControllerCommand::AllocateProducerIds => match controller.allocate_producer_ids() {
                 Ok((first, record)) => (vec![record], ControllerAnswer::ProducerIds(first)),
                 Err(error) => (Vec::new(), ControllerAnswer::Refused(error.code)),
@@ -133,6 +157,25 @@ impl Broker {
             self.decide_alone(&records, effects);
         }
         self.watch_sessions();
+    }
+
+    /// Gives leadership back to preferred replicas, if this node is the controller (`auto.leader.rebalance.enable`).
+    pub(super) fn rebalance(&mut self, effects: &mut Effects) {
+        if self.configs.boolean("auto.leader.rebalance.enable") {
+            let records = self.controller.as_ref().map(|controller| controller.rebalance_leaders(&self.configs)).unwrap_or_default();
+            if !records.is_empty() {
+                self.decide_alone(&records, effects);
+            }
+        }
+        self.watch_balance();
+    }
+
+    /// Sets the timer for the next look at who leads.
+    pub(super) fn watch_balance(&mut self) {
+        if self.controller.is_some() {
+            let interval = Wait::from_ms(self.configs.whole("leader.imbalance.check.interval.seconds").saturating_mul(1000));
+            self.timers.set(Timer::Balance, self.now.monotonic.after(interval));
+        }
     }
 
     /// Sets the timer for the session that ends first.

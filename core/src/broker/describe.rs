@@ -5,7 +5,7 @@ use std::ops::Bound;
 use super::Broker;
 use crate::boundary::{
     ApiVersionsResponse, BrokerEndpoint, ClusterDescription, CoordinatorKind, DescribeClusterRequest, DescribeClusterResponse,
-    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, EndpointType,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, Door, EndpointType,
     FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, MetadataResponse, PartitionMetadata, RequestContext, TopicCursor,
     TopicMetadata, TopicRef,
 };
@@ -15,12 +15,13 @@ use crate::ids::{NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use crate::metadata::{BrokerRegistration, FEATURES, PartitionRegistration, Topic};
 
 impl Broker {
-    pub(super) fn api_versions(&self) -> ApiVersionsResponse {
+    pub(super) fn api_versions(&self, context: &RequestContext) -> ApiVersionsResponse {
         let supported = FEATURES.iter().map(|feature| (feature.name.to_owned(), feature.level_min, feature.level_max));
         ApiVersionsResponse {
             supported: supported.collect(),
             finalized: self.image.features.iter().map(|(name, level)| (name.clone(), *level)).collect(),
             finalized_epoch: self.metadata.as_ref().map_or(-1, |metadata| metadata.high_watermark().0),
+            door: context.door,
             are_unstable_versions_told: self.configs.boolean("unstable.api.versions.enable"),
         }
     }
@@ -100,6 +101,18 @@ impl Broker {
         self.image.brokers.iter().filter_map(shown).collect()
     }
 
+    /// The controllers, as far as it is known where they are.
+    fn controllers(&self) -> Vec<BrokerEndpoint> {
+        let shown = self.settings.controllers.iter().map(|(node, endpoint)| BrokerEndpoint {
+            node: *node,
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            rack: None,
+            is_fenced: false,
+        });
+        shown.collect()
+    }
+
     /// A broker that takes what is meant for the controller: any does (KIP-590), so the first that is up is named.
     fn controller_stand_in(&self) -> Option<NodeId> {
         self.image.brokers.iter().find(|(_, broker)| !broker.is_fenced).map(|(node, _)| *node)
@@ -107,15 +120,20 @@ impl Broker {
 
     pub(super) fn describe_cluster(&self, context: &RequestContext, request: &DescribeClusterRequest) -> DescribeClusterResponse {
         let result = match request.endpoints {
-            EndpointType::Brokers => Ok(ClusterDescription {
+            EndpointType::Brokers if context.door == Door::Brokers => Ok(ClusterDescription {
                 cluster_id: self.settings.cluster_id.clone(),
                 controller: self.controller_stand_in(),
+                door: Door::Brokers,
                 brokers: self.endpoints(context, request.include_fenced_brokers),
             }),
-            EndpointType::Controllers => {
-                let message = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
-                Err(ApiError::new(ErrorCode::MismatchedEndpointType, message))
-            }
+            EndpointType::Controllers if context.door == Door::Controllers => Ok(ClusterDescription {
+                cluster_id: self.settings.cluster_id.clone(),
+                controller: self.quorum.leader(),
+                door: Door::Controllers,
+                brokers: self.controllers(),
+            }),
+            EndpointType::Brokers => Err(mismatched("CONTROLLER", "BROKER")),
+            EndpointType::Controllers => Err(mismatched("BROKER", "CONTROLLER")),
             EndpointType::Unknown(kind) => Err(ApiError::new(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {kind}"))),
         };
         DescribeClusterResponse { result }
@@ -192,6 +210,11 @@ impl Broker {
         };
         FindCoordinatorResponse { coordinators: request.keys.into_iter().map(|key| (key, Err(answer.clone()))).collect() }
     }
+}
+
+fn mismatched(sent: &str, wanted: &str) -> ApiError {
+    let message = format!("The request was sent to an endpoint of type {sent}, but we wanted an endpoint of type {wanted}");
+    ApiError::new(ErrorCode::MismatchedEndpointType, message)
 }
 
 /// What there is to say of a topic that can't be described.

@@ -2,7 +2,7 @@
 //!
 //! | stage | goes on when | to |
 //! | --- | --- | --- |
-//! | loading | the vote and the metadata log are read | registering: takes part in the quorum, and asks the controller to register this run |
+//! | loading | the vote and the metadata log are read | registering: takes part in the quorum, and asks the controller to register this run; serving, if it is no broker |
 //! | registering | the registration is committed | opening: opens the logs of its partitions |
 //! | opening | every log is open or has failed, and what topics left behind is gone, if it may go | unfencing |
 //! | unfencing | that is committed | serving |
@@ -113,9 +113,11 @@ impl Broker {
                 Stage::Loading { election: Some(last) } if self.is_metadata_read() => {
                     let last = last.clone();
                     effects.storage.extend(self.metadata.as_mut().and_then(MetadataLog::keep).map(|(_, keep)| keep));
-                    self.stage = Stage::Registering;
+                    self.stage = if self.settings.is_broker { Stage::Registering } else { Stage::Serving };
                     self.join_quorum(last.as_ref(), effects);
-                    self.register(effects);
+                    if self.settings.is_broker {
+                        self.register(effects);
+                    }
                     continue;
                 }
                 Stage::Registering if self.is_registered() => Stage::Opening { are_others_removed: !self.open_partitions(effects) },
@@ -200,11 +202,14 @@ impl Broker {
                 restless.insert(log, upto);
             }
         }
-        let is_handing_over = self.is_serving() && self.has_others();
+        let is_handing_over = self.settings.is_broker && self.is_serving() && self.has_others();
         self.stage = Stage::Stopping { is_handing_over, restless };
         if is_handing_over {
             self.timers.set(Timer::HandOver, self.now.monotonic.after(Wait::from_ms(HAND_OVER_MS_MAX)));
             self.heartbeat(effects);
+        } else if !self.settings.is_broker {
+            self.leave_quorum(effects);
+            self.refuse_calls(effects);
         }
     }
 

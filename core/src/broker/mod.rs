@@ -58,7 +58,7 @@ use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicPartition};
-use crate::limits::ALTER_CONFIGS_MS_MAX;
+use crate::limits::UNTIMED_COMMAND_MS_MAX;
 use crate::metadata::{Image, MetadataLog};
 use crate::partition::{Partition, requests_of};
 use crate::quorum::{Quorum, QuorumTimeouts, Voters};
@@ -79,8 +79,12 @@ pub struct BrokerSettings {
     pub incarnation: IncarnationId,
     /// `broker.rack`.
     pub rack: Option<String>,
+    /// Whether it is a broker: without partitions and clients of its own it is a controller alone (`process.roles`).
+    pub is_broker: bool,
     /// What clients are told, a listener an endpoint.
     pub endpoints: Vec<Endpoint>,
+    /// Where controllers serve, as far as the settings say.
+    pub controllers: BTreeMap<NodeId, Endpoint>,
     /// The settings that the operator gave, by Kafka's names, validated.
     pub configs: BTreeMap<String, String>,
     /// The data folder as the operator named it, for DescribeLogDirs.
@@ -273,13 +277,35 @@ impl Broker {
             }
             Request::DeleteRecords(request) => return self.delete_records(id, request, effects),
             Request::AlterConfigs(request) => {
-                return self.command(id, ControllerCommand::AlterConfigs(request), ALTER_CONFIGS_MS_MAX, effects);
+                return self.command(id, ControllerCommand::AlterConfigs(request), UNTIMED_COMMAND_MS_MAX, effects);
             }
             Request::IncrementalAlterConfigs(request) => {
-                return self.command(id, ControllerCommand::IncrementalAlterConfigs(request), ALTER_CONFIGS_MS_MAX, effects);
+                return self.command(id, ControllerCommand::IncrementalAlterConfigs(request), UNTIMED_COMMAND_MS_MAX, effects);
+            }
+            Request::AlterPartitionReassignments(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::AlterPartitionReassignments(request), timeout_ms, effects);
+            }
+            Request::ListPartitionReassignments(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::ListPartitionReassignments(request), timeout_ms, effects);
+            }
+            Request::ElectLeaders(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::ElectLeaders(request), timeout_ms, effects);
+            }
+            Request::UpdateFeatures(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::UpdateFeatures(request), timeout_ms, effects);
+            }
+            Request::UnregisterBroker(request) => {
+                return self.command(id, ControllerCommand::UnregisterBroker(request), UNTIMED_COMMAND_MS_MAX, effects);
+            }
+            Request::DescribeQuorum(request) => {
+                return self.command(id, ControllerCommand::DescribeQuorum(request), UNTIMED_COMMAND_MS_MAX, effects);
             }
             Request::InitProducerId(request) => return self.init_producer_id(id, &request, effects),
-            Request::ApiVersions(_) => Response::ApiVersions(self.api_versions()),
+            Request::ApiVersions(_) => Response::ApiVersions(self.api_versions(&context)),
             Request::OffsetForLeaderEpoch(request) => Response::OffsetForLeaderEpoch(self.offset_for_leader_epoch(request)),
             Request::DescribeCluster(request) => Response::DescribeCluster(self.describe_cluster(&context, &request)),
             Request::DescribeTopicPartitions(request) => Response::DescribeTopicPartitions(self.describe_topic_partitions(&request)),

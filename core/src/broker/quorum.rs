@@ -2,12 +2,17 @@
 
 use super::Broker;
 use super::timers::Timer;
-use crate::boundary::{Effects, ElectionState, Mark, PeerMessage, StorageOp};
+use crate::boundary::{
+    DescribeQuorumRequest, DescribeQuorumResponse, Effects, ElectionState, Mark, PeerMessage, QuorumDescription, QuorumMember, StorageOp,
+};
 use crate::controller::Controller;
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
-use crate::ids::NodeId;
+use crate::error::ErrorCode;
+use crate::ids::{CLUSTER_METADATA_TOPIC, DirectoryId, NodeId, PartitionIndex, TopicName};
+use crate::limits::OBSERVER_MS_MAX;
 use crate::metadata::MetadataLog;
 use crate::quorum::{LogEnd, Moment, Outcome, Quorum, QuorumMessage, Role};
+use crate::replica::Progress;
 use crate::time::Wait;
 
 impl Broker {
@@ -88,6 +93,7 @@ impl Broker {
         let unsettled = self.controller.as_ref().map(|controller| controller.unsettled(&self.configs)).unwrap_or_default();
         self.decide_alone(&unsettled, effects);
         self.doubt_lost_brokers();
+        self.watch_balance();
         self.resend_calls(effects);
     }
 
@@ -95,6 +101,7 @@ impl Broker {
     fn step_down(&mut self, effects: &mut Effects) {
         self.controller = None;
         self.timers.cancel(&Timer::Sessions);
+        self.timers.cancel(&Timer::Balance);
         if let Some(metadata) = &mut self.metadata {
             metadata.step_down();
         }
@@ -109,6 +116,45 @@ impl Broker {
             self.deliver(caller, crate::boundary::ControllerDecision { answer: None, ..decision }, effects);
         }
         self.release_metadata_fetches(effects);
+    }
+
+    /// The quorum as this node sees it, which leads it.
+    pub(super) fn describe_quorum(&self, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
+        let partitions = request.partitions;
+        let is_metadata = |(topic, indexes): &(TopicName, Vec<PartitionIndex>)| {
+            topic.as_str() == CLUSTER_METADATA_TOPIC && indexes.as_slice() == [PartitionIndex(0)]
+        };
+        let (Role::Leader(leader), Some(metadata)) = (self.quorum.role(), &self.metadata) else {
+            return DescribeQuorumResponse { partitions, result: Err(ErrorCode::NotLeaderOrFollower) };
+        };
+        if partitions.len() != 1 || !partitions.iter().all(is_metadata) {
+            return DescribeQuorumResponse { partitions, result: Err(ErrorCode::UnknownTopicOrPartition) };
+        }
+        let me = self.settings.node;
+        let member = |node: NodeId, directory: DirectoryId| match leader.progress(node) {
+            _ if node == me => {
+                let (log_end, now) = (Some(metadata.log().end()), Some(self.now.wall));
+                QuorumMember { node, directory, log_end, fetched: now, caught_up: now }
+            }
+            Some(progress) => QuorumMember {
+                node,
+                directory,
+                log_end: Some(progress.at.fetch_offset),
+                fetched: Some(self.now.wall_at(progress.heard)),
+                caught_up: progress.caught_up.map(|caught_up| self.now.wall_at(caught_up)),
+            },
+            None => QuorumMember { node, directory, log_end: None, fetched: None, caught_up: None },
+        };
+        let voters: Vec<QuorumMember> = self.quorum.voters().iter().map(|voter| member(voter.node, voter.directory)).collect();
+        let is_recent = |progress: &Progress| self.now.monotonic.since(progress.heard) < Wait::from_ms(OBSERVER_MS_MAX);
+        let observers = leader.followers().filter(|(node, progress)| is_recent(progress) && voters.iter().all(|voter| voter.node != *node));
+        let observers = observers.map(|(node, _)| member(node, DirectoryId::default())).collect();
+        let controllers = self.settings.controllers.clone();
+        let (quorum_epoch, high_watermark) = (self.quorum.quorum_epoch(), metadata.high_watermark());
+        DescribeQuorumResponse {
+            partitions,
+            result: Ok(QuorumDescription { leader: me, quorum_epoch, high_watermark, voters, observers, controllers }),
+        }
     }
 
     /// The epoch of the metadata log's last entry: a vote that was lost must not let an older one begin.

@@ -34,7 +34,7 @@ impl Broker {
 
     /// The connection to the controller is lost, which takes that for a sign of death.
     pub(super) fn show_that_it_lives(&mut self, effects: &mut Effects) {
-        if matches!(self.stage, Stage::Unfencing | Stage::Serving) {
+        if self.settings.is_broker && matches!(self.stage, Stage::Unfencing | Stage::Serving) {
             self.heartbeat(effects);
         }
     }

@@ -25,6 +25,7 @@ impl Broker {
                 Timer::CutOff => self.cut_off(effects),
                 Timer::HandOver => self.handed_over(effects),
                 Timer::Sessions => self.fence_silent(effects),
+                Timer::Balance => self.rebalance(effects),
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
             }

@@ -10,7 +10,7 @@ use super::elections::{Change, Electorate};
 use crate::boundary::{Heartbeat, Registration};
 use crate::config::BrokerConfigs;
 use crate::epoch::BrokerEpoch;
-use crate::error::ErrorCode;
+use crate::error::{ApiError, ErrorCode};
 use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::MetadataRecord;
 use crate::time::{Monotonic, Wait};
@@ -50,6 +50,20 @@ impl Controller {
         }
         self.sessions.renew(node, now, self.session_timeout);
         records.push(MetadataRecord::RegisterBroker { node, incarnation, directory, rack, endpoints });
+        Ok(records)
+    }
+
+    /// Forgets a broker: what it led is led by others. One that runs registers again when it starts anew.
+    ///
+    /// # Errors
+    /// BROKER_ID_NOT_REGISTERED.
+    pub fn unregister_broker(&mut self, node: NodeId, defaults: &BrokerConfigs) -> Result<Vec<MetadataRecord>, ApiError> {
+        if !self.image().brokers.contains_key(&node) {
+            return Err(ApiError::new(ErrorCode::BrokerIdNotRegistered, format!("Broker ID {node} is not currently registered")));
+        }
+        self.sessions.end(node);
+        let mut records = Electorate::new(self.image(), defaults).with(node, Change::Goes).settle_all();
+        records.push(MetadataRecord::UnregisterBroker { node });
         Ok(records)
     }
 

@@ -3,6 +3,8 @@
 //! The leader comes from the ISR; without one there from the eligible leader replicas, which hold all that is committed; without any of those
 //! the leader that was known last comes back; and only where the topic allows it any replica does. A member that leaves the ISR is eligible
 //! while the ISR is smaller than `min.insync.replicas`: then nothing is committed without it.
+//!
+//! A reassignment (KIP-455) is complete once every replica that is to stay is in sync: then those that are to go, go.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +69,7 @@ impl<'a> Electorate<'a> {
             let mut rules = None;
             for (index, partition) in topic.partitions.iter().filter(|(_, partition)| partition.replicas.contains(&node)) {
                 let rules = *rules.get_or_insert_with(|| self.rules(*id));
-                let next = self.settle(partition, partition.isr.clone(), rules);
+                let next = self.settle(partition, partition.clone(), rules);
                 let id = TopicPartition { topic: *id, partition: *index };
                 records.extend(next.map(|state| MetadataRecord::Partition { id, state }));
             }
@@ -79,7 +81,7 @@ impl<'a> Electorate<'a> {
     pub(super) fn settle_some(&self, partitions: impl IntoIterator<Item = TopicPartition>) -> Vec<MetadataRecord> {
         let settled = partitions.into_iter().filter_map(|id| {
             let partition = self.image.partition(id)?;
-            let state = self.settle(partition, partition.isr.clone(), self.rules(id.topic))?;
+            let state = self.settle(partition, partition.clone(), self.rules(id.topic))?;
             Some(MetadataRecord::Partition { id, state })
         });
         settled.collect()
@@ -87,20 +89,50 @@ impl<'a> Electorate<'a> {
 
     /// The state of a partition whose leader has found that its ISR should be another.
     pub(super) fn with_isr(&self, id: TopicPartition, partition: &PartitionRegistration, isr: Vec<NodeId>) -> Option<PartitionRegistration> {
-        self.settle(partition, isr, self.rules(id.topic))
+        self.settle(partition, PartitionRegistration { isr, ..partition.clone() }, self.rules(id.topic))
     }
 
-    /// The state that follows; none if it is the same.
-    fn settle(&self, was: &PartitionRegistration, isr: Vec<NodeId>, rules: Rules) -> Option<PartitionRegistration> {
-        let mut next = was.clone();
-        next.isr = isr.into_iter().filter(|member| self.is_up(*member)).collect();
-        next.elr = self.eligible(was, &next.isr, rules);
+    /// The state of a partition that is to have other replicas.
+    pub(super) fn reassigned(
+        &self,
+        id: TopicPartition,
+        partition: &PartitionRegistration,
+        to: PartitionRegistration,
+    ) -> Option<PartitionRegistration> {
+        self.settle(partition, to, self.rules(id.topic))
+    }
+
+    /// The state of a partition that is to be led whatever is lost by it; none if no replica is up.
+    pub(super) fn elect_uncleanly(&self, id: TopicPartition, partition: &PartitionRegistration) -> Option<PartitionRegistration> {
+        let rules = Rules { may_be_unclean: true, ..self.rules(id.topic) };
+        self.settle(partition, partition.clone(), rules).filter(|state| state.leader.is_some())
+    }
+
+    /// The state of a partition that its preferred replica is to lead; none if that is not in sync, or down.
+    pub(super) fn elect_preferred(&self, partition: &PartitionRegistration) -> Option<PartitionRegistration> {
+        let preferred = *partition.replicas.first().filter(|node| partition.isr.contains(node) && self.is_up(**node))?;
+        let (leader_epoch, partition_epoch) = (partition.leader_epoch.next(), partition.partition_epoch.next());
+        Some(PartitionRegistration { leader: Some(preferred), leader_epoch, partition_epoch, ..partition.clone() })
+    }
+
+    /// Whether a topic's partitions may be led by a replica that lacks what was committed.
+    pub(super) fn may_be_unclean(&self, topic: TopicId) -> bool {
+        self.rules(topic).may_be_unclean
+    }
+
+    /// The state that follows where `next` is wanted; none if it is the one that was.
+    fn settle(&self, was: &PartitionRegistration, mut next: PartitionRegistration, rules: Rules) -> Option<PartitionRegistration> {
+        next.isr.retain(|member| self.is_up(*member));
+        complete_reassignment(&mut next);
+        next.elr = self.eligible(was, &next, rules);
         let is_led = was.leader.is_some_and(|leader| next.isr.contains(&leader));
         if !is_led {
             next.leader = self.elect(&mut next, rules);
             if next.leader.is_none() {
                 let last = was.leader.or(was.last_known_leader);
-                next.last_known_leader = last.filter(|node| self.changed != Some((*node, Change::GoesEmpty)) || next.replicas.len() == 1);
+                next.last_known_leader = last
+                    .filter(|node| next.replicas.contains(node))
+                    .filter(|node| self.changed != Some((*node, Change::GoesEmpty)) || next.replicas.len() == 1);
             } else {
                 next.last_known_leader = None;
             }
@@ -108,18 +140,21 @@ impl<'a> Electorate<'a> {
         if next == *was {
             return None;
         }
-        if next.leader != was.leader {
+        // What a replica held that goes must not be taken for what it holds should it come back in the same epoch.
+        let has_gone = was.replicas.iter().any(|replica| !next.replicas.contains(replica));
+        if next.leader != was.leader || has_gone {
             next.leader_epoch = was.leader_epoch.next();
         }
         next.partition_epoch = was.partition_epoch.next();
         Some(next)
     }
 
-    fn eligible(&self, was: &PartitionRegistration, isr: &[NodeId], rules: Rules) -> Vec<NodeId> {
-        if isr.len() >= rules.min_insync_replicas.min(was.replicas.len()) {
+    fn eligible(&self, was: &PartitionRegistration, next: &PartitionRegistration, rules: Rules) -> Vec<NodeId> {
+        let isr = &next.isr;
+        if isr.len() >= rules.min_insync_replicas.min(next.replication_factor()) {
             return Vec::new();
         }
-        let held = was.replicas.iter().copied().filter(|node| was.isr.contains(node) || was.elr.contains(node));
+        let held = next.replicas.iter().copied().filter(|node| was.isr.contains(node) || was.elr.contains(node));
         held.filter(|node| !isr.contains(node) && !self.has_forgotten(*node, rules)).collect()
     }
 
@@ -134,7 +169,7 @@ impl<'a> Electorate<'a> {
         let leader = in_order(&next.elr).or(last_known).or_else(any)?;
         next.isr = vec![leader];
         next.elr.retain(|node| *node != leader);
-        if rules.min_insync_replicas.min(next.replicas.len()) <= 1 {
+        if rules.min_insync_replicas.min(next.replication_factor()) <= 1 {
             next.elr.clear();
         }
         Some(leader)
@@ -150,6 +185,19 @@ impl<'a> Electorate<'a> {
             is_flushed: settings.durability == Durability::Flushed && !self.image.topics.get(&topic).is_some_and(|topic| topic.was_replicated),
             may_be_unclean: unclean.unwrap_or_else(|| self.defaults.boolean("unclean.leader.election.enable")),
         }
+    }
+}
+
+/// Lets those go that are to, once all that are to stay are in sync.
+fn complete_reassignment(next: &mut PartitionRegistration) {
+    let stays = |node: &NodeId| !next.removing.contains(node);
+    let is_complete = next.replicas.iter().filter(|node| stays(node)).all(|node| next.isr.contains(node));
+    if next.is_reassigned() && is_complete {
+        let replicas = next.replicas.iter().copied().filter(stays).collect();
+        let isr = next.isr.iter().copied().filter(stays).collect();
+        (next.replicas, next.isr) = (replicas, isr);
+        next.adding.clear();
+        next.removing.clear();
     }
 }
 

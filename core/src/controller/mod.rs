@@ -6,8 +6,11 @@
 mod brokers;
 mod configs;
 mod elections;
+mod features;
 mod in_sync;
+mod leadership;
 mod partitions;
+mod reassignments;
 mod sessions;
 mod topics;
 

@@ -62,21 +62,9 @@ fn by_turns(image: &Image) -> Vec<NodeId> {
 
 /// Checks an assignment made by hand. `replication_factor` is the one that the topic has, if it exists.
 pub(super) fn check_assignment(image: &Image, placed: &[Vec<NodeId>], replication_factor: Option<usize>) -> Result<(), ApiError> {
-    let refuse = |message: String| Err(ApiError::new(ErrorCode::InvalidReplicaAssignment, message));
     let mut expected = replication_factor;
     for replicas in placed {
-        if replicas.is_empty() {
-            return refuse("The manual partition assignment includes an empty replica list.".into());
-        }
-        let mut seen = BTreeSet::new();
-        for replica in replicas {
-            if !image.brokers.contains_key(replica) {
-                return refuse(format!("The manual partition assignment includes broker {replica}, but no such broker is registered."));
-            }
-            if !seen.insert(replica) {
-                return refuse(format!("The manual partition assignment includes the broker {replica} more than once."));
-            }
-        }
+        check_replicas(image, replicas)?;
         if !replicas.iter().any(|replica| is_up(image, *replica)) {
             return refuse("All brokers specified in the manual partition assignment are fenced.".into());
         }
@@ -89,6 +77,27 @@ pub(super) fn check_assignment(image: &Image, placed: &[Vec<NodeId>], replicatio
         }
     }
     Ok(())
+}
+
+/// Checks the replicas of one partition that were named by hand.
+pub(super) fn check_replicas(image: &Image, replicas: &[NodeId]) -> Result<(), ApiError> {
+    if replicas.is_empty() {
+        return refuse("The manual partition assignment includes an empty replica list.".into());
+    }
+    let mut seen = BTreeSet::new();
+    for replica in replicas {
+        if !image.brokers.contains_key(replica) {
+            return refuse(format!("The manual partition assignment includes broker {replica}, but no such broker is registered."));
+        }
+        if !seen.insert(replica) {
+            return refuse(format!("The manual partition assignment includes the broker {replica} more than once."));
+        }
+    }
+    Ok(())
+}
+
+fn refuse(message: String) -> Result<(), ApiError> {
+    Err(ApiError::new(ErrorCode::InvalidReplicaAssignment, message))
 }
 
 #[cfg(test)]

@@ -71,6 +71,10 @@ pub struct PartitionRegistration {
     pub leader_epoch: LeaderEpoch,
     /// Counts the changes of all this.
     pub partition_epoch: PartitionEpoch,
+    /// Those of the replicas that a reassignment adds, until it is complete (KIP-455).
+    pub adding: Vec<NodeId>,
+    /// Those that have no copy any more once it is.
+    pub removing: Vec<NodeId>,
 }
 
 impl PartitionRegistration {
@@ -85,7 +89,21 @@ impl PartitionRegistration {
             last_known_leader: None,
             leader_epoch: LeaderEpoch::FIRST,
             partition_epoch: PartitionEpoch::FIRST,
+            adding: Vec::new(),
+            removing: Vec::new(),
         }
+    }
+
+    /// How many replicas it has but for those to come: `min.insync.replicas` asks for no more than that.
+    #[must_use]
+    pub fn replication_factor(&self) -> usize {
+        self.replicas.len() - self.adding.len()
+    }
+
+    /// Whether replicas come or go.
+    #[must_use]
+    pub fn is_reassigned(&self) -> bool {
+        !self.adding.is_empty() || !self.removing.is_empty()
     }
 }
 
@@ -109,6 +127,10 @@ impl Image {
             }
             MetadataRecord::UnfenceBroker { node } => {
                 self.brokers.get_mut(node).expect("only a registered broker is unfenced").is_fenced = false;
+            }
+            MetadataRecord::UnregisterBroker { node } => {
+                self.brokers.remove(node);
+                self.configs.remove(&ConfigTarget::Broker(*node));
             }
             MetadataRecord::FenceBroker { node } => {
                 self.brokers.get_mut(node).expect("only a registered broker is fenced").is_fenced = true;
@@ -134,6 +156,9 @@ impl Image {
             MetadataRecord::ProducerIds { next } => {
                 assert!(self.next_producer_id < *next, "producer ids are never given out twice");
                 self.next_producer_id = *next;
+            }
+            MetadataRecord::Feature { name, level: 0 } => {
+                self.features.remove(name);
             }
             MetadataRecord::Feature { name, level } => {
                 self.features.insert(name.clone(), *level);

@@ -75,6 +75,11 @@ pub enum MetadataRecord {
         /// The broker.
         node: NodeId,
     },
+    /// A broker is none of the cluster's any more.
+    UnregisterBroker {
+        /// The broker.
+        node: NodeId,
+    },
 }
 
 /// Where clients find a broker, a listener an endpoint.

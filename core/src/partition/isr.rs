@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::boundary::{Durability, IsrProposal};
 use crate::epoch::{BrokerEpoch, PartitionEpoch};
 use crate::ids::NodeId;
+use crate::metadata::PartitionRegistration;
 use crate::offset::Offset;
 use crate::replica::{Positions, Progress};
 use crate::time::{Monotonic, Wait};
@@ -19,6 +20,7 @@ use crate::time::{Monotonic, Wait};
 pub struct Isr {
     me: NodeId,
     replicas: Vec<NodeId>,
+    replication_factor: usize,
     committed: BTreeSet<NodeId>,
     partition_epoch: PartitionEpoch,
     proposed: Option<BTreeSet<NodeId>>,
@@ -52,19 +54,27 @@ pub(super) struct Criteria {
 
 impl Isr {
     /// As the controller has registered it.
-    pub(super) fn new(me: NodeId, replicas: Vec<NodeId>, committed: &[NodeId], partition_epoch: PartitionEpoch) -> Self {
-        let committed = committed.iter().copied().collect();
-        Self { me, replicas, committed, partition_epoch, proposed: None, followers: BTreeMap::new() }
+    pub(super) fn new(me: NodeId, registered: &PartitionRegistration) -> Self {
+        Self {
+            me,
+            replicas: registered.replicas.clone(),
+            replication_factor: registered.replication_factor(),
+            committed: registered.isr.iter().copied().collect(),
+            partition_epoch: registered.partition_epoch,
+            proposed: None,
+            followers: BTreeMap::new(),
+        }
     }
 
     /// Takes what the controller has committed. A proposal that it does not answer is over all the same: it was made for an older state.
-    pub(super) fn commit(&mut self, replicas: &[NodeId], committed: &[NodeId], partition_epoch: PartitionEpoch) {
-        if partition_epoch > self.partition_epoch {
-            self.replicas = replicas.to_vec();
-            self.committed = committed.iter().copied().collect();
-            self.partition_epoch = partition_epoch;
+    pub(super) fn commit(&mut self, registered: &PartitionRegistration) {
+        if registered.partition_epoch > self.partition_epoch {
+            self.replicas.clone_from(&registered.replicas);
+            self.replication_factor = registered.replication_factor();
+            self.committed = registered.isr.iter().copied().collect();
+            self.partition_epoch = registered.partition_epoch;
             self.proposed = None;
-            self.followers.retain(|node, _| replicas.contains(node));
+            self.followers.retain(|node, _| registered.replicas.contains(node));
         }
     }
 
@@ -165,6 +175,12 @@ impl Isr {
         self.partition_epoch
     }
 
+    /// How many replicas there are but for those that a reassignment adds.
+    #[must_use]
+    pub fn replication_factor(&self) -> usize {
+        self.replication_factor
+    }
+
     /// Who has a copy.
     #[must_use]
     pub fn replicas(&self) -> &[NodeId] {
@@ -192,7 +208,7 @@ mod tests {
 
     fn isr(committed: &[i32]) -> Isr {
         let nodes = |numbers: &[i32]| numbers.iter().copied().map(NodeId).collect::<Vec<_>>();
-        let mut isr = Isr::new(ME, nodes(&[1, 2, 3]), &nodes(committed), PartitionEpoch::FIRST);
+        let mut isr = Isr::new(ME, &PartitionRegistration::created(nodes(&[1, 2, 3]), nodes(committed)));
         isr.expect_members(|_| Some(BrokerEpoch(1)), Monotonic(0));
         isr
     }

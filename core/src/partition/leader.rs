@@ -139,7 +139,7 @@ impl Leader {
     pub(super) fn new(mut replica: Replica, me: NodeId, registered: &PartitionRegistration, around: &Around<'_>) -> Self {
         let epoch_start = replica.log.end();
         replica.log.begin_epoch(registered.leader_epoch);
-        let mut isr = Isr::new(me, registered.replicas.clone(), &registered.isr, registered.partition_epoch);
+        let mut isr = Isr::new(me, registered);
         isr.expect_members(|node| around.brokers.get(&node).map(|broker| broker.broker_epoch), around.now);
         let mut leader = Self {
             replica,
@@ -163,10 +163,10 @@ impl Leader {
             self.leader_epoch = registered.leader_epoch;
             self.epoch_start = self.replica.log.end();
             self.replica.log.begin_epoch(registered.leader_epoch);
-            self.isr = Isr::new(me, registered.replicas.clone(), &registered.isr, registered.partition_epoch);
+            self.isr = Isr::new(me, registered);
             self.isr.expect_members(|node| around.brokers.get(&node).map(|broker| broker.broker_epoch), around.now);
         } else {
-            self.isr.commit(&registered.replicas, &registered.isr, registered.partition_epoch);
+            self.isr.commit(registered);
         }
         self.advance_high_watermark(around);
     }
@@ -322,7 +322,7 @@ impl Leader {
         let followers = self.isr.followers_hold(&by, |node, broker_epoch| around.may_join(node, broker_epoch));
         let held = std::iter::once(own).chain(followers);
         let min_insync = usize::try_from(self.replica.settings.min_insync_replicas).unwrap_or(usize::MAX);
-        if let Some(committed) = maximal_isr(held, self.isr.committed().len(), min_insync, self.isr.replicas().len()) {
+        if let Some(committed) = maximal_isr(held, self.isr.committed().len(), min_insync, self.isr.replication_factor()) {
             self.replica.high_watermark = self.replica.high_watermark.max(committed);
         }
     }
@@ -420,7 +420,7 @@ impl Leader {
     }
 
     fn min_insync_replicas(&self) -> usize {
-        usize::try_from(self.replica.settings.min_insync_replicas).unwrap_or(usize::MAX).min(self.isr.replicas().len())
+        usize::try_from(self.replica.settings.min_insync_replicas).unwrap_or(usize::MAX).min(self.isr.replication_factor())
     }
 
     /// All below is committed and belongs to no open transaction. There are no transactions, so this is the high watermark.

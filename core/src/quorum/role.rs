@@ -103,6 +103,11 @@ impl Leader {
         progress.heard = now;
     }
 
+    /// All members that have fetched, with what they hold.
+    pub fn followers(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
+        self.followers.iter().map(|(node, progress)| (*node, progress))
+    }
+
     /// What a member holds, as far as is known.
     #[must_use]
     pub fn progress(&self, node: NodeId) -> Option<&Progress> {

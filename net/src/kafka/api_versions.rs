@@ -1,7 +1,7 @@
 //! ApiVersions (KIP-35, KIP-511): what this broker answers.
 
 use bytes::Bytes;
-use gracchus_core::boundary::{ApiVersionsRequest, ApiVersionsResponse, Request};
+use gracchus_core::boundary::{ApiVersionsRequest, ApiVersionsResponse, Door, Request};
 use gracchus_core::error::ErrorCode;
 use kafka_wire::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use kafka_wire_core::{Decoder, StrBytes};
@@ -16,11 +16,11 @@ const SOFTWARE_NAME_FROM: i16 = 3;
 /// The first version whose supported features may start at level 0.
 const FEATURES_FROM_LEVEL_0_FROM: i16 = 4;
 
-pub(super) fn decode(decoder: Decoder, header: &RequestHeader) -> Result<Asked, DecodeError> {
+pub(super) fn decode(decoder: Decoder, header: &RequestHeader, door: Door) -> Result<Asked, DecodeError> {
     let asked: kafka_wire::ApiVersionsRequest = wire::decode(decoder, header.version)?;
     let is_sound = [&asked.client_software_name, &asked.client_software_version].into_iter().all(is_software_name);
     if header.version >= SOFTWARE_NAME_FROM && !is_sound {
-        return Ok(Asked::Answered(refusal(header, ErrorCode::InvalidRequest)));
+        return Ok(Asked::Answered(refusal(header, door, ErrorCode::InvalidRequest)));
     }
     Ok(Request::ApiVersions(ApiVersionsRequest {}).into())
 }
@@ -33,23 +33,23 @@ fn is_software_name(name: &StrBytes) -> bool {
 }
 
 /// The answer to a version that nobody knows here: in version 0, which every client can read, with the versions that there are.
-pub(super) fn unsupported_version(correlation_id: i32) -> Bytes {
+pub(super) fn unsupported_version(correlation_id: i32, door: Door) -> Bytes {
     let header = RequestHeader { api: Api::ApiVersions, version: 0, correlation_id, client_id: None, operations: ListedOperations::default() };
-    refusal(&header, ErrorCode::UnsupportedVersion)
+    refusal(&header, door, ErrorCode::UnsupportedVersion)
 }
 
-fn refusal(header: &RequestHeader, error: ErrorCode) -> Bytes {
+fn refusal(header: &RequestHeader, door: Door, error: ErrorCode) -> Bytes {
     let mut answer = kafka_wire::ApiVersionsResponse::default();
     answer.error_code = number_of(error);
     if error == ErrorCode::UnsupportedVersion {
-        answer.api_keys = api_keys(false);
+        answer.api_keys = api_keys(door, false);
     }
     wire::frame(header, &answer).expect("a short answer fits every version")
 }
 
 pub(super) fn encode(response: &ApiVersionsResponse, version: i16, throttle_ms: i32) -> kafka_wire::ApiVersionsResponse {
     let mut answer = kafka_wire::ApiVersionsResponse::default();
-    answer.api_keys = api_keys(response.are_unstable_versions_told);
+    answer.api_keys = api_keys(response.door, response.are_unstable_versions_told);
     answer.throttle_time_ms = throttle_ms;
     answer.finalized_features_epoch = response.finalized_epoch;
     // KAFKA-17492: clients before version 4 fail on a feature whose lowest level is 0.
@@ -65,8 +65,8 @@ pub(super) fn encode(response: &ApiVersionsResponse, version: i16, throttle_ms: 
     answer
 }
 
-fn api_keys(are_unstable_told: bool) -> Vec<ApiVersion> {
-    Api::advertised().into_iter().map(|api| api_key(api, are_unstable_told)).collect()
+fn api_keys(door: Door, are_unstable_told: bool) -> Vec<ApiVersion> {
+    Api::advertised_at(door).into_iter().map(|api| api_key(api, are_unstable_told)).collect()
 }
 
 fn api_key(api: Api, are_unstable_told: bool) -> ApiVersion {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::boundary::{
-    BrokerEndpoint, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest, DescribeLogDirsResponse, EndpointType, Request,
+    BrokerEndpoint, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest, DescribeLogDirsResponse, Door, EndpointType,
+    Request,
 };
 use gracchus_core::ids::{PartitionIndex, TopicName};
 use kafka_wire::describe_cluster_response::DescribeClusterBroker;
@@ -15,6 +16,9 @@ use super::{DecodeError, RequestHeader, wire};
 
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
+
+/// The first version that says whether brokers or controllers are listed (KIP-919).
+const ENDPOINT_TYPE_FROM: i16 = 1;
 
 /// The first version that says of a broker that it is fenced (KIP-1073).
 const FENCED_FROM: i16 = 2;
@@ -42,6 +46,10 @@ pub(super) fn encode_describe(
     if let Ok(cluster) = &response.result {
         answer.cluster_id = wire::text(&cluster.cluster_id);
         answer.controller_id = wire::node_or_none(cluster.controller);
+        answer.endpoint_type = match cluster.door {
+            Door::Controllers if header.version >= ENDPOINT_TYPE_FROM => CONTROLLERS,
+            Door::Brokers | Door::Controllers => BROKERS,
+        };
         answer.brokers = cluster.brokers.iter().map(|endpoint| broker(endpoint, header.version)).collect();
         if header.operations.cluster {
             answer.cluster_authorized_operations = CLUSTER_OPERATIONS;

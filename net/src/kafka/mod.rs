@@ -4,6 +4,7 @@
 //! request wants it, errors that old clients don't know included. Produce and Fetch are decoded and encoded in [`hot`] without copying
 //! records; everything else goes through generated messages.
 
+mod administration;
 mod api_versions;
 mod cluster;
 mod configs;
@@ -22,7 +23,7 @@ mod versions;
 mod wire;
 
 use bytes::Bytes;
-use gracchus_core::boundary::{Request, Response};
+use gracchus_core::boundary::{Door, Request, Response};
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::time::Timestamp;
 use kafka_wire_core::Decoder;
@@ -65,6 +66,9 @@ pub enum DecodeError {
         /// Its version.
         version: i16,
     },
+    /// A request that brokers serve, on a listener of controllers.
+    #[error("{0:?} is not served on the listeners of controllers")]
+    NotServedHere(Api),
     /// More bytes than a request without records may have.
     #[error("a request of {length} bytes without records, and {bytes_max} are allowed")]
     TooLarge {
@@ -118,25 +122,28 @@ impl From<Request> for Asked {
     }
 }
 
-/// Decodes a frame's body. A Produce's batches are validated on the way, each against its topic's settings in `topics`, with as much effort
+/// Decodes a frame's body that has come in by `door`. A Produce's batches are validated on the way, each against its topic's settings in `topics`, with as much effort
 /// as is allowed.
 ///
 /// # Errors
 /// [`DecodeError`]: the connection is to be closed, and the error is the line to log; but for [`DecodeError::Laborious`], which asks for
 /// more effort.
-pub fn decode_request(frame: Bytes, topics: &TopicDirectory, now: Timestamp, effort: Effort) -> Result<Decoded, DecodeError> {
+pub fn decode_request(frame: Bytes, door: Door, topics: &TopicDirectory, now: Timestamp, effort: Effort) -> Result<Decoded, DecodeError> {
     let mut decoder = wire::decoder(frame)?;
     let preamble = Preamble::read(&mut decoder)?;
     let api = Api::from_key(preamble.key).ok_or(DecodeError::UnknownApi(preamble.key))?;
     let version = preamble.version;
+    if !api.is_at(door) {
+        return Err(DecodeError::NotServedHere(api));
+    }
     if !api.versions().contains(&version) {
         if api == Api::ApiVersions {
-            return Ok(Decoded::Answer(api_versions::unsupported_version(preamble.correlation_id)));
+            return Ok(Decoded::Answer(api_versions::unsupported_version(preamble.correlation_id, door)));
         }
         return Err(DecodeError::UnsupportedVersion { api, version });
     }
     let mut header = RequestHeader::read(api, preamble, &mut decoder)?;
-    let asked = decode_body(&mut header, decoder, topics, now, effort)?;
+    let asked = decode_body(&mut header, decoder, door, topics, now, effort)?;
     Ok(match asked {
         Asked::Core(request) => Decoded::Request { header, is_answered: is_answered(&request), request: Box::new(request) },
         Asked::Answered(frame) => Decoded::Answer(frame),
@@ -146,6 +153,7 @@ pub fn decode_request(frame: Bytes, topics: &TopicDirectory, now: Timestamp, eff
 fn decode_body(
     header: &mut RequestHeader,
     body: Decoder,
+    door: Door,
     topics: &TopicDirectory,
     now: Timestamp,
     effort: Effort,
@@ -153,7 +161,7 @@ fn decode_body(
     let version = header.version;
     Ok(Asked::Core(match header.api {
         Api::Metadata => return metadata::decode(body, header),
-        Api::ApiVersions => return api_versions::decode(body, header),
+        Api::ApiVersions => return api_versions::decode(body, header, door),
         Api::InitProducerId => return coordinators::decode_init(body, header),
         Api::Produce => hot::decode_produce(body, header, topics, now, effort)?,
         Api::Fetch => hot::decode_fetch(body, header)?,
@@ -171,6 +179,12 @@ fn decode_body(
         Api::DescribeCluster => cluster::decode_describe(body, header)?,
         Api::ListConfigResources => configs::decode_list(body, version)?,
         Api::DescribeTopicPartitions => metadata::decode_describe(body, version)?,
+        Api::AlterPartitionReassignments => administration::decode_alter_reassignments(body, version)?,
+        Api::ListPartitionReassignments => administration::decode_list_reassignments(body, version)?,
+        Api::ElectLeaders => administration::decode_elect_leaders(body, version)?,
+        Api::DescribeQuorum => administration::decode_describe_quorum(body, version)?,
+        Api::UpdateFeatures => administration::decode_update_features(body, version)?,
+        Api::UnregisterBroker => administration::decode_unregister(body, version)?,
         Api::Refused(refused) => return Ok(Asked::Answered(refusals::answer(refused, body, header)?)),
     }))
 }
@@ -211,6 +225,12 @@ pub fn encode_response(header: &RequestHeader, response: &Response, slices: &[u6
         Response::DescribeLogDirs(answer) => wire::frame(header, &cluster::encode_log_dirs(answer, throttle)),
         Response::InitProducerId(answer) => wire::frame(header, &coordinators::encode_init(answer, version, throttle)),
         Response::FindCoordinator(answer) => wire::frame(header, &coordinators::encode_find(answer, version, throttle)),
+        Response::AlterPartitionReassignments(answer) => wire::frame(header, &administration::encode_alter_reassignments(answer, throttle)),
+        Response::ListPartitionReassignments(answer) => wire::frame(header, &administration::encode_list_reassignments(answer, throttle)),
+        Response::ElectLeaders(answer) => wire::frame(header, &administration::encode_elect_leaders(answer, version, throttle)),
+        Response::DescribeQuorum(answer) => wire::frame(header, &administration::encode_describe_quorum(answer, version)),
+        Response::UpdateFeatures(answer) => wire::frame(header, &administration::encode_update_features(answer, version, throttle)),
+        Response::UnregisterBroker(answer) => wire::frame(header, &administration::encode_unregister(answer, throttle)),
     }?;
     Ok(vec![Piece::Bytes(frame)])
 }

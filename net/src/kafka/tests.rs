@@ -3,7 +3,7 @@
 use crate::records::Effort;
 use bytes::Buf;
 use gracchus_core::boundary::{
-    Acks, ApiVersionsResponse, FetchResponse, FetchedPartition, Generation, LogSlice, MetadataResponse, Request, TopicRef,
+    Acks, ApiVersionsResponse, Door, FetchResponse, FetchedPartition, Generation, LogSlice, MetadataResponse, Request, TopicRef,
 };
 use gracchus_core::error::ErrorCode;
 use gracchus_core::ids::{LogId, PartitionIndex, TopicName};
@@ -12,7 +12,7 @@ use gracchus_core::offset::Offset;
 use super::*;
 
 fn decode(frame: &[u8]) -> Result<Decoded, DecodeError> {
-    decode_request(Bytes::copy_from_slice(frame), &TopicDirectory::default(), Timestamp(0), Effort::FULL)
+    decode_request(Bytes::copy_from_slice(frame), Door::Brokers, &TopicDirectory::default(), Timestamp(0), Effort::FULL)
 }
 
 fn answer(frame: &[u8]) -> Bytes {
@@ -47,7 +47,13 @@ fn librdkafka_is_understood_when_it_introduces_itself() {
 
 #[test]
 fn api_versions_are_answered_without_tagged_fields_in_the_header() {
-    let versions = ApiVersionsResponse { supported: Vec::new(), finalized: Vec::new(), finalized_epoch: -1, are_unstable_versions_told: false };
+    let versions = ApiVersionsResponse {
+        supported: Vec::new(),
+        finalized: Vec::new(),
+        finalized_epoch: -1,
+        door: Door::Brokers,
+        are_unstable_versions_told: false,
+    };
     let mut frame = frame(&header(Api::ApiVersions, 3), &Response::ApiVersions(versions));
     assert_eq!(frame.get_i32(), i32::try_from(frame.len()).unwrap());
     assert_eq!(frame.get_i32(), 7);

@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use gracchus_core::boundary::Door;
+
 /// A kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are Kafka's own, each documented in its protocol guide")]
@@ -24,8 +26,14 @@ pub enum Api {
     AlterConfigs,
     DescribeLogDirs,
     CreatePartitions,
+    ElectLeaders,
     IncrementalAlterConfigs,
+    AlterPartitionReassignments,
+    ListPartitionReassignments,
+    DescribeQuorum,
+    UpdateFeatures,
     DescribeCluster,
+    UnregisterBroker,
     ListConfigResources,
     DescribeTopicPartitions,
     /// One that is known and not served.
@@ -34,7 +42,7 @@ pub enum Api {
 
 impl Api {
     /// Those that are served, by key.
-    pub const SERVED: [Self; 19] = [
+    pub const SERVED: [Self; 25] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -50,13 +58,36 @@ impl Api {
         Self::AlterConfigs,
         Self::DescribeLogDirs,
         Self::CreatePartitions,
+        Self::ElectLeaders,
         Self::IncrementalAlterConfigs,
+        Self::AlterPartitionReassignments,
+        Self::ListPartitionReassignments,
+        Self::DescribeQuorum,
+        Self::UpdateFeatures,
         Self::DescribeCluster,
+        Self::UnregisterBroker,
         Self::ListConfigResources,
         Self::DescribeTopicPartitions,
     ];
 
-    /// Those that ApiVersions tells, by key: the served and the refused.
+    /// Those that ApiVersions tells of a door, by key: the served and the refused.
+    #[must_use]
+    pub fn advertised_at(door: Door) -> Vec<Self> {
+        let mut all = Self::advertised();
+        all.retain(|api| api.is_at(door));
+        all
+    }
+
+    /// Whether it is served there.
+    #[must_use]
+    pub fn is_at(self, door: Door) -> bool {
+        match door {
+            Door::Brokers => true,
+            Door::Controllers => self.is_for_controllers(),
+        }
+    }
+
+    /// All, by key: the served and the refused.
     #[must_use]
     pub fn advertised() -> Vec<Self> {
         let mut all: Vec<_> = Self::SERVED.into_iter().chain(RefusedApi::ALL.iter().copied().map(Self::Refused)).collect();
@@ -105,6 +136,39 @@ impl Api {
         version >= self.row().3
     }
 
+    /// Whether it is served by the listeners of controllers (KIP-919).
+    #[must_use]
+    pub fn is_for_controllers(self) -> bool {
+        match self {
+            Self::ApiVersions
+            | Self::CreateTopics
+            | Self::DeleteTopics
+            | Self::DescribeConfigs
+            | Self::AlterConfigs
+            | Self::CreatePartitions
+            | Self::ElectLeaders
+            | Self::IncrementalAlterConfigs
+            | Self::AlterPartitionReassignments
+            | Self::ListPartitionReassignments
+            | Self::DescribeQuorum
+            | Self::UpdateFeatures
+            | Self::DescribeCluster
+            | Self::UnregisterBroker => true,
+            Self::Produce
+            | Self::Fetch
+            | Self::ListOffsets
+            | Self::Metadata
+            | Self::FindCoordinator
+            | Self::DeleteRecords
+            | Self::InitProducerId
+            | Self::OffsetForLeaderEpoch
+            | Self::DescribeLogDirs
+            | Self::ListConfigResources
+            | Self::DescribeTopicPartitions => false,
+            Self::Refused(refused) => refused.is_for_controllers(),
+        }
+    }
+
     /// Key, oldest and latest version, and first flexible version.
     fn row(self) -> (i16, i16, i16, i16) {
         match self {
@@ -123,8 +187,14 @@ impl Api {
             Self::AlterConfigs => (33, 0, 2, 2),
             Self::DescribeLogDirs => (35, 1, 5, 2),
             Self::CreatePartitions => (37, 0, 3, 2),
+            Self::ElectLeaders => (43, 0, 2, 2),
             Self::IncrementalAlterConfigs => (44, 0, 1, 1),
+            Self::AlterPartitionReassignments => (45, 0, 1, 0),
+            Self::ListPartitionReassignments => (46, 0, 0, 0),
+            Self::DescribeQuorum => (55, 0, 2, 0),
+            Self::UpdateFeatures => (57, 0, 2, 0),
             Self::DescribeCluster => (60, 0, 2, 0),
+            Self::UnregisterBroker => (64, 0, 0, 0),
             Self::ListConfigResources => (74, 0, 1, 0),
             Self::DescribeTopicPartitions => (75, 0, 0, 0),
             Self::Refused(refused) => refused.row(),
@@ -158,6 +228,30 @@ macro_rules! refused {
     };
 }
 
+impl RefusedApi {
+    /// Whether it is one that the listeners of controllers know.
+    fn is_for_controllers(self) -> bool {
+        matches!(
+            self,
+            Self::SaslHandshake
+                | Self::SaslAuthenticate
+                | Self::DescribeAcls
+                | Self::CreateAcls
+                | Self::DeleteAcls
+                | Self::CreateDelegationToken
+                | Self::RenewDelegationToken
+                | Self::ExpireDelegationToken
+                | Self::DescribeDelegationToken
+                | Self::DescribeClientQuotas
+                | Self::AlterClientQuotas
+                | Self::DescribeUserScramCredentials
+                | Self::AlterUserScramCredentials
+                | Self::AddRaftVoter
+                | Self::RemoveRaftVoter
+        )
+    }
+}
+
 refused! {
     OffsetCommit = 8, 2..=10, flexible from 8;
     OffsetFetch = 9, 1..=10, flexible from 6;
@@ -183,18 +277,12 @@ refused! {
     ExpireDelegationToken = 40, 1..=2, flexible from 2;
     DescribeDelegationToken = 41, 1..=3, flexible from 2;
     DeleteGroups = 42, 0..=2, flexible from 2;
-    ElectLeaders = 43, 0..=2, flexible from 2;
-    AlterPartitionReassignments = 45, 0..=1, flexible from 0;
-    ListPartitionReassignments = 46, 0..=0, flexible from 0;
     OffsetDelete = 47, 0..=0, flexible from NEVER;
     DescribeClientQuotas = 48, 0..=1, flexible from 1;
     AlterClientQuotas = 49, 0..=1, flexible from 1;
     DescribeUserScramCredentials = 50, 0..=0, flexible from 0;
     AlterUserScramCredentials = 51, 0..=0, flexible from 0;
-    DescribeQuorum = 55, 0..=2, flexible from 0;
-    UpdateFeatures = 57, 0..=2, flexible from 0;
     DescribeProducers = 61, 0..=0, flexible from 0;
-    UnregisterBroker = 64, 0..=0, flexible from 0;
     DescribeTransactions = 65, 0..=0, flexible from 0;
     ListTransactions = 66, 0..=2, flexible from 0;
     ConsumerGroupHeartbeat = 68, 0..=1, flexible from 0;

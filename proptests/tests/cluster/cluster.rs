@@ -96,7 +96,9 @@ impl Cluster {
             directory: directory(node),
             incarnation: IncarnationId(Uuid([self.runs; 16])),
             rack: None,
+            is_broker: true,
             endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
+            controllers: BTreeMap::new(),
             configs: BTreeMap::from([("replica.lag.time.max.ms".to_owned(), "2000".to_owned())]),
             log_directory: "data".into(),
             was_unclean: true,
@@ -154,7 +156,7 @@ impl Cluster {
         let asked = self.nodes.get_mut(&node).unwrap();
         let id = RequestId { connection: ConnectionId(1), sequence: asked.next_request };
         asked.next_request += 1;
-        let context = RequestContext { listener: "PLAINTEXT".into(), client_id: None };
+        let context = RequestContext { listener: "PLAINTEXT".into(), door: Door::Brokers, client_id: None };
         self.step(node, Input::Request { id, context, request });
         id
     }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod cluster;
+mod operations;
 mod records;
 
 use std::fmt::Debug;
@@ -41,6 +42,12 @@ pub(crate) fn check(api: Api, version: i16, draw: &mut Draw<'_>) {
         Api::AlterConfigs => administration::alter_configs(version, draw),
         Api::IncrementalAlterConfigs => administration::incremental_alter_configs(version, draw),
         Api::ListConfigResources => administration::list_config_resources(version, draw),
+        Api::ElectLeaders => operations::elect_leaders(version, draw),
+        Api::AlterPartitionReassignments => operations::alter_partition_reassignments(version, draw),
+        Api::ListPartitionReassignments => operations::list_partition_reassignments(version, draw),
+        Api::DescribeQuorum => operations::describe_quorum(version, draw),
+        Api::UpdateFeatures => operations::update_features(version, draw),
+        Api::UnregisterBroker => operations::unregister_broker(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

@@ -5,7 +5,7 @@
 mod answers;
 
 use bytes::Bytes;
-use gracchus_core::boundary::Request;
+use gracchus_core::boundary::{Door, Request};
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::time::Timestamp;
 use gracchus_net::kafka::{Api, Decoded, RequestHeader, code_of, decode_request};
@@ -28,7 +28,7 @@ fn entropy() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn decoded(frame: Bytes) -> (RequestHeader, Request) {
-    match decode_request(frame, &TopicDirectory::default(), Timestamp(0), Effort::FULL).unwrap() {
+    match decode_request(frame, Door::Brokers, &TopicDirectory::default(), Timestamp(0), Effort::FULL).unwrap() {
         Decoded::Request { header, request, .. } => (header, *request),
         Decoded::Answer(answer) => panic!("answered with {answer:?}"),
     }

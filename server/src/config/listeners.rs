@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ListenerSettings;
+use super::{ListenerSettings, Roles};
 
 /// The settings that together say where a node listens, as text.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ListenerTexts<'a> {
+    /// What the node is.
+    pub(super) roles: Roles,
     pub(super) listeners: &'a str,
     pub(super) advertised: Option<&'a str>,
     /// Ours: what clients are told for the one listener that they have.
@@ -44,8 +46,17 @@ impl ListenerTexts<'_> {
             }
             bound.push(ListenerSettings { is_controller: controllers.contains(&name), name, bind, advertised: None });
         }
-        if bound.iter().all(|listener| listener.is_controller) {
-            return Err(refuse("no listener is left for clients".to_owned()));
+        let has = |of_controllers: bool| bound.iter().any(|listener| listener.is_controller == of_controllers);
+        match self.roles {
+            _ if bound.is_empty() => return Err(refuse("no listener is given".to_owned())),
+            Roles { is_broker: true, is_controller: true } if !has(false) => return Err(refuse("no listener is left for clients".to_owned())),
+            Roles { is_broker: true, is_controller: false } if has(true) => {
+                return Err(refuse("a broker that is no controller has no listener of controllers".to_owned()));
+            }
+            Roles { is_broker: false, .. } if has(false) => {
+                return Err(refuse("a controller that is no broker has listeners of controllers alone (controller.listener.names)".to_owned()));
+            }
+            Roles { .. } => {}
         }
         self.check_protocols(&bound)?;
         self.check_inter_broker(&bound)?;
@@ -100,7 +111,7 @@ impl ListenerTexts<'_> {
     }
 
     fn check_inter_broker(self, bound: &[ListenerSettings]) -> Result<(), Refusal> {
-        let Some(name) = self.inter_broker_name else { return Ok(()) };
+        let Some(name) = self.inter_broker_name.filter(|_| self.roles.is_broker) else { return Ok(()) };
         if bound.iter().any(|listener| listener.name == name.trim().to_ascii_uppercase() && !listener.is_controller) {
             return Ok(());
         }
@@ -142,7 +153,15 @@ mod tests {
     use super::*;
 
     fn listeners(text: &str) -> ListenerTexts<'_> {
-        ListenerTexts { listeners: text, ..ListenerTexts::default() }
+        ListenerTexts {
+            roles: Roles { is_broker: true, is_controller: true },
+            listeners: text,
+            advertised: None,
+            advertise: None,
+            protocols: None,
+            controller_names: None,
+            inter_broker_name: None,
+        }
     }
 
     fn reason(texts: ListenerTexts<'_>) -> String {
@@ -153,6 +172,7 @@ mod tests {
     #[test]
     fn a_combined_node_listens_for_clients_and_for_controllers() {
         let texts = ListenerTexts {
+            roles: Roles { is_broker: true, is_controller: true },
             listeners: "EXTERNAL://localhost:9092,CONTROLLER://localhost:9093",
             advertised: Some("EXTERNAL://example.org:19092"),
             protocols: Some("EXTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"),
@@ -173,6 +193,7 @@ mod tests {
     #[test]
     fn a_listener_is_the_same_in_small_letters_wherever_it_is_named() {
         let texts = ListenerTexts {
+            roles: Roles { is_broker: true, is_controller: true },
             listeners: "internal://localhost:9092,Controller://localhost:9093",
             advertised: Some("internal://example.org:19092"),
             protocols: Some("internal:plaintext,controller:PLAINTEXT"),
@@ -209,12 +230,28 @@ mod tests {
     }
 
     #[test]
+    fn who_has_one_role_has_its_listeners_alone() {
+        let controller = ListenerTexts {
+            roles: Roles { is_broker: false, is_controller: true },
+            controller_names: Some("CONTROLLER"),
+            inter_broker_name: Some("EXTERNAL"),
+            ..listeners("CONTROLLER://:9093")
+        };
+        assert!(controller.resolve().is_ok_and(|bound| bound[0].is_controller));
+        assert!(reason(ListenerTexts { listeners: "PLAINTEXT://:9092", ..controller }).contains("listeners of controllers alone"));
+        let broker = ListenerTexts { roles: Roles { is_broker: true, is_controller: false }, inter_broker_name: None, ..controller };
+        assert!(reason(broker).contains("no listener of controllers"));
+        let both = ListenerTexts { roles: Roles { is_broker: true, is_controller: true }, inter_broker_name: None, ..controller };
+        assert!(reason(both).contains("no listener is left"));
+    }
+
+    #[test]
     fn malformed_listeners_are_refused() {
         for text in ["9092", "PLAINTEXT:9092", "PLAINTEXT://host", "PLAINTEXT://host:port", "PLAINTEXT://host:99999", "://h:1", "P://a:b:1"] {
             assert!(reason(listeners(text)).contains("is no listener"), "{text}");
         }
         assert!(reason(listeners("PLAINTEXT://a:1,PLAINTEXT://b:2")).contains("given twice"));
-        assert!(reason(listeners("")).contains("no listener is left"));
+        assert!(reason(listeners("")).contains("no listener is given"));
     }
 
     #[test]

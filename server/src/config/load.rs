@@ -14,7 +14,7 @@ use gracchus_core::ids::NodeId;
 use super::layers::{Given, Layer, merge};
 use super::listeners::{ListenerTexts, Refusal};
 use super::quorum::{QuorumTexts, Voters};
-use super::{ConfigError, ConnectionLimits, ListenerSettings, OperatorSettings, Overrides, Warning, file};
+use super::{ConfigError, ConnectionLimits, ListenerSettings, OperatorSettings, Overrides, Roles, Warning, file};
 use crate::store::StoreSettings;
 
 const DEFAULTS: [(&str, &str); 4] =
@@ -123,15 +123,17 @@ struct Checked {
 impl Checked {
     fn into_settings(self) -> Result<OperatorSettings, ConfigError> {
         let node = self.node()?;
-        let voters = self.quorum(node)?;
-        let listeners = self.listeners()?;
+        let (roles, voters) = self.quorum(node)?;
+        let listeners = self.listeners(roles)?;
         let data_dir = self.data_dir()?;
         let configs = self.configs(node, &listeners);
         let values = BrokerConfigs::new(configs.clone());
         Ok(OperatorSettings {
             node,
             rack: values.text("broker.rack"),
+            roles,
             voters,
+            controller_listener: self.first_controller_listener(),
             inter_broker_listener: self.text("inter.broker.listener.name").map(|name| name.trim().to_ascii_uppercase()),
             log_directory: data_dir.display().to_string(),
             data_dir,
@@ -157,7 +159,7 @@ impl Checked {
         }
     }
 
-    fn quorum(&self, node: NodeId) -> Result<Voters, ConfigError> {
+    fn quorum(&self, node: NodeId) -> Result<(Roles, Voters), ConfigError> {
         let texts = QuorumTexts {
             roles: self.text("process.roles").unwrap_or_default(),
             voters: self.text("controller.quorum.voters").unwrap_or_default(),
@@ -166,8 +168,14 @@ impl Checked {
         texts.resolve(node).map_err(|refusal| self.refused(refusal))
     }
 
-    fn listeners(&self) -> Result<Vec<ListenerSettings>, ConfigError> {
+    fn first_controller_listener(&self) -> Option<String> {
+        let names = self.text("controller.listener.names")?;
+        names.split(',').map(|name| name.trim().to_ascii_uppercase()).find(|name| !name.is_empty())
+    }
+
+    fn listeners(&self, roles: Roles) -> Result<Vec<ListenerSettings>, ConfigError> {
         let texts = ListenerTexts {
+            roles,
             listeners: self.text("listeners").unwrap_or_default(),
             advertised: self.text("advertised.listeners"),
             advertise: self.advertise.as_ref().map(|given| given.value.as_str()),

@@ -27,5 +27,5 @@ pub use args::{Overrides, ServeArgs};
 pub use error::{ConfigError, Warning};
 pub(crate) use file::parse_properties;
 pub use load::load;
-pub use quorum::{HostPort, Voters};
+pub use quorum::{HostPort, Roles, Voters};
 pub use settings::{ConnectionLimits, ListenerSettings, NodeSettings, OperatorSettings, PeerSettings};

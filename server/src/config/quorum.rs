@@ -16,6 +16,15 @@ pub(super) struct QuorumTexts<'a> {
     pub(super) bootstrap_servers: &'a str,
 }
 
+/// What a node is (`process.roles`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// It has partitions and clients.
+    pub is_broker: bool,
+    /// It takes part in decisions over the metadata.
+    pub is_controller: bool,
+}
+
 /// How the quorum's voters are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Voters {
@@ -59,8 +68,8 @@ impl Voters {
 }
 
 impl QuorumTexts<'_> {
-    pub(super) fn resolve(self, node: NodeId) -> Result<Voters, Refusal> {
-        self.check_roles()?;
+    pub(super) fn resolve(self, node: NodeId) -> Result<(Roles, Voters), Refusal> {
+        let roles = self.roles()?;
         self.check_bootstrap_servers()?;
         let refuse = |reason| Refusal { name: "controller.quorum.voters", reason, allowed: "ID@HOST:PORT, with commas between them" };
         let mut voters = BTreeMap::new();
@@ -70,24 +79,24 @@ impl QuorumTexts<'_> {
                 return Err(refuse(format!("the voter {id} is given twice")));
             }
         }
-        if voters.is_empty() {
-            return Ok(Voters::Formatted);
+        match (roles.is_controller, voters.contains_key(&node)) {
+            _ if voters.is_empty() && !roles.is_controller => {
+                Err(refuse("a broker that is no controller has to be told who the controllers are".to_owned()))
+            }
+            _ if voters.is_empty() => Ok((roles, Voters::Formatted)),
+            (true, false) => Err(refuse(format!("this node, {node}, has the role of a controller and is none of the voters"))),
+            (false, true) => Err(refuse(format!("this node, {node}, is one of the voters and lacks the role of a controller"))),
+            (true, true) | (false, false) => Ok((roles, Voters::Static(voters))),
         }
-        if !voters.contains_key(&node) {
-            return Err(refuse(format!("this node, {node}, has the role of a controller and is none of the voters")));
-        }
-        Ok(Voters::Static(voters))
     }
 
-    fn check_roles(self) -> Result<(), Refusal> {
+    fn roles(self) -> Result<Roles, Refusal> {
         let has = |role: &str| self.roles.split(',').any(|given| given.trim() == role);
-        let missing = match (has("broker"), has("controller")) {
-            (true, true) => return Ok(()),
-            (true, false) => "a broker without a controller of its own is not kept yet",
-            (false, true) => "a controller that is no broker is not kept yet",
-            (false, false) => "the node would be nothing",
-        };
-        Err(Refusal { name: "process.roles", reason: missing.to_owned(), allowed: "broker,controller" })
+        let roles = Roles { is_broker: has("broker"), is_controller: has("controller") };
+        if roles.is_broker || roles.is_controller {
+            return Ok(roles);
+        }
+        Err(Refusal { name: "process.roles", reason: "the node would be nothing".to_owned(), allowed: "broker, controller or both" })
     }
 
     fn check_bootstrap_servers(self) -> Result<(), Refusal> {
@@ -113,6 +122,7 @@ fn voter(text: &str) -> Option<(NodeId, HostPort)> {
 mod tests {
     use super::*;
 
+    const BOTH: Roles = Roles { is_broker: true, is_controller: true };
     const ALONE: QuorumTexts<'static> = QuorumTexts { roles: "broker,controller", voters: "", bootstrap_servers: "" };
 
     fn reason(texts: QuorumTexts<'_>) -> String {
@@ -125,9 +135,9 @@ mod tests {
 
     #[test]
     fn a_node_may_be_its_own_quorum() {
-        assert_eq!(ALONE.resolve(NodeId(1)), Ok(Voters::Formatted));
+        assert_eq!(ALONE.resolve(NodeId(1)), Ok((BOTH, Voters::Formatted)));
         let alone = QuorumTexts { voters: "1@localhost:9093", ..ALONE }.resolve(NodeId(1));
-        assert_eq!(alone, Ok(Voters::Static(BTreeMap::from([(NodeId(1), at("localhost", 9093))]))));
+        assert_eq!(alone, Ok((BOTH, Voters::Static(BTreeMap::from([(NodeId(1), at("localhost", 9093))])))));
         assert!(QuorumTexts { roles: "controller, broker", bootstrap_servers: "localhost:9093", ..ALONE }.resolve(NodeId(1)).is_ok());
     }
 
@@ -135,16 +145,25 @@ mod tests {
     fn several_nodes_are_voters_with_their_addresses() {
         let voters = QuorumTexts { voters: "1@a:1, 2@[::1]:2,3@10.0.0.3:3", ..ALONE }.resolve(NodeId(1));
         let expected = [(NodeId(1), at("a", 1)), (NodeId(2), at("::1", 2)), (NodeId(3), at("10.0.0.3", 3))];
-        assert_eq!(voters, Ok(Voters::Static(BTreeMap::from(expected))));
+        assert_eq!(voters, Ok((BOTH, Voters::Static(BTreeMap::from(expected)))));
         assert_eq!(at("::1", 2).to_string(), "[::1]:2");
     }
 
     #[test]
-    fn a_controller_that_does_not_vote_and_other_roles_are_refused() {
+    fn a_node_has_one_role_or_both() {
+        let controller = QuorumTexts { roles: "controller", voters: "1@a:1", ..ALONE }.resolve(NodeId(1)).unwrap().0;
+        assert_eq!(controller, Roles { is_broker: false, is_controller: true });
+        let broker = QuorumTexts { roles: "broker", voters: "3000@a:1", ..ALONE }.resolve(NodeId(1)).unwrap().0;
+        assert_eq!(broker, Roles { is_broker: true, is_controller: false });
+        assert!(reason(QuorumTexts { roles: "", ..ALONE }).contains("would be nothing"));
+    }
+
+    #[test]
+    fn controllers_are_the_voters_and_nobody_else_is() {
         assert!(reason(QuorumTexts { voters: "3000@a:1", ..ALONE }).contains("none of the voters"));
+        assert!(reason(QuorumTexts { roles: "broker", voters: "1@a:1", ..ALONE }).contains("lacks the role"));
+        assert!(reason(QuorumTexts { roles: "broker", ..ALONE }).contains("has to be told"));
         assert!(reason(QuorumTexts { voters: "1@a:1,1@b:1", ..ALONE }).contains("given twice"));
-        assert!(reason(QuorumTexts { roles: "broker", ..ALONE }).contains("without a controller"));
-        assert!(reason(QuorumTexts { roles: "controller", ..ALONE }).contains("no broker"));
         assert!(reason(QuorumTexts { bootstrap_servers: "a:1,b", ..ALONE }).contains("b is no address"));
     }
 

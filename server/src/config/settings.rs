@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use gracchus_core::broker::BrokerSettings;
+use gracchus_core::broker::{BrokerSettings, Endpoint};
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId};
 use gracchus_core::quorum;
 use gracchus_core::record::Voter;
 
-use super::{HostPort, Voters};
+use super::{HostPort, Roles, Voters};
 use crate::format::DataFolder;
 use crate::store::StoreSettings;
 
@@ -22,8 +23,12 @@ pub struct OperatorSettings {
     pub node: NodeId,
     /// `broker.rack`.
     pub rack: Option<String>,
+    /// What it is.
+    pub roles: Roles,
     /// How the quorum's voters are named.
     pub voters: Voters,
+    /// The listener by which controllers serve: the first of `controller.listener.names`.
+    pub controller_listener: Option<String>,
     /// `inter.broker.listener.name`: the listener by which other nodes find a broker that does not vote, the first if there is none.
     pub inter_broker_listener: Option<String>,
     /// Where the node listens.
@@ -57,13 +62,19 @@ impl OperatorSettings {
     #[must_use]
     pub fn on(self, folder: DataFolder, incarnation: IncarnationId, seed: [u8; 32]) -> NodeSettings {
         let (voters, addresses) = self.quorum(&folder);
+        let of_controllers: Arc<str> = self.controller_listener.as_deref().unwrap_or("CONTROLLER").into();
+        let controller =
+            |address: &HostPort| Endpoint { listener: Arc::clone(&of_controllers), host: address.host.clone(), port: address.port };
+        let controllers = addresses.iter().map(|(node, address)| (*node, controller(address))).collect();
         let broker = BrokerSettings {
             node: self.node,
             cluster_id: folder.cluster_id,
             directory: folder.directory,
             incarnation,
             rack: self.rack,
+            is_broker: self.roles.is_broker,
             endpoints: Vec::new(),
+            controllers,
             configs: self.configs,
             log_directory: self.log_directory,
             // The store knows, once it is started.

@@ -229,7 +229,7 @@ pub fn format(settings: &OperatorSettings) -> Result<Formatted, FormatError> {
 pub fn open_or_format(settings: &OperatorSettings) -> Result<(DataFolder, Formatted), FormatError> {
     let path = &settings.data_dir;
     if let Voters::Static(voters) = &settings.voters
-        && voters.len() > 1
+        && (voters.len() > 1 || !voters.contains_key(&settings.node))
         && open(path)?.is_none()
     {
         // Each would make a cluster of its own; and a voter that has lost its folder must not come back by itself, as one that never voted.

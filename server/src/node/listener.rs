@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gracchus_core::boundary::Door;
 use gracchus_core::time::Wait;
 use tokio::select;
 use tokio::sync::mpsc;
@@ -15,7 +16,13 @@ use crate::platform::Platform;
 const PAUSE_MS: i64 = 50;
 
 /// Takes connections until the node closes.
-pub(super) async fn accept<P: Platform>(shared: Arc<Shared<P>>, mut listener: P::Listener, name: Arc<str>, turn: mpsc::Sender<FromConnection>) {
+pub(super) async fn accept<P: Platform>(
+    shared: Arc<Shared<P>>,
+    mut listener: P::Listener,
+    name: Arc<str>,
+    door: Door,
+    turn: mpsc::Sender<FromConnection>,
+) {
     loop {
         let accepted = select! {
             biased;
@@ -26,7 +33,7 @@ pub(super) async fn accept<P: Platform>(shared: Arc<Shared<P>>, mut listener: P:
         match accepted {
             Ok((reader, writer, peer)) => match shared.admit() {
                 Some((id, permit)) => {
-                    let origin = connection::Origin { id, peer, listener: Arc::clone(&name) };
+                    let origin = connection::Origin { id, peer, listener: Arc::clone(&name), door };
                     let serve = connection::serve(Arc::clone(&shared), origin, reader, writer, turn.clone());
                     let until_closed = async move {
                         serve.await;

@@ -21,6 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use gracchus_core::boundary::Door;
 use gracchus_core::broker::{Broker, Endpoint};
 use gracchus_core::time::{Monotonic, Wait};
 use thiserror::Error;
@@ -109,14 +110,21 @@ pub async fn run<P: Platform>(
 ) -> Result<(), NodeError> {
     let NodeSettings { mut broker, listeners, peers, data_dir, limits, store, send_by_copy: _, http: _ } = settings;
     let (open, bound) = bind_all(&platform, &listeners).await?;
-    broker.endpoints = endpoints(&listeners, &bound);
+    let (of_controllers, of_clients): (Vec<_>, Vec<_>) = listeners.iter().zip(&bound).partition(|(settings, _)| settings.is_controller);
+    broker.endpoints = endpoints(&of_clients);
+    // A node without listeners of controllers serves what is theirs by its own.
+    let own = endpoints(&of_controllers).into_iter().next().or_else(|| broker.endpoints.first().cloned());
+    let is_controller = broker.voters.iter().any(|voter| voter.node == broker.node);
+    if let Some(own) = own.clone().filter(|_| is_controller) {
+        broker.controllers.entry(broker.node).or_insert(own);
+    }
 
     let folder_error = |cause| NodeError::DataFolder { folder: data_dir.display().to_string(), cause };
     let (store, completions) = Store::start(platform.clone(), store).await.map_err(folder_error)?;
     broker.was_unclean = !store.was_stopped_cleanly();
     let (from_peers, peers_said) = mpsc::channel(QUEUED_FROM_PEERS_MAX);
     let of_peers = peers.inter_broker_listener.as_deref();
-    let endpoint = broker.endpoints.iter().find(|endpoint| Some(&*endpoint.listener) == of_peers).or(broker.endpoints.first());
+    let endpoint = broker.endpoints.iter().find(|endpoint| Some(&*endpoint.listener) == of_peers).or(broker.endpoints.first()).or(own.as_ref());
     let at = endpoint.map(|endpoint| HostPort { host: endpoint.host.clone(), port: endpoint.port });
     let identity = Identity { cluster_id: broker.cluster_id.clone(), node: broker.node, incarnation: broker.incarnation, at };
     let among = Among { identity, addresses: Addresses::new(peers), from_peers };
@@ -124,8 +132,9 @@ pub async fn run<P: Platform>(
     let (turn, requests) = mpsc::channel(QUEUED_REQUESTS_MAX);
     let (probe, probes) = Probe::new();
     // Other nodes come in from the start: none could serve before they have found each other.
-    for (listener, Bound { listener: name, .. }) in open.into_iter().zip(&bound) {
-        platform.spawn("listener", listener::accept(Arc::clone(&shared), listener, Arc::clone(name), turn.clone()));
+    for (listener, (settings, Bound { listener: name, .. })) in open.into_iter().zip(listeners.iter().zip(&bound)) {
+        let door = if settings.is_controller { Door::Controllers } else { Door::Brokers };
+        platform.spawn("listener", listener::accept(Arc::clone(&shared), listener, Arc::clone(name), door, turn.clone()));
     }
     let (serving, is_serving) = oneshot::channel();
     let opening = async {
@@ -160,14 +169,12 @@ async fn bind_all<P: Platform>(platform: &P, listeners: &[ListenerSettings]) -> 
 }
 
 /// What clients are told: the advertised address, or what was bound; port 0 is the port that was bound.
-fn endpoints(listeners: &[ListenerSettings], bound: &[Bound]) -> Vec<Endpoint> {
-    let of_clients = listeners.iter().zip(bound).filter(|(settings, _)| !settings.is_controller);
-    of_clients
-        .map(|(settings, Bound { listener, address })| {
-            let (host, port) = settings.advertised.clone().unwrap_or_else(|| (address.ip().to_string(), 0));
-            Endpoint { listener: Arc::clone(listener), host, port: if port == 0 { address.port() } else { port } }
-        })
-        .collect()
+fn endpoints(listeners: &[(&ListenerSettings, &Bound)]) -> Vec<Endpoint> {
+    let endpoint = |(settings, Bound { listener, address }): &(&ListenerSettings, &Bound)| {
+        let (host, port) = settings.advertised.clone().unwrap_or_else(|| (address.ip().to_string(), 0));
+        Endpoint { listener: Arc::clone(listener), host, port: if port == 0 { address.port() } else { port } }
+    };
+    listeners.iter().map(endpoint).collect()
 }
 
 /// Waits until every connection has sent what it was going to, within a limit.

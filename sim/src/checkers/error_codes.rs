@@ -34,7 +34,11 @@ const KAFKA_STORAGE_ERROR: WireError = WireError(56);
 const NOT_ENOUGH_REPLICAS: WireError = WireError(19);
 const NOT_ENOUGH_REPLICAS_AFTER_APPEND: WireError = WireError(20);
 const INVALID_REPLICATION_FACTOR: WireError = WireError(38);
+const INVALID_REPLICA_ASSIGNMENT: WireError = WireError(39);
 const OFFSET_NOT_AVAILABLE: WireError = WireError(78);
+const PREFERRED_LEADER_NOT_AVAILABLE: WireError = WireError(80);
+const ELECTION_NOT_NEEDED: WireError = WireError(84);
+const NO_REASSIGNMENT_IN_PROGRESS: WireError = WireError(85);
 
 /// What a client asked, as far as it bears on the errors that it may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,10 @@ pub enum Question {
     DeleteTopic,
     /// To give one more partitions.
     CreatePartitions,
+    /// To give a partition to other replicas, or to give that up.
+    Reassign,
+    /// To have a preferred replica lead.
+    ElectPreferred,
     /// To alter a topic that exists all along, or one that comes and goes.
     AlterTopic {
         /// Whether it comes and goes.
@@ -170,7 +178,9 @@ fn is_explained_in_cluster(question: Question, error: WireError, known: &Known) 
         COORDINATOR_NOT_AVAILABLE => question == Question::InitProducerId,
         NOT_ENOUGH_REPLICAS | NOT_ENOUGH_REPLICAS_AFTER_APPEND => is_produce,
         OFFSET_NOT_AVAILABLE => question == Question::ListOffsets,
-        INVALID_REPLICATION_FACTOR => matches!(question, Question::CreateTopic | Question::CreatePartitions),
+        INVALID_REPLICATION_FACTOR => matches!(question, Question::CreateTopic | Question::CreatePartitions | Question::Reassign),
+        NO_REASSIGNMENT_IN_PROGRESS | INVALID_REPLICA_ASSIGNMENT => question == Question::Reassign,
+        ELECTION_NOT_NEEDED | PREFERRED_LEADER_NOT_AVAILABLE => question == Question::ElectPreferred,
         KAFKA_STORAGE_ERROR => known.disk_faults > 0,
         _ => false,
     }
@@ -181,6 +191,7 @@ fn storage_may_fail(asked: &Asked, question: Question, known: &Known) -> bool {
         Question::ListOffsets => asked.log_start.is_none_or(|log_start| known.trimmed > log_start),
         Question::Fetch { .. } | Question::Produce { .. } | Question::DeleteRecords { .. } | Question::InitProducerId => false,
         Question::CreateTopic | Question::DeleteTopic | Question::CreatePartitions | Question::AlterTopic { .. } => false,
+        Question::Reassign | Question::ElectPreferred => false,
     };
     // A search that a trim overtakes, and what a deletion overtakes, finds its files gone.
     known.disk_faults > asked.connected.disk_faults || reads || known.is_removed
@@ -191,7 +202,7 @@ fn names_passing_topic(question: Question) -> bool {
         Question::DeleteTopic | Question::CreatePartitions => true,
         Question::AlterTopic { is_passing } => is_passing,
         Question::Fetch { .. } | Question::Produce { .. } | Question::ListOffsets | Question::DeleteRecords { .. } => false,
-        Question::InitProducerId | Question::CreateTopic => false,
+        Question::InitProducerId | Question::CreateTopic | Question::Reassign | Question::ElectPreferred => false,
     }
 }
 
@@ -201,6 +212,7 @@ fn is_out_of_range(asked: &Asked, question: Question, known: &Known) -> bool {
         Question::DeleteRecords { before } => (before, false),
         Question::Produce { .. } | Question::ListOffsets | Question::InitProducerId => return false,
         Question::CreateTopic | Question::DeleteTopic | Question::CreatePartitions | Question::AlterTopic { .. } => return false,
+        Question::Reassign | Question::ElectPreferred => return false,
     };
     // The store may have moved the start already, and the node not know yet: the read then finds out (a read that a trim overtakes).
     let is_below = has_low_bound && (known.log_start.is_some_and(|log_start| offset < log_start) || offset < known.trimmed);

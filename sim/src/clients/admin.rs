@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use gracchus_core::offset::Offset;
 use gracchus_net::client::WireError;
+use kafka_wire::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use kafka_wire::create_partitions_request::CreatePartitionsTopic;
 use kafka_wire::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_wire::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_wire::delete_topics_request::DeleteTopicState;
+use kafka_wire::elect_leaders_request::TopicPartitions;
 use kafka_wire::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_wire::metadata_request::MetadataRequestTopic;
 use kafka_wire::{
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest, MetadataRequest,
+    AlterPartitionReassignmentsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    ElectLeadersRequest, IncrementalAlterConfigsRequest, MetadataRequest,
 };
 use kafka_wire_core::StrBytes;
 use madsim::time::sleep;
@@ -26,6 +30,8 @@ use crate::platform::lock;
 const ADMIN_TIMEOUT_MS: i32 = 10_000;
 /// Topics that come and go.
 const PASSING_TOPICS: u64 = 3;
+/// Chance in a million that a reassignment is taken back.
+const CANCELS_PER_MILLION: u32 = 150_000;
 /// What their names begin with.
 const PASSING: &str = "passing-";
 /// Chance in a million that all records of a partition are deleted, whatever there are.
@@ -61,6 +67,8 @@ async fn work(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
             }
             5 => delete_records(client, wire).await?,
             6 | 7 => alter_durability(client, wire).await?,
+            8 if client.surroundings.is_cluster() => reassign(client, wire).await?,
+            9 if client.surroundings.is_cluster() => elect_preferred(client, wire).await?,
             _ => {
                 describe(&client.surroundings, wire).await?;
             }
@@ -187,6 +195,61 @@ async fn delete_records(client: &mut Client, wire: &mut Wire) -> Result<(), Lost
         let log_start = Offset(answer.low_watermark);
         client.surroundings.recorder.tell(|checkers| checkers.deleted(&asked, before, log_start));
     }
+    Ok(())
+}
+
+/// Gives a partition to other nodes, in another order or as many as it had; or takes that back.
+async fn reassign(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
+    let topics = client.surroundings.topics();
+    let (topic, index) = client.pick_of(&topics);
+    let mut described = MetadataRequestTopic::default();
+    described.name = Some(topic.key.name.clone());
+    let mut request = MetadataRequest::default();
+    request.topics = Some(vec![described]);
+    let response = wire.ask(wire.version::<MetadataRequest>()?, &request).await?;
+    let partitions = response.topics.into_iter().flat_map(|topic| topic.partitions);
+    let Some(held) = partitions.into_iter().find(|partition| partition.partition_index == index) else { return Ok(()) };
+    let factor = held.replica_nodes.len().min(client.surroundings.servers.len());
+    let mut left: Vec<i32> = client.surroundings.servers.iter().map(|node| node.0).collect();
+    let mut target = Vec::new();
+    while target.len() < factor {
+        let at = usize::try_from(client.draw.below(left.len() as u64)).expect("nodes are few");
+        target.push(left.remove(at));
+    }
+    let mut partition = ReassignablePartition::default();
+    partition.partition_index = index;
+    partition.replicas = (!client.draw.chance(CANCELS_PER_MILLION)).then_some(target);
+    let mut reassigned = ReassignableTopic::default();
+    reassigned.name = topic.key.name.clone();
+    reassigned.partitions.push(partition);
+    let version = wire.version::<AlterPartitionReassignmentsRequest>()?;
+    let mut request = AlterPartitionReassignmentsRequest::default();
+    request.allow_replication_factor_change = version < 1;
+    request.timeout_ms = ADMIN_TIMEOUT_MS;
+    request.topics.push(reassigned);
+    let asked = client.surroundings.ask(wire, Subject::Topics);
+    let response = wire.ask(version, &request).await?;
+    let answer = response.responses.first().and_then(|topic| topic.partitions.first()).map(|partition| partition.error_code);
+    let error = WireError(answer.unwrap_or(response.error_code));
+    settle(&client.surroundings, "reassign", &asked, Question::Reassign, error).await;
+    Ok(())
+}
+
+/// Has preferred replicas lead what they can.
+async fn elect_preferred(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
+    let topics = client.surroundings.topics();
+    let (topic, index) = client.pick_of(&topics);
+    let mut wanted = TopicPartitions::default();
+    wanted.topic = topic.key.name.clone();
+    wanted.partitions.push(index);
+    let mut request = ElectLeadersRequest::default();
+    request.topic_partitions = Some(vec![wanted]);
+    request.timeout_ms = ADMIN_TIMEOUT_MS;
+    let asked = client.surroundings.ask(wire, Subject::Topics);
+    let response = wire.ask(wire.version::<ElectLeadersRequest>()?, &request).await?;
+    let answer = response.replica_election_results.first().and_then(|topic| topic.partition_result.first());
+    let error = WireError(answer.map_or(response.error_code, |partition| partition.error_code));
+    settle(&client.surroundings, "elect preferred", &asked, Question::ElectPreferred, error).await;
     Ok(())
 }
 

@@ -98,7 +98,7 @@ impl Node {
     fn ask(&mut self, request: Request) -> RequestId {
         let id = RequestId { connection: ConnectionId(1), sequence: self.sequence };
         self.sequence += 1;
-        let context = RequestContext { listener: "PLAINTEXT".into(), client_id: self.client_id.clone() };
+        let context = RequestContext { listener: "PLAINTEXT".into(), door: Door::Brokers, client_id: self.client_id.clone() };
         self.step(Input::Request { id, context, request });
         id
     }
@@ -185,7 +185,9 @@ fn settings(incarnation: u8) -> BrokerSettings {
         directory,
         incarnation: IncarnationId(Uuid([incarnation; 16])),
         rack: None,
+        is_broker: true,
         endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
+        controllers: BTreeMap::new(),
         configs: BTreeMap::new(),
         log_directory: "data".into(),
         was_unclean: false,

@@ -81,12 +81,6 @@ pub(super) fn answer(api: RefusedApi, body: Decoder, header: &RequestHeader) -> 
         RefusedApi::DescribeUserScramCredentials => reply(body, header, security::describe_scram),
         RefusedApi::AlterUserScramCredentials => reply(body, header, security::alter_scram),
         RefusedApi::AlterReplicaLogDirs => reply(body, header, cluster::alter_log_dirs),
-        RefusedApi::ElectLeaders => reply(body, header, |asked| cluster::elect_leaders(asked, header.version)),
-        RefusedApi::AlterPartitionReassignments => reply(body, header, cluster::alter_reassignments),
-        RefusedApi::ListPartitionReassignments => reply(body, header, cluster::list_reassignments),
-        RefusedApi::DescribeQuorum => reply(body, header, cluster::describe_quorum),
-        RefusedApi::UpdateFeatures => reply(body, header, cluster::update_features),
-        RefusedApi::UnregisterBroker => reply(body, header, cluster::unregister),
         RefusedApi::AddRaftVoter => reply(body, header, cluster::add_voter),
         RefusedApi::RemoveRaftVoter => reply(body, header, cluster::remove_voter),
     }

@@ -2,6 +2,7 @@
 
 use crate::records::Effort;
 use bytes::{Buf, BytesMut};
+use gracchus_core::boundary::Door;
 use gracchus_core::broker::TopicDirectory;
 use gracchus_core::time::Timestamp;
 use kafka_wire::*;
@@ -36,7 +37,7 @@ fn request<Q: KafkaEncode>(api: RefusedApi, version: i16, asked: &Q) -> Bytes {
 
 /// What is answered, read as a client reads it.
 fn answered<Q: KafkaEncode, A: KafkaDecode>(api: RefusedApi, version: i16, asked: &Q) -> A {
-    let decoded = decode_request(request(api, version, asked), &TopicDirectory::default(), Timestamp(0), Effort::FULL);
+    let decoded = decode_request(request(api, version, asked), Door::Brokers, &TopicDirectory::default(), Timestamp(0), Effort::FULL);
     let Ok(Decoded::Answer(mut frame)) = decoded else { panic!("{api:?} {version}: {decoded:?}") };
     assert_eq!(usize::try_from(frame.get_i32()), Ok(frame.len()), "{api:?} {version}");
     assert_eq!(frame.get_i32(), CORRELATION_ID, "{api:?} {version}");
@@ -230,26 +231,11 @@ fn operations_of_several_nodes_are_of_no_supported_version() {
             let topics = vec![filled!(AlterReplicaLogDirTopic { partitions: vec![3] })];
             filled!(AlterReplicaLogDirsRequest { dirs: vec![filled!(AlterReplicaLogDir { topics: topics })] })
         };
-        ElectLeaders ElectLeadersRequest ElectLeadersResponse UNSUPPORTED |_| {
-            let topics = vec![filled!(elect_leaders_request::TopicPartitions { partitions: vec![3] })];
-            filled!(ElectLeadersRequest { topic_partitions: Some(topics) })
-        };
-        AlterPartitionReassignments AlterPartitionReassignmentsRequest AlterPartitionReassignmentsResponse UNSUPPORTED |_| plain();
-        DescribeQuorum DescribeQuorumRequest DescribeQuorumResponse UNSUPPORTED |_| plain();
-        UpdateFeatures UpdateFeaturesRequest UpdateFeaturesResponse UNSUPPORTED |_| plain();
-        UnregisterBroker UnregisterBrokerRequest UnregisterBrokerResponse UNSUPPORTED |_| plain();
         AddRaftVoter AddRaftVoterRequest AddRaftVoterResponse UNSUPPORTED |_| plain();
         RemoveRaftVoter RemoveRaftVoterRequest RemoveRaftVoterResponse UNSUPPORTED |_| plain();
     };
-    // With ListPartitionReassignments and the other families: all that there are.
-    assert_eq!(refused.len() + 1 + 14 + 12 + 8 + 13, RefusedApi::ALL.len());
-}
-
-#[test]
-fn no_reassignment_is_under_way() {
-    let answer: ListPartitionReassignmentsResponse =
-        answered(RefusedApi::ListPartitionReassignments, 0, &ListPartitionReassignmentsRequest::default());
-    assert_eq!((answer.error_code, answer.topics.len()), (0, 0));
+    // With the other families: all that there are.
+    assert_eq!(refused.len() + 14 + 12 + 8 + 13, RefusedApi::ALL.len());
 }
 
 #[test]
@@ -257,5 +243,5 @@ fn a_version_that_kafka_does_not_know_is_not_answered() {
     let unknown = request(RefusedApi::Heartbeat, 4, &HeartbeatRequest::default());
     let mut unknown = BytesMut::from(&unknown[..]);
     unknown[3] = 5;
-    assert!(decode_request(unknown.freeze(), &TopicDirectory::default(), Timestamp(0), Effort::FULL).is_err());
+    assert!(decode_request(unknown.freeze(), Door::Brokers, &TopicDirectory::default(), Timestamp(0), Effort::FULL).is_err());
 }

@@ -4,6 +4,7 @@ mod cluster;
 mod configs;
 mod coordinators;
 mod offsets;
+mod operations;
 mod records;
 mod topics;
 
@@ -38,6 +39,12 @@ pub(super) fn body(api: Api, version: i16, draw: &mut Draw<'_>) -> (Bytes, Reque
         Api::DescribeCluster => cluster::describe_cluster(version, draw),
         Api::ListConfigResources => configs::list_config_resources(version, draw),
         Api::DescribeTopicPartitions => cluster::describe_topic_partitions(version, draw),
+        Api::ElectLeaders => operations::elect_leaders(version, draw),
+        Api::AlterPartitionReassignments => operations::alter_partition_reassignments(version, draw),
+        Api::ListPartitionReassignments => operations::list_partition_reassignments(version, draw),
+        Api::DescribeQuorum => operations::describe_quorum(version, draw),
+        Api::UpdateFeatures => operations::update_features(version, draw),
+        Api::UnregisterBroker => operations::unregister_broker(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

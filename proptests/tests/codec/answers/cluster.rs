@@ -118,14 +118,17 @@ pub(super) fn describe_topic_partitions(version: i16, draw: &mut Draw<'_>) {
 
 pub(super) fn describe_cluster(version: i16, draw: &mut Draw<'_>) {
     let operations = ListedOperations { cluster: draw.flag(), topics: false };
-    let cluster =
-        |draw: &mut Draw<'_>| ClusterDescription { cluster_id: draw.text(), controller: draw.option(node), brokers: draw.list(endpoint) };
+    let cluster = |draw: &mut Draw<'_>| {
+        let door = if version >= 1 && draw.flag() { Door::Controllers } else { Door::Brokers };
+        ClusterDescription { cluster_id: draw.text(), controller: draw.option(node), door, brokers: draw.list(endpoint) }
+    };
     let result = if draw.flag() { Ok(cluster(draw)) } else { Err(api_error(draw)) };
     let mut message = wire::DescribeClusterResponse::default().with_throttle_time_ms(THROTTLE_MS);
     (message.error_code, message.error_message) = number_and_message(result.as_ref().err());
     if let Ok(cluster) = &result {
         message.cluster_id = text(&cluster.cluster_id);
         message.controller_id = node_or_none(cluster.controller);
+        message.endpoint_type = if cluster.door == Door::Controllers { 2 } else { 1 };
         if operations.cluster {
             message.cluster_authorized_operations = OPERATIONS.1;
         }
@@ -196,14 +199,16 @@ pub(super) fn api_versions(version: i16, draw: &mut Draw<'_>) {
     use wire::api_versions_response::*;
     // Names are keys in the other codec.
     let level = |number: u8| i16::from(number);
+    let door = if draw.flag() { Door::Controllers } else { Door::Brokers };
     let response = gracchus_core::boundary::ApiVersionsResponse {
+        door,
         supported: vec![("a".to_owned(), level(draw.below(2)), 9), ("b".to_owned(), 1, 2)],
         finalized: vec![("a".to_owned(), level(draw.below(2))), ("b".to_owned(), 2)],
         finalized_epoch: draw.i64(),
         are_unstable_versions_told: false,
     };
     let mut message = wire::ApiVersionsResponse::default().with_throttle_time_ms(since(version >= 1, THROTTLE_MS));
-    for api in Api::advertised() {
+    for api in Api::advertised_at(door) {
         let versions = api.advertised_versions(false);
         let key = ApiVersion::default().with_api_key(api.key());
         message.api_keys.push(key.with_min_version(*versions.start()).with_max_version(*versions.end()));

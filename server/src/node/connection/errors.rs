@@ -1,6 +1,6 @@
 //! Finds the errors in an answer.
 
-use gracchus_core::boundary::{FetchResponse, Response, TopicMetadata};
+use gracchus_core::boundary::{ByPartition, FetchResponse, Response, TopicMetadata};
 use gracchus_core::error::{ApiError, ErrorCode};
 
 /// Calls `found` for every error that `response` tells the client.
@@ -39,6 +39,12 @@ pub(super) fn each(response: &Response, found: impl FnMut(ErrorCode)) {
         Response::FindCoordinator(coordinators) => {
             coordinators.coordinators.iter().filter_map(|(_, result)| result.as_ref().err()).map(code).for_each(found);
         }
+        Response::AlterPartitionReassignments(altered) => altered.error.into_iter().chain(in_partitions(&altered.partitions)).for_each(found),
+        Response::ListPartitionReassignments(listed) => listed.result.as_ref().err().copied().into_iter().for_each(found),
+        Response::ElectLeaders(elected) => elected.error.into_iter().chain(in_partitions(&elected.partitions)).for_each(found),
+        Response::DescribeQuorum(described) => described.result.as_ref().err().copied().into_iter().for_each(found),
+        Response::UpdateFeatures(updated) => updated.error.as_ref().map(code).into_iter().for_each(found),
+        Response::UnregisterBroker(unregistered) => unregistered.error.as_ref().map(code).into_iter().for_each(found),
     }
 }
 
@@ -49,6 +55,11 @@ fn in_fetch(fetch: &FetchResponse) -> impl Iterator<Item = ErrorCode> {
 
 fn in_topic(topic: &TopicMetadata) -> impl Iterator<Item = ErrorCode> {
     topic.error.into_iter().chain(topic.partitions.iter().filter_map(|partition| partition.error))
+}
+
+fn in_partitions(partitions: &ByPartition<Option<ApiError>>) -> impl Iterator<Item = ErrorCode> {
+    let outcomes = partitions.iter().flat_map(|(_, outcomes)| outcomes);
+    outcomes.filter_map(|(_, error)| error.as_ref()).map(code)
 }
 
 fn code(error: &ApiError) -> ErrorCode {

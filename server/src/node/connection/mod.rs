@@ -22,7 +22,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gracchus_core::boundary::Response;
+use gracchus_core::boundary::{Door, Response};
 use gracchus_core::ids::ConnectionId;
 use gracchus_core::time::Monotonic;
 use gracchus_net::frame::{FrameError, FrameReader};
@@ -47,6 +47,8 @@ pub(super) struct Origin {
     pub(super) peer: SocketAddr,
     /// Name of the listener that took it in.
     pub(super) listener: Arc<str>,
+    /// What that listener serves.
+    pub(super) door: Door,
 }
 
 impl fmt::Display for Origin {

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gracchus_core::boundary::{Request, RequestContext, Response};
+use gracchus_core::boundary::{Door, Request, RequestContext, Response};
 use gracchus_core::ids::RequestId;
 use gracchus_core::time::{Timestamp, Wait};
 use gracchus_net::frame::{FrameReader, kept_bytes};
@@ -98,9 +98,10 @@ impl<'a, P: Platform> RequestReader<'a, P> {
         let now = self.shared.platform.now();
         self.shared.counters.bytes_in.add(u64::from(length));
 
-        match decode(self.shared, frame, now.wall).await? {
+        match decode(self.shared, self.origin.door, frame, now.wall).await? {
             Decoded::Request { header, request, is_answered } => {
-                let context = RequestContext { listener: Arc::clone(&self.origin.listener), client_id: header.client_id.clone() };
+                let context =
+                    RequestContext { listener: Arc::clone(&self.origin.listener), door: self.origin.door, client_id: header.client_id.clone() };
                 let (sender, answer) = oneshot::channel();
                 let is_read_ahead_of = matches!(header.api, Api::Produce | Api::Fetch);
                 let (alone, answered) = (!is_read_ahead_of).then(oneshot::channel).unzip();
@@ -146,10 +147,10 @@ impl<'a, P: Platform> RequestReader<'a, P> {
 }
 
 /// Decodes a request; where batches have to be decompressed for it, beside all others.
-async fn decode<P: Platform>(shared: &Shared<P>, frame: Bytes, wall: Timestamp) -> Result<Decoded, DecodeError> {
+async fn decode<P: Platform>(shared: &Shared<P>, door: Door, frame: Bytes, wall: Timestamp) -> Result<Decoded, DecodeError> {
     let topics = shared.topics();
-    match decode_request(frame.clone(), &topics, wall, Effort::Light) {
-        Err(DecodeError::Laborious) => shared.platform.compute(move || decode_request(frame, &topics, wall, Effort::FULL)).await,
+    match decode_request(frame.clone(), door, &topics, wall, Effort::Light) {
+        Err(DecodeError::Laborious) => shared.platform.compute(move || decode_request(frame, door, &topics, wall, Effort::FULL)).await,
         decoded => decoded,
     }
 }

@@ -41,7 +41,7 @@ impl Registry {
             let min_insync: usize = configs.get("min.insync.replicas").and_then(|value| value.parse().ok()).unwrap_or(1);
             for (index, state) in &topic.partitions {
                 let id = TopicPartition { topic: *id, partition: *index };
-                let min_insync = min_insync.min(state.replicas.len());
+                let min_insync = min_insync.min(state.replication_factor());
                 self.partitions.insert(id, Registered { topic: topic.name.to_string(), state: state.clone(), min_insync });
             }
         }
@@ -54,14 +54,16 @@ impl Registry {
 
     fn remark_partitions(&mut self, before: &BTreeMap<TopicPartition, Registered>) {
         for (id, registered) in self.partitions.iter().filter(|(id, registered)| before.get(id) != Some(registered)) {
-            let PartitionRegistration { isr, elr, leader, last_known_leader, leader_epoch, partition_epoch, replicas } = &registered.state;
+            let PartitionRegistration { isr, elr, leader, last_known_leader, leader_epoch, partition_epoch, replicas, adding, removing } =
+                &registered.state;
             let name = format!("{}-{} ({id})", registered.topic, id.partition);
             let led = match (leader, last_known_leader) {
                 (Some(leader), _) => format!("node {leader} leads in epoch {leader_epoch}"),
                 (None, Some(last)) => format!("nobody leads, last node {last} in epoch {leader_epoch}"),
                 (None, None) => format!("nobody leads in epoch {leader_epoch}"),
             };
-            let what = format!("{name}: {led}, ISR {}, ELR {}, of {}, state {partition_epoch}", list(isr), list(elr), list(replicas));
+            let moves = if registered.state.is_reassigned() { format!(" (+{} -{})", list(adding), list(removing)) } else { String::new() };
+            let what = format!("{name}: {led}, ISR {}, ELR {}, of {}{moves}, state {partition_epoch}", list(isr), list(elr), list(replicas));
             self.remarks.push(what);
         }
     }

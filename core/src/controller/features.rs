@@ -1,0 +1,53 @@
+//! Finalised features (KIP-584, KIP-778).
+
+use super::Controller;
+use crate::boundary::{FeatureDirection, FeatureUpdate, UpdateFeaturesRequest, UpdateFeaturesResponse};
+use crate::error::{ApiError, ErrorCode};
+use crate::ids::NodeId;
+use crate::metadata::{FEATURES, MetadataRecord};
+
+impl Controller {
+    /// Decides on the levels of features: all of them, or none. `me` is the controller's node, which answers name. Nothing in this release's
+    /// metadata hangs on a level, so that none is lost by one that goes down.
+    #[must_use]
+    pub fn update_features(&self, request: &UpdateFeaturesRequest, me: NodeId) -> (Vec<MetadataRecord>, UpdateFeaturesResponse) {
+        let features: Vec<String> = request.updates.iter().map(|update| update.feature.clone()).collect();
+        let decided: Result<Vec<_>, _> = request.updates.iter().map(|update| self.update_feature(update, me)).collect();
+        match decided {
+            Ok(records) => (records.into_iter().flatten().collect(), UpdateFeaturesResponse { error: None, features }),
+            Err(error) => (Vec::new(), UpdateFeaturesResponse { error: Some(error), features }),
+        }
+    }
+
+    fn update_feature(&self, update: &FeatureUpdate, me: NodeId) -> Result<Option<MetadataRecord>, ApiError> {
+        let FeatureUpdate { feature, level, direction } = update;
+        let refuse = |reason: String| {
+            let message = format!("Invalid update version {level} for feature {feature}. {reason}");
+            Err(ApiError::new(ErrorCode::InvalidUpdateVersion, message))
+        };
+        if let FeatureDirection::Unknown(_) = direction {
+            return refuse("The controller does not support the given upgrade type.".into());
+        }
+        if *level < 0 {
+            return refuse("A feature version cannot be less than 0.".into());
+        }
+        let Some(known) = FEATURES.iter().find(|known| known.name == feature && known.level_max > 0) else {
+            return refuse(format!("Local controller {me} does not support this feature."));
+        };
+        if !(known.level_min..=known.level_max).contains(level) {
+            return refuse(format!("Local controller {me} only supports versions {}-{}", known.level_min, known.level_max));
+        }
+        let current = self.image().features.get(feature).copied().unwrap_or(0);
+        match direction {
+            FeatureDirection::Upgrade if *level < current => refuse(
+                "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.".into(),
+            ),
+            FeatureDirection::SafeDowngrade | FeatureDirection::UnsafeDowngrade if *level > current => {
+                refuse("Can't downgrade to a newer version.".into())
+            }
+            FeatureDirection::Upgrade | FeatureDirection::SafeDowngrade | FeatureDirection::UnsafeDowngrade | FeatureDirection::Unknown(_) => {
+                Ok((*level != current).then(|| MetadataRecord::Feature { name: feature.clone(), level: *level }))
+            }
+        }
+    }
+}
