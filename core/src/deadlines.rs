@@ -34,6 +34,12 @@ impl<K: Ord + Clone> Deadlines<K> {
         }
     }
 
+    /// Whether `key` has a deadline.
+    #[must_use]
+    pub fn is_set(&self, key: &K) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// The time of the next deadline.
     #[must_use]
     pub fn next(&self) -> Option<Monotonic> {

@@ -35,6 +35,9 @@ pub const REPLICA_ANSWER_BYTES: u32 = 4 << 20;
 /// Bytes of records of one partition in one answer to a follower; one whole batch always.
 pub const REPLICA_FETCH_BYTES: u32 = 1 << 20;
 
+/// Bytes of one partition that a throttled follower is sent at once, if its rate allows no more.
+pub const THROTTLED_FETCH_BYTES_MIN: u32 = 16 << 10;
+
 /// Partitions that a follower names in one message.
 pub const REPLICA_WANTS_MAX: usize = 4_096;
 
@@ -50,6 +53,13 @@ pub const HAND_OVER_MS_MAX: i64 = 3_000;
 /// A call to the controller that may be lost is made again after this long, in milliseconds.
 pub const CALL_RETRY_MS: i64 = 100;
 
+/// One that has not been answered for this long, in milliseconds, is made again: its answer may have been lost where this node can't see it.
+pub const CALL_REPEAT_MS: i64 = 2_000;
+
+/// A node that has stood still for this long, in milliseconds, may have been taken for dead: it leads nothing that others have a copy of before
+/// the controller has answered it. Others give it up after three seconds of silence.
+pub const STOOD_STILL_MS: i64 = 2_000;
+
 /// Metadata waits this long at most, in milliseconds, for the topics that it creates; then it tells of those that there are.
 pub const METADATA_REQUEST_MS_MAX: i32 = 30_000;
 
@@ -62,6 +72,10 @@ pub const PRODUCER_IDS_MS_MAX: i32 = 10_000;
 /// A broker whose connection to the controller is lost is fenced after this long, in milliseconds, if it says nothing. One that lives sends
 /// a heartbeat at once or repeats it after [`CALL_RETRY_MS`], and a connection is made anew within tens of milliseconds.
 pub const LOST_BROKER_MS: i64 = 250;
+
+/// For this long after its connection was lost, in milliseconds, a broker is named to clients as the leader of nothing: they would wait for it,
+/// some a second before they ask again, while another is elected.
+pub const DOUBT_MS: i64 = 2 * LOST_BROKER_MS;
 
 /// Producer ids that a broker is given at once (Kafka's block).
 pub const PRODUCER_ID_BLOCK: i64 = 1000;

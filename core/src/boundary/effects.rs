@@ -177,6 +177,8 @@ pub enum Mark {
     LogBegunInsideBatch,
     /// A reassignment was completed: replicas went.
     ReassignmentCompleted,
+    /// A replica that catches up was kept waiting for the rate that it may be sent at (KIP-73).
+    ReplicaThrottled,
     /// A preferred replica led again while the one before it was up.
     PreferredLeaderElected,
 }

@@ -57,7 +57,10 @@ impl Broker {
             MetadataRecord::Partition { id, state } => self.follow_partition(*id, state, effects),
             MetadataRecord::RemoveTopic { id } => self.remove_topic(*id, effects),
             MetadataRecord::Config { target, .. } => self.resettle(target, effects),
-            MetadataRecord::RegisterBroker { .. } | MetadataRecord::UnregisterBroker { .. } => effects.metadata_changed = true,
+            MetadataRecord::RegisterBroker { node, .. } | MetadataRecord::UnregisterBroker { node } => {
+                self.lost.remove(node);
+                effects.metadata_changed = true;
+            }
             MetadataRecord::UnfenceBroker { .. } | MetadataRecord::FenceBroker { .. } => {}
             MetadataRecord::ProducerIds { .. } | MetadataRecord::Feature { .. } => {}
         }
@@ -156,7 +159,11 @@ impl Broker {
             ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => {
                 self.configs.cluster_wide = self.image.configs_of(&ConfigTarget::DefaultBroker);
                 self.configs.per_broker = self.image.configs_of(&ConfigTarget::Broker(self.settings.node));
-                self.bounds = Bounds::of(&self.configs);
+                let bounds = Bounds::of(&self.configs);
+                if bounds.throttled_rate != self.bounds.throttled_rate {
+                    self.leading.unthrottle();
+                }
+                self.bounds = bounds;
                 effects.metadata_changed = true;
                 let topics: Vec<TopicId> = self.image.topics.keys().copied().collect();
                 for topic in topics {

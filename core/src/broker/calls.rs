@@ -1,4 +1,5 @@
-//! Calls to the controller, wherever it is: this node asks, and asks again when the controller changes or the connection to it is lost.
+//! Calls to the controller, wherever it is: this node asks, and asks again when the controller changes, when the connection to it is lost, and
+//! when no answer comes: that one's connection is another, which may be lost without a trace here.
 //!
 //! An answer counts once this node has applied the metadata that it speaks of and has opened the logs that this made: who is told that a topic
 //! is there can use it here. A command whose answer was lost may be decided twice, as in Kafka (KIP-590).
@@ -16,9 +17,9 @@ use crate::boundary::{
 };
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, IncarnationId, NodeId, RequestId, TopicPartition};
-use crate::limits::CALL_RETRY_MS;
+use crate::limits::{CALL_REPEAT_MS, CALL_RETRY_MS};
 use crate::offset::Offset;
-use crate::time::Wait;
+use crate::time::{Monotonic, Wait};
 
 /// What a call is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +66,8 @@ pub(super) struct Calls {
 struct Waiting {
     purpose: Purpose,
     command: ControllerCommand,
-    is_sent: bool,
+    /// When it was made; none if it has to be made.
+    sent: Option<Monotonic>,
 }
 
 impl Calls {
@@ -79,6 +81,12 @@ impl Calls {
     /// Whether there is one without an answer for that.
     pub(super) fn are_for(&self, purpose: &Purpose) -> bool {
         self.waiting.values().any(|waiting| waiting.purpose == *purpose)
+    }
+
+    /// Drops what was asked for that: its answer tells nothing.
+    pub(super) fn forget(&mut self, purpose: &Purpose) {
+        self.waiting.retain(|_, waiting| waiting.purpose != *purpose);
+        self.early.retain(|(_, held, _)| held != purpose);
     }
 
     /// Drops what nobody waits for any more.
@@ -109,14 +117,17 @@ impl Broker {
         if let Some(patience_ms) = patience_ms {
             self.timers.set(Timer::Call(id), self.now.monotonic.after(Wait::from_ms(i64::from(patience_ms.max(1)))));
         }
-        self.calls.waiting.insert(id, Waiting { purpose, command, is_sent: false });
+        self.calls.waiting.insert(id, Waiting { purpose, command, sent: None });
+        if !self.timers.is_set(&Timer::Calls) {
+            self.timers.set(Timer::Calls, self.now.monotonic.after(Wait::from_ms(CALL_REPEAT_MS)));
+        }
         self.send_call(id, effects);
     }
 
     fn send_call(&mut self, id: CallId, effects: &mut Effects) {
         let leader = self.quorum.leader();
         let (Some(waiting), Some(leader)) = (self.calls.waiting.get_mut(&id), leader) else { return };
-        waiting.is_sent = true;
+        waiting.sent = Some(self.now.monotonic);
         let (command, incarnation) = (waiting.command.clone(), self.settings.incarnation);
         if leader == self.settings.node {
             return self.decide(Caller { node: leader, incarnation, id }, command, effects);
@@ -133,14 +144,19 @@ impl Broker {
     /// Messages to a node may be lost: what that one was asked is asked again in a while.
     pub(super) fn calls_lost(&mut self, to: NodeId) {
         if self.quorum.leader() == Some(to) && self.settings.node != to {
-            self.calls.waiting.values_mut().for_each(|waiting| waiting.is_sent = false);
+            self.calls.waiting.values_mut().for_each(|waiting| waiting.sent = None);
             self.timers.set(Timer::Calls, self.now.monotonic.after(Wait::from_ms(CALL_RETRY_MS)));
         }
     }
 
     pub(super) fn retry_calls(&mut self, effects: &mut Effects) {
-        let unsent: Vec<CallId> = self.calls.waiting.iter().filter(|(_, waiting)| !waiting.is_sent).map(|(id, _)| *id).collect();
-        unsent.into_iter().for_each(|id| self.send_call(id, effects));
+        let (now, repeat) = (self.now.monotonic, Wait::from_ms(CALL_REPEAT_MS));
+        let is_due = |waiting: &Waiting| waiting.sent.is_none_or(|sent| now.since(sent) >= repeat);
+        let due: Vec<CallId> = self.calls.waiting.iter().filter(|(_, waiting)| is_due(waiting)).map(|(id, _)| *id).collect();
+        due.into_iter().for_each(|id| self.send_call(id, effects));
+        if !self.calls.waiting.is_empty() && !self.timers.is_set(&Timer::Calls) {
+            self.timers.set(Timer::Calls, now.after(repeat));
+        }
     }
 
     /// An answer has come.
@@ -150,7 +166,7 @@ impl Broker {
         }
         let Some(answer) = decision.answer else {
             if let Some(waiting) = self.calls.waiting.get_mut(&decision.id) {
-                waiting.is_sent = false;
+                waiting.sent = None;
                 self.timers.set(Timer::Calls, self.now.monotonic.after(Wait::from_ms(CALL_RETRY_MS)));
             }
             return;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Broker;
 use super::calls::Purpose;
 use crate::boundary::{ControllerCommand, Effects, MetadataRequest, NewTopic, Reply, RequestContext, Response, TopicRef};
+use crate::config::ConfigSource;
 use crate::ids::RequestId;
 use crate::limits::METADATA_REQUEST_MS_MAX;
 
@@ -37,9 +38,11 @@ impl Broker {
             TopicRef::Name(name) if !self.image.topic_ids.contains_key(name) => Some(name.clone()),
             TopicRef::Name(_) | TopicRef::Id(_) => None,
         });
-        // This broker's own defaults, not the controller's.
-        let partition_count = i32::try_from(self.configs.whole("num.partitions")).unwrap_or(i32::MAX);
-        let replication_factor = i16::try_from(self.configs.whole("default.replication.factor")).unwrap_or(i16::MAX);
+        // What this broker was told; what it was not is the controller's to say.
+        let told =
+            |name: &str| self.configs.effective(name).filter(|(_, source)| *source != ConfigSource::Default).map(|_| self.configs.whole(name));
+        let partition_count = told("num.partitions").map_or(-1, |count| i32::try_from(count).unwrap_or(i32::MAX));
+        let replication_factor = told("default.replication.factor").map_or(-1, |factor| i16::try_from(factor).unwrap_or(i16::MAX));
         let as_asked = |name| NewTopic { name, partition_count, replication_factor, assignments: Vec::new(), configs: Vec::new() };
         missing.map(as_asked).collect()
     }

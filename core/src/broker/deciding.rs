@@ -28,6 +28,10 @@ impl Broker {
             let decision = ControllerDecision { id: caller.id, incarnation: caller.incarnation, upto: Offset::ZERO, answer: None };
             return self.deliver(caller, decision, effects);
         }
+        if self.decided.iter().any(|(held, _)| *held == caller) {
+            // It is asked again for want of an answer, which is on its way.
+            return;
+        }
         let (records, answer) = self.decision(caller, command);
         let upto = self.append_decided(&records, effects);
         let decision = ControllerDecision { id: caller.id, incarnation: caller.incarnation, upto, answer: Some(answer) };

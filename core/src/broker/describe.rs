@@ -65,7 +65,7 @@ impl Broker {
 
     fn partition_metadata(&self, topic: TopicId, partition: PartitionIndex, registered: &PartitionRegistration) -> PartitionMetadata {
         let is_up = |node: &NodeId| self.image.brokers.get(node).is_some_and(|broker| !broker.is_fenced);
-        let leader = registered.leader.filter(is_up);
+        let leader = registered.leader.filter(|leader| is_up(leader) && !self.is_doubted(*leader));
         let is_offline_here = self.partitions.get(&TopicPartition { topic, partition }).is_some_and(|held| held.is_offline());
         PartitionMetadata {
             error: leader.is_none().then_some(ErrorCode::LeaderNotAvailable),

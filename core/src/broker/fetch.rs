@@ -83,7 +83,7 @@ impl Broker {
     }
 
     fn readable(&self, id: TopicPartition, wanted: &FetchPartition, read_committed: bool) -> Result<Readable, Unreadable> {
-        let partition = self.partitions.get(&id).ok_or(Unreadable::Error(ErrorCode::UnknownTopicOrPartition))?;
+        let partition = self.partitions.get(&id).ok_or_else(|| Unreadable::Error(self.absence(id)))?;
         let leader = partition.leader().map_err(Unreadable::Error)?;
         leader.read(LogId::Partition(id), wanted, read_committed).map_err(|error| Unreadable::Refused {
             error,

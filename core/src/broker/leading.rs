@@ -16,7 +16,7 @@ use crate::boundary::{
 };
 use crate::epoch::{BrokerEpoch, PartitionEpoch};
 use crate::ids::{IncarnationId, LogId, NodeId, TopicPartition};
-use crate::limits::{REPLICA_ANSWER_BYTES, REPLICA_ANSWERS_AHEAD, REPLICA_FETCH_BYTES, REPLICATION_TICK_MS};
+use crate::limits::{REPLICA_ANSWER_BYTES, REPLICA_ANSWERS_AHEAD, REPLICA_FETCH_BYTES, REPLICATION_TICK_MS, THROTTLED_FETCH_BYTES_MIN};
 use crate::time::{Monotonic, Wait};
 
 /// Those who follow leaders on this node.
@@ -25,6 +25,8 @@ pub(super) struct Leading {
     sessions: BTreeMap<NodeId, Session>,
     /// Partitions whose ISR may have to change.
     unsettled: BTreeSet<TopicPartition>,
+    /// Throttled replicas get nothing before (KIP-73).
+    throttled_until: Monotonic,
 }
 
 /// A node that follows.
@@ -43,6 +45,11 @@ struct Session {
 }
 
 impl Leading {
+    /// Throttled replicas may be sent more at once: their rate is another.
+    pub(super) fn unthrottle(&mut self) {
+        self.throttled_until = Monotonic::default();
+    }
+
     /// Messages from or to a follower may be lost.
     pub(super) fn lost(&mut self, follower: NodeId) {
         self.sessions.remove(&follower);
@@ -146,8 +153,11 @@ impl Broker {
 
     /// Sends to every follower what there is for it, as far ahead as it may be.
     pub(super) fn flush_leading(&mut self, effects: &mut Effects) {
-        let partitions = &self.partitions;
+        let (partitions, me, now, rate) = (&self.partitions, self.settings.node, self.now.monotonic, self.bounds.throttled_rate);
+        let throttled_until = &mut self.leading.throttled_until;
+        let mut are_held_back = false;
         for (follower, session) in &mut self.leading.sessions {
+            let mut held_back = Vec::new();
             while !session.ready.is_empty() && session.sent - session.taken < REPLICA_ANSWERS_AHEAD {
                 let mut answers = Vec::new();
                 let mut bytes_left = REPLICA_ANSWER_BYTES;
@@ -155,11 +165,20 @@ impl Broker {
                     && let Some(id) = session.ready.pop_first()
                 {
                     let Some(Ok(leader)) = partitions.get(&id).map(|partition| partition.leader()) else { continue };
+                    let is_throttled = leader.throttles(id.partition, me, *follower);
+                    if is_throttled && *throttled_until > now {
+                        held_back.push(id);
+                        continue;
+                    }
                     let Some(want) = session.wanted.remove(&id) else { continue };
-                    let result = leader.replicate(LogId::Partition(id), &want, REPLICA_FETCH_BYTES.min(bytes_left));
+                    let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES };
+                    let result = leader.replicate(LogId::Partition(id), &want, bytes_max.min(bytes_left));
                     if let Ok(Some(slice)) = &result {
                         let bytes = leader.log().bytes_between(slice.from, slice.upto).min(slice.bytes_max.into());
                         bytes_left = bytes_left.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+                        if is_throttled {
+                            *throttled_until = now.after(Wait(bytes.saturating_mul(1_000_000_000) / rate));
+                        }
                     }
                     answers.push(FetchedReplica {
                         id,
@@ -182,6 +201,12 @@ impl Broker {
                 };
                 effects.tell(*follower, PeerMessage::Partitions(fetched));
             }
+            are_held_back |= !held_back.is_empty();
+            session.ready.extend(held_back);
+        }
+        if are_held_back {
+            effects.mark(Mark::ReplicaThrottled);
+            self.timers.set(Timer::Throttled, self.leading.throttled_until);
         }
         self.propose_isrs(effects);
     }
@@ -250,4 +275,9 @@ impl Broker {
     pub(super) fn start_replication(&mut self) {
         self.timers.set(Timer::Replication, self.now.monotonic.after(Wait::from_ms(REPLICATION_TICK_MS)));
     }
+}
+
+/// What a throttled replica is sent at once: no more than a second's worth, but for what a batch may well have.
+fn throttled_bytes(rate: u64) -> u32 {
+    u32::try_from(rate).unwrap_or(u32::MAX).clamp(THROTTLED_FETCH_BYTES_MIN, REPLICA_FETCH_BYTES)
 }

@@ -58,7 +58,7 @@ use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicPartition};
-use crate::limits::UNTIMED_COMMAND_MS_MAX;
+use crate::limits::{STOOD_STILL_MS, UNTIMED_COMMAND_MS_MAX};
 use crate::metadata::{Image, MetadataLog};
 use crate::partition::{Partition, requests_of};
 use crate::quorum::{Quorum, QuorumTimeouts, Voters};
@@ -138,8 +138,8 @@ pub struct Broker {
     following: Following,
     /// Whether the controller has not been heard for a session.
     is_cut_off: bool,
-    /// Nodes whose connections were lost and that have said nothing since.
-    lost: BTreeSet<NodeId>,
+    /// Nodes whose connections were lost and that have said nothing since, and when that was.
+    lost: BTreeMap<NodeId, Monotonic>,
     leading: Leading,
     producer_ids: ProducerIds,
 
@@ -190,7 +190,7 @@ impl Broker {
             deferred: BTreeSet::new(),
             following: Following::default(),
             is_cut_off: false,
-            lost: BTreeSet::new(),
+            lost: BTreeMap::new(),
             leading: Leading::default(),
             producer_ids: ProducerIds::default(),
             produces: BTreeMap::new(),
@@ -209,7 +209,11 @@ impl Broker {
     /// Takes one input and says what follows from it.
     pub fn step(&mut self, now: Now, input: Input, effects: &mut Effects) {
         assert!(now.monotonic >= self.now.monotonic, "the monotonic clock never goes back");
+        let has_stood_still = now.monotonic.since(self.now.monotonic) >= Wait::from_ms(STOOD_STILL_MS);
         self.now = now;
+        if has_stood_still {
+            self.stood_still(effects);
+        }
         match input {
             Input::Start => self.start(effects),
             Input::Request { id, context, request } => self.request(id, context, request, effects),
@@ -328,6 +332,14 @@ impl Broker {
         self.calls.abandon(connection);
     }
 
+    /// What a client is told of a partition that this node has no copy of: there is none, or others have it.
+    fn absence(&self, id: TopicPartition) -> ErrorCode {
+        match self.image.partition(id) {
+            Some(_) => ErrorCode::NotLeaderOrFollower,
+            None => ErrorCode::UnknownTopicOrPartition,
+        }
+    }
+
     fn topic_id(&self, topic: &TopicRef) -> Result<TopicId, ErrorCode> {
         match topic {
             TopicRef::Name(name) => self.image.topic_ids.get(name).copied().ok_or(ErrorCode::UnknownTopicOrPartition),
@@ -346,6 +358,12 @@ fn quorum_timeouts(configs: &BrokerConfigs) -> QuorumTimeouts {
     }
 }
 
+/// Nothing is throttled while no rate is set.
+fn throttled_rate(configs: &BrokerConfigs) -> u64 {
+    let set = configs.effective("leader.replication.throttled.rate").and_then(|(value, _)| value.whole());
+    set.map_or(u64::MAX, |rate| u64::try_from(rate).unwrap_or(0).max(1))
+}
+
 /// Settings that every produce or fetch asks for, read once whenever settings change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Bounds {
@@ -355,6 +373,8 @@ struct Bounds {
     snapshot_interval_bytes: u64,
     /// `replica.lag.time.max.ms`.
     lag_max: Wait,
+    /// `leader.replication.throttled.rate`: bytes a second.
+    throttled_rate: u64,
 }
 
 impl Bounds {
@@ -363,6 +383,7 @@ impl Bounds {
             fetch_bytes_max: u32::try_from(configs.whole("fetch.max.bytes")).unwrap_or(u32::MAX),
             snapshot_interval_bytes: u64::try_from(configs.whole("store.snapshot.interval.bytes")).unwrap_or(u64::MAX),
             lag_max: Wait::from_ms(configs.whole("replica.lag.time.max.ms")),
+            throttled_rate: throttled_rate(configs),
         }
     }
 }

@@ -94,7 +94,7 @@ impl Broker {
     ) -> Result<(TopicPartition, &Leader), ErrorCode> {
         let topic = *self.image.topic_ids.get(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let id = TopicPartition { topic, partition };
-        let leader = self.partitions.get(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?.leader()?;
+        let leader = self.partitions.get(&id).ok_or_else(|| self.absence(id))?.leader()?;
         leader.check_epoch(known)?;
         Ok((id, leader))
     }

@@ -3,12 +3,12 @@
 use super::Broker;
 use crate::boundary::{Effects, PeerMessage};
 use crate::ids::NodeId;
-use crate::limits::LOST_BROKER_MS;
+use crate::limits::{DOUBT_MS, LOST_BROKER_MS};
 use crate::time::Wait;
 
 impl Broker {
     pub(super) fn peer_said(&mut self, from: NodeId, message: PeerMessage, effects: &mut Effects) {
-        if self.lost.remove(&from)
+        if self.lost.remove(&from).is_some()
             && let Some(controller) = &mut self.controller
         {
             controller.heard_again(from);
@@ -27,7 +27,7 @@ impl Broker {
 
     /// The connection to a node is gone, and messages with it.
     pub(super) fn peer_lost(&mut self, node: NodeId, effects: &mut Effects) {
-        self.lost.insert(node);
+        self.lost.insert(node, self.now.monotonic);
         self.quorum_connection_lost(node, effects);
         self.calls_lost(node);
         self.following.lost(node);
@@ -38,10 +38,15 @@ impl Broker {
         self.doubt_lost_brokers();
     }
 
+    /// Whether a broker is about to be fenced, as far as this node can tell: what it leads will be led by another in a moment.
+    pub(super) fn is_doubted(&self, node: NodeId) -> bool {
+        self.lost.get(&node).is_some_and(|lost| self.now.monotonic.since(*lost) < Wait::from_ms(DOUBT_MS))
+    }
+
     /// Gives brokers little time to show that they live, that the controller has lost the connection to and not heard of since.
     pub(super) fn doubt_lost_brokers(&mut self) {
         if let Some(controller) = &mut self.controller {
-            for node in &self.lost {
+            for node in self.lost.keys() {
                 controller.connection_lost(*node, Wait::from_ms(LOST_BROKER_MS), self.now.monotonic);
             }
             self.watch_sessions();

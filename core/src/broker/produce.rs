@@ -104,7 +104,8 @@ impl Broker {
         effects: &mut Effects,
     ) -> Result<(Appended, Offset), ProduceFailure> {
         let is_cut_off = self.is_cut_off && acks == Acks::All;
-        let partition = self.partitions.get_mut(&id).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let absent = self.absence(id);
+        let partition = self.partitions.get_mut(&id).ok_or(absent)?;
         if batch.header.is_transactional {
             return Err(ErrorCode::InvalidTxnState.into());
         }

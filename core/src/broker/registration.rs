@@ -80,6 +80,16 @@ impl Broker {
         }
     }
 
+    /// The node has stood still for so long that others may lead what it led. What it is told by the controller from here on counts, and no
+    /// answer that has waited meanwhile.
+    pub(super) fn stood_still(&mut self, effects: &mut Effects) {
+        if self.settings.is_broker && self.is_serving() {
+            self.calls.forget(&Purpose::Heartbeat);
+            self.cut_off(effects);
+            self.heartbeat(effects);
+        }
+    }
+
     /// The controller has not been heard for a session: it has given to others what this node leads, or will. Who waits for a commit waits for
     /// nothing.
     pub(super) fn cut_off(&mut self, effects: &mut Effects) {

@@ -26,6 +26,8 @@ impl Broker {
                 Timer::HandOver => self.handed_over(effects),
                 Timer::Sessions => self.fence_silent(effects),
                 Timer::Balance => self.rebalance(effects),
+                // Every step ends with a look at what there is to send.
+                Timer::Throttled => {}
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
             }

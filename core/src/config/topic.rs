@@ -1,6 +1,6 @@
 //! A topic's settings in force: its own over the brokers' defaults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use super::broker::default_of;
 use super::definitions::{Definition, topic_definition};
 use super::{BrokerConfigs, ConfigKind, Value};
 use crate::boundary::Durability;
+use crate::ids::{NodeId, PartitionIndex};
 use crate::record::{Codec, TimestampType};
 
 /// A topic's settings in force, typed: its own values over the brokers' defaults.
@@ -57,6 +58,45 @@ pub struct TopicSettings {
     pub segment_jitter_ms: i64,
     /// `unclean.leader.election.enable`.
     pub unclean_leader_election: bool,
+    /// `leader.replication.throttled.replicas` (KIP-73).
+    pub throttled_leaders: ThrottledReplicas,
+}
+
+/// Replicas that are throttled (KIP-73).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ThrottledReplicas {
+    /// None of them.
+    #[default]
+    None,
+    /// All of them.
+    All,
+    /// Those.
+    These(BTreeSet<(PartitionIndex, NodeId)>),
+}
+
+impl ThrottledReplicas {
+    /// From a list of PARTITION:BROKER, or of `*` alone. What is neither was refused when it was set.
+    fn parse(words: &[String]) -> Self {
+        if words.iter().any(|word| word == "*") {
+            return Self::All;
+        }
+        let replica = |word: &String| {
+            let (partition, broker) = word.split_once(':')?;
+            Some((PartitionIndex(partition.trim().parse().ok()?), NodeId(broker.trim().parse().ok()?)))
+        };
+        let these: BTreeSet<_> = words.iter().filter_map(replica).collect();
+        if these.is_empty() { Self::None } else { Self::These(these) }
+    }
+
+    /// Whether the node's replica of the partition is one of them.
+    #[must_use]
+    pub fn has(&self, partition: PartitionIndex, node: NodeId) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::These(these) => these.contains(&(partition, node)),
+        }
+    }
 }
 
 impl TopicSettings {
@@ -93,6 +133,7 @@ impl TopicSettings {
             segment_bytes: layers.segment_bytes(),
             segment_ms: layers.whole("segment.ms"),
             segment_jitter_ms: layers.whole("segment.jitter.ms"),
+            throttled_leaders: ThrottledReplicas::parse(layers.value("leader.replication.throttled.replicas").list().unwrap_or_default()),
             unclean_leader_election: layers.value("unclean.leader.election.enable").boolean().expect("it is true or false"),
         }
     }

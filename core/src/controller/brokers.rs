@@ -12,6 +12,7 @@ use crate::config::BrokerConfigs;
 use crate::epoch::BrokerEpoch;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{NodeId, TopicPartition};
+use crate::limits::LOST_BROKER_MS;
 use crate::metadata::MetadataRecord;
 use crate::time::{Monotonic, Wait};
 
@@ -23,7 +24,8 @@ impl Controller {
     /// Registers a broker that has started. It stays fenced until it has opened its logs.
     ///
     /// # Errors
-    /// DUPLICATE_BROKER_REGISTRATION: a node of that number is alive and has another data folder.
+    /// DUPLICATE_BROKER_REGISTRATION: a node of that number is alive and has another data folder. Unless that one sends a heartbeat soon, it is
+    /// not, and asking again helps.
     pub fn register_broker(
         &mut self,
         node: NodeId,
@@ -39,6 +41,8 @@ impl Controller {
                 return Ok(records);
             }
             if former.directory != directory && !former.is_fenced {
+                let heartbeat = Wait::from_ms(defaults.whole("broker.heartbeat.interval.ms"));
+                self.sessions.challenge(node, now.after(heartbeat).after(Wait::from_ms(LOST_BROKER_MS)));
                 return Err(ErrorCode::DuplicateBrokerRegistration);
             }
             let change = match was_unclean {
@@ -144,6 +148,11 @@ impl Controller {
             return None;
         }
         for node in self.sessions.ended(now).into_iter().filter(|node| *node != me) {
+            let late = self.sessions.end_of(node).map(|end| now.since(end)).unwrap_or_default();
+            if late > Wait::from_ms(LOST_BROKER_MS / 2) && self.sessions.look_again(node, now.after(Wait::from_ms(LOST_BROKER_MS))) {
+                // What it has said meanwhile may wait to be heard.
+                continue;
+            }
             if self.image().brokers.get(&node).is_some_and(|broker| !broker.is_fenced) {
                 return Some(self.fence_broker(node, defaults));
             }

@@ -151,7 +151,7 @@ impl<'a> Electorate<'a> {
 
     fn eligible(&self, was: &PartitionRegistration, next: &PartitionRegistration, rules: Rules) -> Vec<NodeId> {
         let isr = &next.isr;
-        if isr.len() >= rules.min_insync_replicas.min(next.replication_factor()) {
+        if !self.image.has_eligible_replicas() || isr.len() >= rules.min_insync_replicas.min(next.replication_factor()) {
             return Vec::new();
         }
         let held = next.replicas.iter().copied().filter(|node| was.isr.contains(node) || was.elr.contains(node));
@@ -205,6 +205,7 @@ fn complete_reassignment(next: &mut PartitionRegistration) {
 mod tests {
     use super::*;
     use crate::ids::{DirectoryId, IncarnationId, PartitionIndex, Uuid};
+    use crate::metadata::ELIGIBLE_LEADER_REPLICAS;
     use crate::offset::Offset;
 
     const SETTINGS: [(&str, &str); 2] = [("min.insync.replicas", "2"), ("durability", "replicated")];
@@ -216,7 +217,7 @@ mod tests {
     /// A topic of one partition with these settings, and three brokers of which those are up.
     fn image_of(up: &[i32], state: PartitionRegistration) -> Image {
         let topic = TopicId(Uuid([1; 16]));
-        let mut records: Vec<MetadataRecord> = Vec::new();
+        let mut records: Vec<MetadataRecord> = vec![MetadataRecord::Feature { name: ELIGIBLE_LEADER_REPLICAS.to_owned(), level: 1 }];
         for node in nodes(&[1, 2, 3]) {
             let (incarnation, directory) = (IncarnationId::default(), DirectoryId::default());
             records.push(MetadataRecord::RegisterBroker { node, incarnation, directory, rack: None, endpoints: Vec::new() });

@@ -3,8 +3,8 @@
 use super::Controller;
 use crate::boundary::{FeatureDirection, FeatureUpdate, UpdateFeaturesRequest, UpdateFeaturesResponse};
 use crate::error::{ApiError, ErrorCode};
-use crate::ids::NodeId;
-use crate::metadata::{FEATURES, MetadataRecord};
+use crate::ids::{NodeId, TopicPartition};
+use crate::metadata::{ELIGIBLE_LEADER_REPLICAS, FEATURES, MetadataRecord, PartitionRegistration};
 
 impl Controller {
     /// Decides on the levels of features: all of them, or none. `me` is the controller's node, which answers name. Nothing in this release's
@@ -14,9 +14,25 @@ impl Controller {
         let features: Vec<String> = request.updates.iter().map(|update| update.feature.clone()).collect();
         let decided: Result<Vec<_>, _> = request.updates.iter().map(|update| self.update_feature(update, me)).collect();
         match decided {
-            Ok(records) => (records.into_iter().flatten().collect(), UpdateFeaturesResponse { error: None, features }),
+            Ok(records) => (self.with_consequences(records.into_iter().flatten().collect()), UpdateFeaturesResponse { error: None, features }),
             Err(error) => (Vec::new(), UpdateFeaturesResponse { error: Some(error), features }),
         }
+    }
+
+    /// The records, and what follows from them: where no replica is eligible any more (KIP-966), none stays so.
+    fn with_consequences(&self, mut records: Vec<MetadataRecord>) -> Vec<MetadataRecord> {
+        let is_end = |record: &MetadataRecord| matches!(record, MetadataRecord::Feature { name, level: 0 } if name == ELIGIBLE_LEADER_REPLICAS);
+        if records.iter().any(is_end) {
+            let all = self.image().topics.iter().flat_map(|(topic, registered)| {
+                registered.partitions.iter().map(|(index, partition)| (TopicPartition { topic: *topic, partition: *index }, partition))
+            });
+            let ended = all.filter(|(_, partition)| !partition.elr.is_empty()).map(|(id, partition)| {
+                let partition_epoch = partition.partition_epoch.next();
+                MetadataRecord::Partition { id, state: PartitionRegistration { elr: Vec::new(), partition_epoch, ..partition.clone() } }
+            });
+            records.extend(ended);
+        }
+        records
     }
 
     fn update_feature(&self, update: &FeatureUpdate, me: NodeId) -> Result<Option<MetadataRecord>, ApiError> {

@@ -37,13 +37,29 @@ pub(super) fn place(image: &Image, wanted: &Placement) -> Result<Vec<Vec<NodeId>
     let count = usize::try_from(wanted.partition_count).unwrap_or(0);
     let replicas_from = |start: usize| {
         let turning = up.iter().copied().cycle().skip(start % up.len()).take(up.len());
-        turning.chain(down.iter().copied()).take(factor).collect()
+        spread(image, turning.chain(down.iter().copied()).collect(), factor)
     };
     Ok((first..first + count).map(replicas_from).collect())
 }
 
 fn is_up(image: &Image, node: NodeId) -> bool {
     image.brokers.get(&node).is_some_and(|broker| !broker.is_fenced)
+}
+
+/// The first of `nodes` in their order, but for those whose rack has had more than its turn.
+fn spread(image: &Image, mut nodes: Vec<NodeId>, count: usize) -> Vec<NodeId> {
+    let rack_of = |node: &NodeId| image.brokers.get(node).and_then(|broker| broker.rack.as_ref());
+    let mut turns: BTreeMap<Option<&String>, usize> = BTreeMap::new();
+    let mut chosen = Vec::new();
+    while chosen.len() < count && !nodes.is_empty() {
+        let turn_of = |node: &NodeId| turns.get(&rack_of(node)).copied().unwrap_or(0);
+        let least = nodes.iter().map(turn_of).min().unwrap_or(0);
+        let at = nodes.iter().position(|node| turn_of(node) == least).unwrap_or(0);
+        let node = nodes.remove(at);
+        *turns.entry(rack_of(&node)).or_default() += 1;
+        chosen.push(node);
+    }
+    chosen
 }
 
 /// The brokers, one of each rack in turn.

@@ -30,6 +30,28 @@ impl Sessions {
         }
     }
 
+    /// Another run of a broker asks for its place: it has until `at` to show by a heartbeat that it lives. Whatever else is heard may be from
+    /// the other.
+    pub(super) fn challenge(&mut self, node: NodeId, at: Monotonic) {
+        if let Some(end) = self.ends.get_mut(&node) {
+            *end = at.min(*end);
+            self.doubted.remove(&node);
+        }
+    }
+
+    /// Gives a broker that may be gone some time more: the controller was late itself to look. False if it had none to give.
+    pub(super) fn look_again(&mut self, node: NodeId, at: Monotonic) -> bool {
+        let (Some(end), Some(whole)) = (self.ends.get_mut(&node), self.doubted.get(&node)) else { return false };
+        let has_time = at < *whole;
+        *end = at.min(*whole);
+        has_time
+    }
+
+    /// When a broker's session ends.
+    pub(super) fn end_of(&self, node: NodeId) -> Option<Monotonic> {
+        self.ends.get(&node).copied()
+    }
+
     /// A broker that might have been gone has said something: its session is as long as it was.
     pub(super) fn restore(&mut self, node: NodeId) {
         if let (Some(end), Some(before)) = (self.ends.get_mut(&node), self.doubted.remove(&node)) {

@@ -39,6 +39,11 @@ impl<T> Uncommitted<T> {
         self.0.pop_front().map(|(_, outcome)| outcome)
     }
 
+    /// Outcomes that wait.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, outcome)| outcome)
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -11,9 +11,12 @@ pub struct Feature {
     pub level_max: i16,
 }
 
+/// KIP-966. At level 0 nobody is eligible that is not in sync: who led last is then the only one to lead again.
+pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
+
 /// All features, by name. One that nothing here does yet stays at level 0, which says that it is off.
 pub const FEATURES: &[Feature] = &[
-    Feature { name: "eligible.leader.replicas.version", level_min: 0, level_max: 0 },
+    Feature { name: ELIGIBLE_LEADER_REPLICAS, level_min: 0, level_max: 1 },
     Feature { name: "group.version", level_min: 0, level_max: 0 },
     Feature { name: "kraft.version", level_min: 0, level_max: 1 },
     // 7 is 3.3-IV3, 30 is 4.3-IV0.

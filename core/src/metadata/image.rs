@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::features::ELIGIBLE_LEADER_REPLICAS;
 use super::record::{BrokerEndpoints, ConfigTarget, MetadataRecord};
 use crate::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use crate::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
@@ -193,6 +194,12 @@ impl Image {
     #[must_use]
     pub fn partition(&self, id: TopicPartition) -> Option<&PartitionRegistration> {
         self.topics.get(&id.topic)?.partitions.get(&id.partition)
+    }
+
+    /// Whether members that leave an ISR below the minimum stay eligible to lead (KIP-966).
+    #[must_use]
+    pub fn has_eligible_replicas(&self) -> bool {
+        self.features.get(ELIGIBLE_LEADER_REPLICAS).is_some_and(|level| *level > 0)
     }
 
     /// Settings of a target that were altered.

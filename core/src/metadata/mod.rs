@@ -5,7 +5,7 @@ mod image;
 mod log;
 mod record;
 
-pub use features::{FEATURES, Feature};
+pub use features::{ELIGIBLE_LEADER_REPLICAS, FEATURES, Feature};
 pub use image::{BrokerRegistration, Image, PartitionRegistration, Topic};
 pub use log::MetadataLog;
 pub use record::{BrokerEndpoints, ConfigTarget, MetadataRecord, decode, encode};

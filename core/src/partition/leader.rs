@@ -15,7 +15,7 @@ use crate::boundary::{Batch, FetchPartition, IsrProposal, LogSlice, OffsetSpec, 
 use crate::config::TopicSettings;
 use crate::epoch::{BrokerEpoch, LeaderEpoch};
 use crate::error::ErrorCode;
-use crate::ids::{LogId, NodeId};
+use crate::ids::{LogId, NodeId, PartitionIndex};
 use crate::log::StaleCompletion;
 use crate::metadata::{BrokerRegistration, PartitionRegistration};
 use crate::offset::Offset;
@@ -229,6 +229,12 @@ impl Leader {
         self.check_fetched(wanted)?;
         let (from, upto) = (wanted.at.fetch_offset, self.replica.log.written());
         Ok((from < upto).then(|| LogSlice { log, generation: self.replica.log.generation(), from, upto, bytes_max }))
+    }
+
+    /// Whether what this node sends to a follower is throttled (KIP-73): one that is in sync never is.
+    #[must_use]
+    pub fn throttles(&self, partition: PartitionIndex, me: NodeId, follower: NodeId) -> bool {
+        self.replica.settings.throttled_leaders.has(partition, me) && !self.isr.committed().contains(&follower)
     }
 
     /// Whether there is anything to tell a replica.

@@ -49,6 +49,12 @@ impl Ballot {
         }
     }
 
+    /// Whether somebody has refused, and nobody else is left to decide it: the others are `unheard`.
+    pub(super) fn is_split(&self, voters: &Voters, unheard: &BTreeSet<NodeId>) -> bool {
+        let is_awaited = |node: NodeId| !self.granted.contains(&node) && !self.refused.contains(&node) && !unheard.contains(&node);
+        !self.refused.is_empty() && !voters.iter().any(|voter| is_awaited(voter.node))
+    }
+
     /// Those who granted their vote.
     pub(super) fn granting(&self, voters: &Voters) -> Vec<Voter> {
         voters.iter().filter(|voter| self.granted.contains(&voter.node)).collect()

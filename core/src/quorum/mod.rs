@@ -8,7 +8,7 @@
 //! | prospective | a majority would vote for it | candidate: epoch + 1, a vote for itself |
 //! | prospective | no majority would, or its deadline | follower of the leader that it knew, otherwise unattached |
 //! | candidate | the votes are a majority | leader |
-//! | candidate | no majority votes for it, or its deadline | prospective, after a while |
+//! | candidate | no majority votes for it, or its deadline | prospective, after a while; soon, if only members are left to vote that are not heard |
 //! | leader | no majority has fetched for 1.5 times the fetch timeout (check-quorum) | resigned |
 //! | leader | it is asked to stop | resigned: names its successors |
 //! | resigned | its deadline | prospective |
@@ -29,6 +29,8 @@ mod voting;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +60,8 @@ pub struct Quorum {
     unkept: Option<ElectionState>,
     /// Messages that speak of it.
     held: Vec<(NodeId, QuorumMessage)>,
+    /// Members whose connections were lost and that have said nothing since.
+    unheard: BTreeSet<NodeId>,
 }
 
 impl Quorum {
@@ -65,7 +69,17 @@ impl Quorum {
     #[must_use]
     pub fn new(me: Voter, voters: Voters, timeouts: QuorumTimeouts) -> Self {
         let role = Role::Unattached(Unattached { deadline: Monotonic(u64::MAX) });
-        Self { me, voters, timeouts, quorum_epoch: QuorumEpoch::ZERO, voted_for: None, role, unkept: None, held: Vec::new() }
+        Self {
+            me,
+            voters,
+            timeouts,
+            quorum_epoch: QuorumEpoch::ZERO,
+            voted_for: None,
+            role,
+            unkept: None,
+            held: Vec::new(),
+            unheard: BTreeSet::new(),
+        }
     }
 
     /// Takes part from here on, given its last vote and the epoch of its log's last entry: a vote that was lost must not let an older epoch
@@ -102,6 +116,7 @@ impl Quorum {
 
     /// Takes a message from another member.
     pub fn receive(&mut self, from: NodeId, message: QuorumMessage, log_end: LogEnd, moment: &mut Moment<'_>) -> Outcome {
+        self.unheard.remove(&from);
         let mut outcome = Outcome::default();
         if self.role == Role::Failed {
             return outcome;
@@ -149,6 +164,7 @@ impl Quorum {
 
     /// The connection to a member is lost: a hint, which others may not share.
     pub fn connection_lost(&mut self, to: NodeId, moment: &mut Moment<'_>) {
+        self.unheard.insert(to);
         if let Role::Follower(follower) = &mut self.role
             && follower.leader == to
         {

@@ -99,6 +99,10 @@ impl Quorum {
             Role::Candidate(candidate) => match candidate.ballot.count(&self.voters) {
                 Count::Won => self.become_leader(moment, outcome),
                 Count::Lost => candidate.deadline = candidate.deadline.min(moment.after_up_to(self.timeouts.backoff_max)),
+                Count::Open if candidate.ballot.is_split(&self.voters, &self.unheard) => {
+                    // Who is left has voted for another, itself most likely, and whoever is quicker the next time wins.
+                    candidate.deadline = candidate.deadline.min(moment.after_up_to(self.timeouts.hint_wait_max()));
+                }
                 Count::Open => {}
             },
             Role::Unattached(_) | Role::Leader(_) | Role::Follower(_) | Role::Resigned(_) | Role::Failed => {}

@@ -103,7 +103,7 @@ impl Cluster {
             log_directory: "data".into(),
             was_unclean: true,
             voters: voters.collect(),
-            features: BTreeMap::from([("metadata.version".to_owned(), 29)]),
+            features: BTreeMap::from([("metadata.version".to_owned(), 29), ("eligible.leader.replicas.version".to_owned(), 1)]),
             seed: [self.runs; 32],
         };
         let started = Node { broker: Broker::new(settings), disk, now, is_up: true, next_request: 0 };

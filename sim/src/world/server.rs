@@ -400,7 +400,7 @@ impl Server {
                 log_directory: "/data".to_owned(),
                 was_unclean: true,
                 voters: self.cluster.voters().collect(),
-                features: BTreeMap::from([("metadata.version".to_owned(), 30)]),
+                features: BTreeMap::from([("metadata.version".to_owned(), 30), ("eligible.leader.replicas.version".to_owned(), 1)]),
                 seed,
             },
             listeners: vec![ListenerSettings {

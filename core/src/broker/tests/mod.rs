@@ -192,7 +192,7 @@ fn settings(incarnation: u8) -> BrokerSettings {
         log_directory: "data".into(),
         was_unclean: false,
         voters: [Voter { node: NodeId(1), directory }].into_iter().collect(),
-        features: BTreeMap::from([("metadata.version".to_owned(), 29)]),
+        features: BTreeMap::from([("metadata.version".to_owned(), 29), ("eligible.leader.replicas.version".to_owned(), 1)]),
         seed: [incarnation; 32],
     }
 }

@@ -36,6 +36,7 @@ pub(super) const REPLICATION: &[Definition] = &[
         .at_least(0)
         .cluster_wide()
         .only_dynamic()
+        .kept()
         .doc("Bytes a second that leaders send for throttled replicas."),
     long("follower.replication.throttled.rate")
         .at_least(0)

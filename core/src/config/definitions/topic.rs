@@ -75,6 +75,7 @@ pub(super) const TOPIC: &[Definition] = &[
     list("leader.replication.throttled.replicas")
         .default("")
         .replicas()
+        .kept()
         .doc("Replicas that leaders throttle, PARTITION:BROKER each, or * for all."),
     long("local.retention.bytes")
         .default("-2")

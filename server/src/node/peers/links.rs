@@ -11,8 +11,8 @@ use super::super::shared::Shared;
 use super::outgoing::Link;
 use crate::platform::Platform;
 
-/// Messages that wait for a connection.
-const QUEUED_MESSAGES_MAX: usize = 1024;
+/// Messages that wait for a connection. A node that makes thousands of partitions says something of each.
+const QUEUED_MESSAGES_MAX: usize = 16 << 10;
 
 /// A queue for each node and lane. When they are dropped, what is in them still leaves where there is a connection.
 pub(in super::super) struct Links<P: Platform> {
