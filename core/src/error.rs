@@ -70,6 +70,9 @@ pub enum ErrorCode {
     FeatureUpdateFailed,
     MismatchedEndpointType,
     UnsupportedEndpointType,
+    InconsistentClusterId,
+    DuplicateVoter,
+    VoterNotFound,
 }
 
 /// An error with the words that go with it.

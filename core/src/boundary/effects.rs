@@ -175,4 +175,10 @@ pub enum Mark {
     UncleanRestart,
     /// A follower appended the batch that its log starts inside of.
     LogBegunInsideBatch,
+    /// The folder of a voter was written down that the settings name without one.
+    VoterPinned,
+    /// A node became a voter.
+    VoterAdded,
+    /// A voter became none.
+    VoterRemoved,
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::request::{
-    AlterConfigsRequest, Batch, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest, NewTopic,
+    AddRaftVoterRequest, AlterConfigsRequest, Batch, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    IncrementalAlterConfigsRequest, NewTopic, RemoveRaftVoterRequest,
 };
 use super::response::Response;
 use super::storage::LogSlice;
@@ -247,6 +248,8 @@ pub enum ControllerCommand {
         /// Whether records are gone that were kept: then what is left is not relied on. A disk that only failed to do something has them yet.
         are_damaged: bool,
     },
+    AddRaftVoter(AddRaftVoterRequest),
+    RemoveRaftVoter(RemoveRaftVoterRequest),
 }
 
 /// New ISRs for partitions that one broker leads.

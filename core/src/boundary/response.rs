@@ -34,6 +34,8 @@ pub enum Response {
     DescribeLogDirs(DescribeLogDirsResponse),
     InitProducerId(InitProducerIdResponse),
     FindCoordinator(FindCoordinatorResponse),
+    /// Of AddRaftVoter and of RemoveRaftVoter.
+    RaftVoter(RaftVoterResponse),
 }
 
 /// A broker's address on the listener that the question came by.
@@ -368,4 +370,11 @@ pub struct InitProducerIdResponse {
 pub struct FindCoordinatorResponse {
     /// By key, in the order of the request.
     pub coordinators: Vec<(String, Result<BrokerEndpoint, ApiError>)>,
+}
+
+/// Whether the voters of the metadata quorum are what was asked for (KIP-853).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaftVoterResponse {
+    /// They are, or why not.
+    pub result: Result<(), ApiError>,
 }

@@ -14,6 +14,7 @@ impl Broker {
     /// Takes part in the quorum once vote and log are read.
     pub(super) fn join_quorum(&mut self, last: Option<&ElectionState>, effects: &mut Effects) {
         let in_log = self.last_metadata_epoch();
+        self.follow_voters(effects);
         self.drive_quorum(effects, |quorum, _, moment| quorum.start(last, in_log, moment));
     }
 
@@ -31,6 +32,10 @@ impl Broker {
 
     pub(super) fn leave_quorum(&mut self, effects: &mut Effects) {
         self.drive_quorum(effects, |quorum, _, moment| quorum.stop(moment));
+    }
+
+    pub(super) fn leave_voters(&mut self, effects: &mut Effects) {
+        self.drive_quorum(effects, |quorum, _, moment| quorum.removal_committed(moment));
     }
 
     pub(super) fn quorum_connection_lost(&mut self, to: NodeId, effects: &mut Effects) {
@@ -105,6 +110,7 @@ impl Broker {
         if !abandoned.is_empty() {
             effects.mark(Mark::DecisionsAbandoned);
         }
+        self.abandon_voters(effects);
         for (caller, decision) in abandoned {
             self.deliver(caller, crate::boundary::ControllerDecision { answer: None, ..decision }, effects);
         }

@@ -1,8 +1,8 @@
 //! What a client is told whose command nobody decides.
 
 use crate::boundary::{
-    AlterConfigsResponse, ControllerCommand, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse, DeletedTopic, Response,
-    TopicRef,
+    AlterConfigsResponse, ControllerCommand, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse, DeletedTopic,
+    RaftVoterResponse, Response, TopicRef,
 };
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::TopicId;
@@ -33,6 +33,9 @@ pub(super) fn refusal(command: ControllerCommand, code: ErrorCode) -> Option<Res
         ControllerCommand::IncrementalAlterConfigs(request) => {
             let resources = request.resources.into_iter().map(|(resource, _)| (resource, Some(error()))).collect();
             Response::AlterConfigs(AlterConfigsResponse { resources })
+        }
+        ControllerCommand::AddRaftVoter(_) | ControllerCommand::RemoveRaftVoter(_) => {
+            Response::RaftVoter(RaftVoterResponse { result: Err(error()) })
         }
         ControllerCommand::AutoCreateTopics(_)
         | ControllerCommand::Register(_)

@@ -86,8 +86,11 @@ numbers! {
     UnknownTopicId = 100,
     DuplicateBrokerRegistration = 101,
     InconsistentTopicId = 103,
+    InconsistentClusterId = 104,
     MismatchedEndpointType = 114,
     UnsupportedEndpointType = 115,
+    DuplicateVoter = 126,
+    VoterNotFound = 127,
 }
 
 /// An error that a request's older versions don't know.

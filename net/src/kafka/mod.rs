@@ -19,6 +19,7 @@ mod refusals;
 mod tests;
 mod topics;
 mod versions;
+mod voters;
 mod wire;
 
 use bytes::Bytes;
@@ -171,6 +172,8 @@ fn decode_body(
         Api::DescribeCluster => cluster::decode_describe(body, header)?,
         Api::ListConfigResources => configs::decode_list(body, version)?,
         Api::DescribeTopicPartitions => metadata::decode_describe(body, version)?,
+        Api::AddRaftVoter => voters::decode_add(body, version)?,
+        Api::RemoveRaftVoter => voters::decode_remove(body, version)?,
         Api::Refused(refused) => return Ok(Asked::Answered(refusals::answer(refused, body, header)?)),
     }))
 }
@@ -211,6 +214,8 @@ pub fn encode_response(header: &RequestHeader, response: &Response, slices: &[u6
         Response::DescribeLogDirs(answer) => wire::frame(header, &cluster::encode_log_dirs(answer, throttle)),
         Response::InitProducerId(answer) => wire::frame(header, &coordinators::encode_init(answer, version, throttle)),
         Response::FindCoordinator(answer) => wire::frame(header, &coordinators::encode_find(answer, version, throttle)),
+        Response::RaftVoter(answer) if header.api == Api::RemoveRaftVoter => wire::frame(header, &voters::encode_remove(answer, throttle)),
+        Response::RaftVoter(answer) => wire::frame(header, &voters::encode_add(answer, throttle)),
     }?;
     Ok(vec![Piece::Bytes(frame)])
 }

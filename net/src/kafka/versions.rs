@@ -28,13 +28,15 @@ pub enum Api {
     DescribeCluster,
     ListConfigResources,
     DescribeTopicPartitions,
+    AddRaftVoter,
+    RemoveRaftVoter,
     /// One that is known and not served.
     Refused(RefusedApi),
 }
 
 impl Api {
     /// Those that are served, by key.
-    pub const SERVED: [Self; 19] = [
+    pub const SERVED: [Self; 21] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -54,6 +56,8 @@ impl Api {
         Self::DescribeCluster,
         Self::ListConfigResources,
         Self::DescribeTopicPartitions,
+        Self::AddRaftVoter,
+        Self::RemoveRaftVoter,
     ];
 
     /// Those that ApiVersions tells, by key: the served and the refused.
@@ -127,6 +131,8 @@ impl Api {
             Self::DescribeCluster => (60, 0, 2, 0),
             Self::ListConfigResources => (74, 0, 1, 0),
             Self::DescribeTopicPartitions => (75, 0, 0, 0),
+            Self::AddRaftVoter => (80, 0, 1, 0),
+            Self::RemoveRaftVoter => (81, 0, 0, 0),
             Self::Refused(refused) => refused.row(),
         }
     }
@@ -203,8 +209,6 @@ refused! {
     ShareGroupDescribe = 77, 1..=1, flexible from 1;
     ShareFetch = 78, 1..=2, flexible from 1;
     ShareAcknowledge = 79, 1..=2, flexible from 1;
-    AddRaftVoter = 80, 0..=1, flexible from 0;
-    RemoveRaftVoter = 81, 0..=0, flexible from 0;
     InitializeShareGroupState = 83, 0..=0, flexible from 0;
     ReadShareGroupState = 84, 0..=0, flexible from 0;
     WriteShareGroupState = 85, 0..=1, flexible from 0;

@@ -41,6 +41,7 @@ pub(crate) fn check(api: Api, version: i16, draw: &mut Draw<'_>) {
         Api::AlterConfigs => administration::alter_configs(version, draw),
         Api::IncrementalAlterConfigs => administration::incremental_alter_configs(version, draw),
         Api::ListConfigResources => administration::list_config_resources(version, draw),
+        Api::AddRaftVoter | Api::RemoveRaftVoter => cluster::raft_voter(api, version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

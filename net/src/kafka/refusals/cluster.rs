@@ -1,10 +1,9 @@
 //! What an operator does to a cluster of several nodes.
 
 use kafka_wire::{
-    AddRaftVoterRequest, AddRaftVoterResponse, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
-    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeQuorumRequest, DescribeQuorumResponse, ElectLeadersRequest,
-    ElectLeadersResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, RemoveRaftVoterRequest,
-    RemoveRaftVoterResponse, UnregisterBrokerRequest, UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
+    DescribeQuorumRequest, DescribeQuorumResponse, ElectLeadersRequest, ElectLeadersResponse, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, UnregisterBrokerRequest, UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
     alter_replica_log_dirs_response, elect_leaders_request, elect_leaders_response,
 };
 
@@ -66,14 +65,4 @@ pub(super) fn update_features(_: UpdateFeaturesRequest) -> UpdateFeaturesRespons
 pub(super) fn unregister(_: UnregisterBrokerRequest) -> UnregisterBrokerResponse {
     let message = say("This broker does not unregister brokers yet.");
     filled!(UnregisterBrokerResponse { error_code: unsupported(), error_message: message })
-}
-
-pub(super) fn add_voter(_: AddRaftVoterRequest) -> AddRaftVoterResponse {
-    let message = say("This broker does not add voters to its quorum yet.");
-    filled!(AddRaftVoterResponse { error_code: unsupported(), error_message: message })
-}
-
-pub(super) fn remove_voter(_: RemoveRaftVoterRequest) -> RemoveRaftVoterResponse {
-    let message = say("This broker does not remove voters from its quorum yet.");
-    filled!(RemoveRaftVoterResponse { error_code: unsupported(), error_message: message })
 }

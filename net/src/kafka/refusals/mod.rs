@@ -87,8 +87,6 @@ pub(super) fn answer(api: RefusedApi, body: Decoder, header: &RequestHeader) -> 
         RefusedApi::DescribeQuorum => reply(body, header, cluster::describe_quorum),
         RefusedApi::UpdateFeatures => reply(body, header, cluster::update_features),
         RefusedApi::UnregisterBroker => reply(body, header, cluster::unregister),
-        RefusedApi::AddRaftVoter => reply(body, header, cluster::add_voter),
-        RefusedApi::RemoveRaftVoter => reply(body, header, cluster::remove_voter),
     }
 }
 

@@ -238,8 +238,6 @@ fn operations_of_several_nodes_are_of_no_supported_version() {
         DescribeQuorum DescribeQuorumRequest DescribeQuorumResponse UNSUPPORTED |_| plain();
         UpdateFeatures UpdateFeaturesRequest UpdateFeaturesResponse UNSUPPORTED |_| plain();
         UnregisterBroker UnregisterBrokerRequest UnregisterBrokerResponse UNSUPPORTED |_| plain();
-        AddRaftVoter AddRaftVoterRequest AddRaftVoterResponse UNSUPPORTED |_| plain();
-        RemoveRaftVoter RemoveRaftVoterRequest RemoveRaftVoterResponse UNSUPPORTED |_| plain();
     };
     // With ListPartitionReassignments and the other families: all that there are.
     assert_eq!(refused.len() + 1 + 14 + 12 + 8 + 13, RefusedApi::ALL.len());

@@ -38,6 +38,8 @@ pub(super) fn body(api: Api, version: i16, draw: &mut Draw<'_>) -> (Bytes, Reque
         Api::DescribeCluster => cluster::describe_cluster(version, draw),
         Api::ListConfigResources => configs::list_config_resources(version, draw),
         Api::DescribeTopicPartitions => cluster::describe_topic_partitions(version, draw),
+        Api::AddRaftVoter => cluster::add_raft_voter(version, draw),
+        Api::RemoveRaftVoter => cluster::remove_raft_voter(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }
