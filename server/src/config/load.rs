@@ -123,7 +123,7 @@ struct Checked {
 impl Checked {
     fn into_settings(self) -> Result<OperatorSettings, ConfigError> {
         let node = self.node()?;
-        let voters = self.quorum(node)?;
+        let voters = self.quorum()?;
         let listeners = self.listeners()?;
         let data_dir = self.data_dir()?;
         let configs = self.configs(node, &listeners);
@@ -157,13 +157,13 @@ impl Checked {
         }
     }
 
-    fn quorum(&self, node: NodeId) -> Result<Voters, ConfigError> {
+    fn quorum(&self) -> Result<Voters, ConfigError> {
         let texts = QuorumTexts {
             roles: self.text("process.roles").unwrap_or_default(),
             voters: self.text("controller.quorum.voters").unwrap_or_default(),
             bootstrap_servers: self.text("controller.quorum.bootstrap.servers").unwrap_or_default(),
         };
-        texts.resolve(node).map_err(|refusal| self.refused(refusal))
+        texts.resolve().map_err(|refusal| self.refused(refusal))
     }
 
     fn listeners(&self) -> Result<Vec<ListenerSettings>, ConfigError> {

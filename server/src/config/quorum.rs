@@ -19,7 +19,7 @@ pub(super) struct QuorumTexts<'a> {
 /// How the quorum's voters are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Voters {
-    /// By `controller.quorum.voters`: each with where it is. This node is one of them.
+    /// By `controller.quorum.voters`: each with where it is. A node that is none of them votes once it has been added (KIP-853).
     Static(BTreeMap<NodeId, HostPort>),
     /// By the data folder's formatting (KIP-853), or not at all: the node alone.
     Formatted,
@@ -59,7 +59,7 @@ impl Voters {
 }
 
 impl QuorumTexts<'_> {
-    pub(super) fn resolve(self, node: NodeId) -> Result<Voters, Refusal> {
+    pub(super) fn resolve(self) -> Result<Voters, Refusal> {
         self.check_roles()?;
         self.check_bootstrap_servers()?;
         let refuse = |reason| Refusal { name: "controller.quorum.voters", reason, allowed: "ID@HOST:PORT, with commas between them" };
@@ -72,9 +72,6 @@ impl QuorumTexts<'_> {
         }
         if voters.is_empty() {
             return Ok(Voters::Formatted);
-        }
-        if !voters.contains_key(&node) {
-            return Err(refuse(format!("this node, {node}, has the role of a controller and is none of the voters")));
         }
         Ok(Voters::Static(voters))
     }
@@ -116,7 +113,7 @@ mod tests {
     const ALONE: QuorumTexts<'static> = QuorumTexts { roles: "broker,controller", voters: "", bootstrap_servers: "" };
 
     fn reason(texts: QuorumTexts<'_>) -> String {
-        texts.resolve(NodeId(1)).unwrap_err().reason
+        texts.resolve().unwrap_err().reason
     }
 
     fn at(host: &str, port: u16) -> HostPort {
@@ -125,23 +122,27 @@ mod tests {
 
     #[test]
     fn a_node_may_be_its_own_quorum() {
-        assert_eq!(ALONE.resolve(NodeId(1)), Ok(Voters::Formatted));
-        let alone = QuorumTexts { voters: "1@localhost:9093", ..ALONE }.resolve(NodeId(1));
+        assert_eq!(ALONE.resolve(), Ok(Voters::Formatted));
+        let alone = QuorumTexts { voters: "1@localhost:9093", ..ALONE }.resolve();
         assert_eq!(alone, Ok(Voters::Static(BTreeMap::from([(NodeId(1), at("localhost", 9093))]))));
-        assert!(QuorumTexts { roles: "controller, broker", bootstrap_servers: "localhost:9093", ..ALONE }.resolve(NodeId(1)).is_ok());
+        assert!(QuorumTexts { roles: "controller, broker", bootstrap_servers: "localhost:9093", ..ALONE }.resolve().is_ok());
     }
 
     #[test]
     fn several_nodes_are_voters_with_their_addresses() {
-        let voters = QuorumTexts { voters: "1@a:1, 2@[::1]:2,3@10.0.0.3:3", ..ALONE }.resolve(NodeId(1));
+        let voters = QuorumTexts { voters: "1@a:1, 2@[::1]:2,3@10.0.0.3:3", ..ALONE }.resolve();
         let expected = [(NodeId(1), at("a", 1)), (NodeId(2), at("::1", 2)), (NodeId(3), at("10.0.0.3", 3))];
         assert_eq!(voters, Ok(Voters::Static(BTreeMap::from(expected))));
         assert_eq!(at("::1", 2).to_string(), "[::1]:2");
     }
 
     #[test]
-    fn a_controller_that_does_not_vote_and_other_roles_are_refused() {
-        assert!(reason(QuorumTexts { voters: "3000@a:1", ..ALONE }).contains("none of the voters"));
+    fn a_node_may_wait_to_be_added_to_the_voters() {
+        assert!(QuorumTexts { voters: "3000@a:1", ..ALONE }.resolve().is_ok());
+    }
+
+    #[test]
+    fn voters_that_are_given_twice_and_other_roles_are_refused() {
         assert!(reason(QuorumTexts { voters: "1@a:1,1@b:1", ..ALONE }).contains("given twice"));
         assert!(reason(QuorumTexts { roles: "broker", ..ALONE }).contains("without a controller"));
         assert!(reason(QuorumTexts { roles: "controller", ..ALONE }).contains("no broker"));

@@ -229,7 +229,7 @@ pub fn format(settings: &OperatorSettings) -> Result<Formatted, FormatError> {
 pub fn open_or_format(settings: &OperatorSettings) -> Result<(DataFolder, Formatted), FormatError> {
     let path = &settings.data_dir;
     if let Voters::Static(voters) = &settings.voters
-        && voters.len() > 1
+        && (voters.len() > 1 || !voters.contains_key(&settings.node))
         && open(path)?.is_none()
     {
         // Each would make a cluster of its own; and a voter that has lost its folder must not come back by itself, as one that never voted.
@@ -241,6 +241,15 @@ pub fn open_or_format(settings: &OperatorSettings) -> Result<(DataFolder, Format
     let voters = voters.map_err(|reason| FormatError::Damaged { path: path.join(meta::VOTERS), reason })?;
     let folder = DataFolder { cluster_id: identity.cluster_id, directory: identity.directory, features, voters };
     Ok((folder, formatted))
+}
+
+/// Whose a folder is; none if it is not formatted.
+///
+/// # Errors
+///
+/// When it holds what is not ours or is damaged.
+pub fn identity(path: &Path) -> Result<Option<Identity>, FormatError> {
+    Ok(open(path)?.map(|(identity, _)| identity))
 }
 
 /// What a formatted folder's files say.
