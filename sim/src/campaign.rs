@@ -44,7 +44,7 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 17] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 20] = [
     Mark::BrokerFenced,
     Mark::CommittedByFollower,
     Mark::CutOffLeaderAnswered,
@@ -62,6 +62,9 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 17] = [
     Mark::PreVoteRefused,
     Mark::ReplicaFailed,
     Mark::UncleanRestart,
+    Mark::VoterAdded,
+    Mark::VoterPinned,
+    Mark::VoterRemoved,
 ];
 
 /// What came of many runs.
