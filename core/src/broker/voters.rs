@@ -9,6 +9,10 @@
 //! - *adds* a node once that has caught up, so that nothing waits for one that has not;
 //! - *removes* one, itself too: then it leads on until the removal is committed, does not count itself, and resigns.
 //!
+//! What no pin can help: voters that have lost their folders and voters that have never read a pin do not know of each other that they are
+//! not new, if they together are a majority of those in the settings. Whoever formats a voter anew is safe where the settings of that node do
+//! not name it: then it does not vote before it is added.
+//!
 //! One change waits at a time; whoever asks for another meanwhile is told REQUEST_TIMED_OUT, as by Kafka.
 
 use serde::{Deserialize, Serialize};
