@@ -219,7 +219,9 @@ impl Quorum {
             let end = QuorumMessage::End { quorum_epoch: self.quorum_epoch, successors: successors.clone() };
             outcome.messages.push((voter.node, end));
         }
-        let deadline = self.election_deadline(moment);
+        // One that votes no more has nothing to wait for but to hear who leads, which nobody tells it by themselves.
+        let is_voter = self.is_voter();
+        let deadline = if is_voter { self.election_deadline(moment) } else { moment.now.after(self.timeouts.announcement()) };
         self.role = Role::Resigned(Resigned { deadline });
     }
 

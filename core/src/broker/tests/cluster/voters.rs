@@ -169,7 +169,7 @@ fn a_leader_that_is_removed_leads_until_that_is_committed() {
     assert!(others.contains(&cluster.leader()));
     assert!(!cluster.voters_of(leader).iter().any(|voter| voter.node == leader));
     let id = cluster.create(leader, "t");
-    cluster.pass_for(500);
+    cluster.pass_for(1_000);
     assert_eq!(cluster.created(leader, id), Some(Ok(())), "it is a broker all the same");
 }
 
