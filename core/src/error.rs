@@ -75,6 +75,9 @@ pub enum ErrorCode {
     PreferredLeaderNotAvailable,
     EligibleLeadersNotAvailable,
     BrokerIdNotRegistered,
+    InconsistentClusterId,
+    DuplicateVoter,
+    VoterNotFound,
 }
 
 /// An error with the words that go with it.

@@ -66,6 +66,12 @@ pub const METADATA_REQUEST_MS_MAX: i32 = 30_000;
 /// Commands that name no limit of their own are decided within this long, in milliseconds.
 pub const UNTIMED_COMMAND_MS_MAX: i32 = 30_000;
 
+/// A node has this long at most, in milliseconds, to catch up that is to be a voter, whatever its request allows.
+pub const ADD_VOTER_MS_MAX: i32 = 600_000;
+
+/// A voter is removed within this long, in milliseconds: the request names no limit of its own.
+pub const REMOVE_VOTER_MS_MAX: i32 = 5_000;
+
 /// A client waits this long at most, in milliseconds, for producer ids.
 pub const PRODUCER_IDS_MS_MAX: i32 = 10_000;
 

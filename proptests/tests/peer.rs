@@ -10,7 +10,7 @@ use gracchus_core::boundary::{
 use gracchus_core::epoch::{BrokerEpoch, LeaderEpoch, QuorumEpoch};
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicPartition, Uuid};
 use gracchus_core::offset::Offset;
-use gracchus_core::quorum::{Known, LogEnd, QuorumMessage, VoteRequest};
+use gracchus_core::quorum::{Known, LogEnd, QuorumMessage, Vote, VoteRequest};
 use gracchus_core::record::Voter;
 use gracchus_core::replica::{EpochEnd, Positions};
 use gracchus_net::kafka::Piece;
@@ -66,9 +66,13 @@ fn quorum_message() -> impl Strategy<Value = QuorumMessage> {
     let vote = (quorum_epoch(), voter(), voter(), log_end, any::<bool>()).prop_map(|(quorum_epoch, candidate, voter, log_end, is_pre_vote)| {
         QuorumMessage::Vote(VoteRequest { quorum_epoch, candidate, voter, log_end, is_pre_vote })
     });
+    let voted = (quorum_epoch(), quorum_epoch(), uuid(), any::<bool>()).prop_map(|(quorum_epoch, asked_epoch, directory, is_granted)| {
+        let known = Known { quorum_epoch, leader: None };
+        QuorumMessage::Voted(Vote { known, asked_epoch, is_granted, is_pre_vote: !is_granted, directory: DirectoryId(directory) })
+    });
     let known = (quorum_epoch(), option::of(node())).prop_map(|(quorum_epoch, leader)| QuorumMessage::Known(Known { quorum_epoch, leader }));
     let end = (quorum_epoch(), vec(node(), 0..5)).prop_map(|(quorum_epoch, successors)| QuorumMessage::End { quorum_epoch, successors });
-    prop_oneof![vote, known, end]
+    prop_oneof![vote, voted, known, end]
 }
 
 fn fetch_metadata() -> impl Strategy<Value = FetchMetadata> {

@@ -44,7 +44,7 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 19] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 22] = [
     Mark::BrokerFenced,
     Mark::CommittedByFollower,
     Mark::CutOffLeaderAnswered,
@@ -64,6 +64,9 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 19] = [
     Mark::ReassignmentCompleted,
     Mark::ReplicaFailed,
     Mark::UncleanRestart,
+    Mark::VoterAdded,
+    Mark::VoterPinned,
+    Mark::VoterRemoved,
 ];
 
 /// What came of many runs.

@@ -181,4 +181,10 @@ pub enum Mark {
     ReplicaThrottled,
     /// A preferred replica led again while the one before it was up.
     PreferredLeaderElected,
+    /// The folder of a voter was written down that the settings name without one.
+    VoterPinned,
+    /// A node became a voter.
+    VoterAdded,
+    /// A voter became none.
+    VoterRemoved,
 }

@@ -11,7 +11,8 @@ use super::administration::{
     UpdateFeaturesRequest,
 };
 use super::request::{
-    AlterConfigsRequest, Batch, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest, NewTopic,
+    AddRaftVoterRequest, AlterConfigsRequest, Batch, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    IncrementalAlterConfigsRequest, NewTopic, RemoveRaftVoterRequest,
 };
 use super::response::Response;
 use super::storage::LogSlice;
@@ -257,6 +258,8 @@ pub enum ControllerCommand {
     DescribeQuorum(DescribeQuorumRequest),
     UpdateFeatures(UpdateFeaturesRequest),
     UnregisterBroker(UnregisterBrokerRequest),
+    AddRaftVoter(AddRaftVoterRequest),
+    RemoveRaftVoter(RemoveRaftVoterRequest),
 }
 
 /// New ISRs for partitions that one broker leads.

@@ -10,11 +10,12 @@ use super::administration::{
 };
 use super::payload::Payload;
 use super::response::DeletedTopic;
+use crate::broker::Endpoint;
 use crate::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, PartitionIndex, ProducerId, TopicId, TopicName};
 use crate::offset::Offset;
-use crate::record::BatchHeader;
+use crate::record::{BatchHeader, Voter};
 use crate::time::Timestamp;
 
 /// A client's request.
@@ -46,6 +47,8 @@ pub enum Request {
     DescribeQuorum(DescribeQuorumRequest),
     UpdateFeatures(UpdateFeaturesRequest),
     UnregisterBroker(UnregisterBrokerRequest),
+    AddRaftVoter(AddRaftVoterRequest),
+    RemoveRaftVoter(RemoveRaftVoterRequest),
 }
 
 /// A topic by its name or by its id: what is not found is UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID.
@@ -473,4 +476,28 @@ pub enum CoordinatorKind {
     Share,
     /// A number that means nothing.
     Unknown(i8),
+}
+
+/// AddRaftVoter (KIP-853): a node with its folder becomes a voter of the metadata quorum, once it has caught up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddRaftVoterRequest {
+    /// The cluster that is meant, if that is said.
+    pub cluster_id: Option<String>,
+    /// How long it may take in milliseconds.
+    pub timeout_ms: i32,
+    /// The node with its folder.
+    pub voter: Voter,
+    /// Where it is.
+    pub endpoints: Vec<Endpoint>,
+    /// Whether it is answered once it is committed, and not already when it is appended (KIP-1186).
+    pub ack_when_committed: bool,
+}
+
+/// RemoveRaftVoter (KIP-853): a voter of the metadata quorum becomes none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveRaftVoterRequest {
+    /// The cluster that is meant, if that is said.
+    pub cluster_id: Option<String>,
+    /// The voter.
+    pub voter: Voter,
 }

@@ -45,6 +45,8 @@ pub enum Response {
     DescribeQuorum(DescribeQuorumResponse),
     UpdateFeatures(UpdateFeaturesResponse),
     UnregisterBroker(UnregisterBrokerResponse),
+    /// Of AddRaftVoter and of RemoveRaftVoter.
+    RaftVoter(RaftVoterResponse),
 }
 
 /// A broker's address on the listener that the question came by.
@@ -383,4 +385,11 @@ pub struct InitProducerIdResponse {
 pub struct FindCoordinatorResponse {
     /// By key, in the order of the request.
     pub coordinators: Vec<(String, Result<BrokerEndpoint, ApiError>)>,
+}
+
+/// Whether the voters of the metadata quorum are what was asked for (KIP-853).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaftVoterResponse {
+    /// They are, or why not.
+    pub result: Result<(), ApiError>,
 }

@@ -24,6 +24,7 @@ impl Broker {
                 self.topics.remove(&topic.name, id);
             }
             self.mark_election(&record, effects);
+            self.mark_voters(&record, effects);
             self.image.replay(offset, &record);
             self.follow(&record, effects);
         }
@@ -63,6 +64,8 @@ impl Broker {
             }
             MetadataRecord::UnfenceBroker { .. } | MetadataRecord::FenceBroker { .. } => {}
             MetadataRecord::ProducerIds { .. } | MetadataRecord::Feature { .. } => {}
+            // Followed as soon as it is appended.
+            MetadataRecord::Voters { .. } => {}
         }
     }
 

@@ -109,6 +109,13 @@ pub(super) struct Caller {
     pub(super) id: CallId,
 }
 
+impl Caller {
+    /// What it is told when nobody has decided, or may ever: it asks again.
+    pub(super) fn undecided(self) -> ControllerDecision {
+        ControllerDecision { id: self.id, incarnation: self.incarnation, upto: Offset::ZERO, answer: None }
+    }
+}
+
 impl Broker {
     /// Has the controller decide something. For a client there is an answer within `patience_ms`.
     pub(super) fn call(&mut self, purpose: Purpose, command: ControllerCommand, patience_ms: Option<i32>, effects: &mut Effects) {

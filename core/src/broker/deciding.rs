@@ -13,7 +13,7 @@ use crate::offset::Offset;
 use crate::time::Wait;
 
 /// What a command comes to: records, and what its caller is told once they are committed.
-type Decision = (Vec<MetadataRecord>, ControllerAnswer);
+pub(super) type Decision = (Vec<MetadataRecord>, ControllerAnswer);
 
 impl Broker {
     /// Another node calls.
@@ -25,14 +25,20 @@ impl Broker {
     /// Decides a command, if this node is the controller.
     pub(super) fn decide(&mut self, caller: Caller, command: ControllerCommand, effects: &mut Effects) {
         if self.controller.is_none() {
-            let decision = ControllerDecision { id: caller.id, incarnation: caller.incarnation, upto: Offset::ZERO, answer: None };
-            return self.deliver(caller, decision, effects);
+            return self.deliver(caller, caller.undecided(), effects);
         }
         if self.decided.iter().any(|(held, _)| *held == caller) {
             // It is asked again for want of an answer, which is on its way.
             return;
         }
-        let (records, answer) = self.decision(caller, command);
+        match self.decision(caller, command) {
+            Some(decision) => self.conclude(caller, decision, effects),
+            None => self.advance_voters(effects),
+        }
+    }
+
+    /// Appends what was decided; its caller is told once that is committed.
+    pub(super) fn conclude(&mut self, caller: Caller, (records, answer): Decision, effects: &mut Effects) {
         let upto = self.append_decided(&records, effects);
         let decision = ControllerDecision { id: caller.id, incarnation: caller.incarnation, upto, answer: Some(answer) };
         self.decided.hold(upto, (caller, decision));
@@ -40,9 +46,10 @@ impl Broker {
         self.finish_committed(effects);
     }
 
-    fn decision(&mut self, caller: Caller, command: ControllerCommand) -> Decision {
+    /// What a command comes to; none of one that waits for its time.
+    fn decision(&mut self, caller: Caller, command: ControllerCommand) -> Option<Decision> {
         let controller = self.controller.as_mut().expect("the caller checked that it is here");
-        match command {
+        Some(match command {
             ControllerCommand::CreateTopics(request) => {
                 let (records, topics) = controller.create_topics(&request.topics, &self.configs, &mut self.random);
                 checked(request.validate_only, records, Response::CreateTopics(CreateTopicsResponse { topics }))
@@ -114,7 +121,9 @@ impl Broker {
                 Ok((first, record)) => (vec![record], ControllerAnswer::ProducerIds(first)),
                 Err(error) => (Vec::new(), ControllerAnswer::Refused(error.code)),
             },
-        }
+            ControllerCommand::AddRaftVoter(request) => return self.add_voter(caller, request),
+            ControllerCommand::RemoveRaftVoter(request) => return self.remove_voter(caller, &request),
+        })
     }
 
     /// Appends what the controller decided by itself.
@@ -133,7 +142,9 @@ impl Broker {
                 controller.replay(Offset(offset), record);
             }
         }
-        metadata.log().end()
+        let end = metadata.log().end();
+        self.follow_voters(effects);
+        end
     }
 
     /// Lets answers leave whose decisions are committed.

@@ -103,9 +103,9 @@ impl Broker {
 
     /// The controllers, as far as it is known where they are.
     fn controllers(&self) -> Vec<BrokerEndpoint> {
-        let shown = self.settings.controllers.iter().map(|(node, endpoint)| BrokerEndpoint {
-            node: *node,
-            host: endpoint.host.clone(),
+        let shown = self.controller_endpoints().into_iter().map(|(node, endpoint)| BrokerEndpoint {
+            node,
+            host: endpoint.host,
             port: endpoint.port,
             rack: None,
             is_fenced: false,

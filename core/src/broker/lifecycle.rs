@@ -56,7 +56,7 @@ pub enum Stage {
 impl Broker {
     pub(super) fn start(&mut self, effects: &mut Effects) {
         effects.storage.push(StorageOp::LoadElection);
-        effects.storage.push(StorageOp::Open { log: LogId::Metadata, topic: CLUSTER_METADATA_TOPIC.into(), settings: metadata_settings() });
+        effects.storage.push(StorageOp::Open { log: LogId::Metadata, topic: CLUSTER_METADATA_TOPIC.into(), settings: metadata_log_settings() });
         let retention = Wait::from_ms(self.configs.whole("log.retention.check.interval.ms"));
         let expiry = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
         self.timers.set(Timer::Retention, self.now.monotonic.after(retention));
@@ -102,6 +102,7 @@ impl Broker {
         self.controller = None;
         // Nobody is told an outcome that may never be committed: the connections end with the node.
         self.decided.abandon().for_each(drop);
+        self.pending_voters = None;
         self.stage = Stage::Stopped;
         effects.stopped = true;
     }
@@ -271,7 +272,9 @@ impl Broker {
     }
 }
 
-fn metadata_settings() -> LogSettings {
+/// How the metadata log is kept.
+#[must_use]
+pub fn metadata_log_settings() -> LogSettings {
     LogSettings {
         durability: crate::boundary::Durability::Flushed,
         segment_bytes_max: 1 << 30,

@@ -84,19 +84,17 @@ impl Broker {
         let Some(metadata) = &self.metadata else { return };
         let log = metadata.log();
         let (log_end, now) = (log.end(), self.now.monotonic);
+        let member = Voter { node: from, directory: fetch.directory };
         if let Some(parting) = crate::replica::divergence(log, fetch.last_fetched_epoch, fetch.fetch_offset) {
-            self.quorum.member_diverged(from, now);
+            self.quorum.member_diverged(member, now);
             return self.answer_metadata(from, &fetch, Err(parting), effects);
         }
-        let is_voter = self.quorum.voters().contain(Voter { node: from, directory: fetch.directory });
-        // A voter's node with another folder is an observer: what it holds does not count.
-        if is_voter || !self.quorum.voters().iter().any(|voter| voter.node == from) {
-            self.quorum.member_fetched(from, fetch.fetch_offset, fetch.durable_offset, log_end, now);
-        }
+        self.quorum.member_fetched(member, fetch.fetch_offset, fetch.durable_offset, log_end, now);
         self.timers.set(Timer::Quorum, self.quorum.deadline());
         self.metadata_sync.parked.insert(from, fetch);
         self.timers.set(Timer::ParkedMetadata(from), now.after(self.metadata_fetch_wait_ms(1)));
         self.commit_metadata(effects);
+        self.advance_voters(effects);
         self.serve_metadata(from, effects);
     }
 
@@ -174,6 +172,7 @@ impl Broker {
             }
         }
         let has_news = before != (metadata.log().end(), metadata.high_watermark());
+        self.follow_voters(effects);
         let waited = self.metadata_sync.asked_at.map(|asked| self.now.monotonic.since(asked)).unwrap_or_default();
         self.metadata_sync.forget();
         if has_news || waited >= Wait::from_ms(METADATA_REFETCH_MS) {
@@ -193,6 +192,8 @@ impl Broker {
             self.apply_committed(effects);
             self.finish_committed(effects);
             self.serve_all_metadata(effects);
+            self.follow_removal(effects);
+            self.advance_voters(effects);
         }
     }
 

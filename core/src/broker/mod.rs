@@ -33,6 +33,7 @@ mod tests;
 mod timers;
 mod upkeep;
 mod view;
+mod voters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,13 +45,14 @@ pub use self::directory::TopicDirectory;
 use self::fetch::ParkedFetch;
 use self::following::Following;
 use self::leading::Leading;
-pub use self::lifecycle::Stage;
+pub use self::lifecycle::{Stage, metadata_log_settings};
 use self::metadata_sync::MetadataSync;
 use self::offsets::{DeleteRecordsJoin, ListOffsetsJoin};
 use self::produce::ProduceJoin;
 use self::producer_ids::ProducerIds;
 use self::timers::Timer;
 pub use self::view::View;
+use self::voters::PendingVoters;
 use crate::boundary::{ControllerCommand, ControllerDecision, Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef};
 use crate::config::BrokerConfigs;
 use crate::controller::Controller;
@@ -58,7 +60,7 @@ use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicPartition};
-use crate::limits::{STOOD_STILL_MS, UNTIMED_COMMAND_MS_MAX};
+use crate::limits::{REMOVE_VOTER_MS_MAX, STOOD_STILL_MS, UNTIMED_COMMAND_MS_MAX};
 use crate::metadata::{Image, MetadataLog};
 use crate::partition::{Partition, requests_of};
 use crate::quorum::{Quorum, QuorumTimeouts, Voters};
@@ -128,6 +130,7 @@ pub struct Broker {
     /// Decisions that are not committed.
     decided: Uncommitted<(Caller, ControllerDecision)>,
     calls: Calls,
+    pending_voters: Option<PendingVoters>,
 
     image: Image,
     topics: TopicDirectory,
@@ -183,6 +186,7 @@ impl Broker {
             controller: None,
             decided: Uncommitted::default(),
             calls: Calls::default(),
+            pending_voters: None,
             image: Image::default(),
             topics: TopicDirectory::default(),
             partitions: BTreeMap::new(),
@@ -307,6 +311,13 @@ impl Broker {
             }
             Request::DescribeQuorum(request) => {
                 return self.command(id, ControllerCommand::DescribeQuorum(request), UNTIMED_COMMAND_MS_MAX, effects);
+            }
+            Request::AddRaftVoter(request) => {
+                let timeout_ms = request.timeout_ms;
+                return self.command(id, ControllerCommand::AddRaftVoter(request), timeout_ms, effects);
+            }
+            Request::RemoveRaftVoter(request) => {
+                return self.command(id, ControllerCommand::RemoveRaftVoter(request), REMOVE_VOTER_MS_MAX, effects);
             }
             Request::InitProducerId(request) => return self.init_producer_id(id, &request, effects),
             Request::ApiVersions(_) => Response::ApiVersions(self.api_versions(&context)),

@@ -8,10 +8,11 @@ use crate::boundary::{
 use crate::controller::Controller;
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
 use crate::error::ErrorCode;
-use crate::ids::{CLUSTER_METADATA_TOPIC, DirectoryId, NodeId, PartitionIndex, TopicName};
+use crate::ids::{CLUSTER_METADATA_TOPIC, NodeId, PartitionIndex, TopicName};
 use crate::limits::OBSERVER_MS_MAX;
 use crate::metadata::MetadataLog;
 use crate::quorum::{LogEnd, Moment, Outcome, Quorum, QuorumMessage, Role};
+use crate::record::Voter;
 use crate::replica::Progress;
 use crate::time::Wait;
 
@@ -19,6 +20,7 @@ impl Broker {
     /// Takes part in the quorum once vote and log are read.
     pub(super) fn join_quorum(&mut self, last: Option<&ElectionState>, effects: &mut Effects) {
         let in_log = self.last_metadata_epoch();
+        self.follow_voters(effects);
         self.drive_quorum(effects, |quorum, _, moment| quorum.start(last, in_log, moment));
     }
 
@@ -36,6 +38,10 @@ impl Broker {
 
     pub(super) fn leave_quorum(&mut self, effects: &mut Effects) {
         self.drive_quorum(effects, |quorum, _, moment| quorum.stop(moment));
+    }
+
+    pub(super) fn leave_voters(&mut self, effects: &mut Effects) {
+        self.drive_quorum(effects, |quorum, _, moment| quorum.removal_committed(moment));
     }
 
     pub(super) fn quorum_connection_lost(&mut self, to: NodeId, effects: &mut Effects) {
@@ -112,6 +118,7 @@ impl Broker {
         if !abandoned.is_empty() {
             effects.mark(Mark::DecisionsAbandoned);
         }
+        self.abandon_voters(effects);
         for (caller, decision) in abandoned {
             self.deliver(caller, crate::boundary::ControllerDecision { answer: None, ..decision }, effects);
         }
@@ -131,7 +138,7 @@ impl Broker {
             return DescribeQuorumResponse { partitions, result: Err(ErrorCode::UnknownTopicOrPartition) };
         }
         let me = self.settings.node;
-        let member = |node: NodeId, directory: DirectoryId| match leader.progress(node) {
+        let member = |Voter { node, directory }: Voter| match leader.progress(Voter { node, directory }) {
             _ if node == me => {
                 let (log_end, now) = (Some(metadata.log().end()), Some(self.now.wall));
                 QuorumMember { node, directory, log_end, fetched: now, caught_up: now }
@@ -145,11 +152,11 @@ impl Broker {
             },
             None => QuorumMember { node, directory, log_end: None, fetched: None, caught_up: None },
         };
-        let voters: Vec<QuorumMember> = self.quorum.voters().iter().map(|voter| member(voter.node, voter.directory)).collect();
+        let voters: Vec<QuorumMember> = self.quorum.voters().iter().map(member).collect();
         let is_recent = |progress: &Progress| self.now.monotonic.since(progress.heard) < Wait::from_ms(OBSERVER_MS_MAX);
-        let observers = leader.followers().filter(|(node, progress)| is_recent(progress) && voters.iter().all(|voter| voter.node != *node));
-        let observers = observers.map(|(node, _)| member(node, DirectoryId::default())).collect();
-        let controllers = self.settings.controllers.clone();
+        let observers = leader.followers().filter(|(follower, progress)| is_recent(progress) && !self.quorum.voters().contain(*follower));
+        let observers = observers.map(|(follower, _)| member(follower)).collect();
+        let controllers = self.controller_endpoints();
         let (quorum_epoch, high_watermark) = (self.quorum.quorum_epoch(), metadata.high_watermark());
         DescribeQuorumResponse {
             partitions,

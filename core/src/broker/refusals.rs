@@ -2,8 +2,8 @@
 
 use crate::boundary::{
     AlterConfigsResponse, AlterPartitionReassignmentsResponse, ControllerCommand, CreatePartitionsResponse, CreateTopicsResponse,
-    DeleteTopicsResponse, DeletedTopic, DescribeQuorumResponse, ElectLeadersResponse, ListPartitionReassignmentsResponse, Response, TopicRef,
-    UnregisterBrokerResponse, UpdateFeaturesResponse,
+    DeleteTopicsResponse, DeletedTopic, DescribeQuorumResponse, ElectLeadersResponse, ListPartitionReassignmentsResponse, RaftVoterResponse,
+    Response, TopicRef, UnregisterBrokerResponse, UpdateFeaturesResponse,
 };
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{PartitionIndex, TopicId};
@@ -61,6 +61,9 @@ pub(super) fn refusal(command: ControllerCommand, code: ErrorCode) -> Option<Res
             Response::UpdateFeatures(UpdateFeaturesResponse { error: Some(error()), features })
         }
         ControllerCommand::UnregisterBroker(_) => Response::UnregisterBroker(UnregisterBrokerResponse { error: Some(error()) }),
+        ControllerCommand::AddRaftVoter(_) | ControllerCommand::RemoveRaftVoter(_) => {
+            Response::RaftVoter(RaftVoterResponse { result: Err(error()) })
+        }
         ControllerCommand::AutoCreateTopics(_)
         | ControllerCommand::Register(_)
         | ControllerCommand::Heartbeat(_)

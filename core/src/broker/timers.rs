@@ -40,4 +40,6 @@ pub(super) enum Timer {
     Balance,
     /// Producers that have been silent for long are to be forgotten (`producer.id.expiration.check.interval.ms`).
     ProducerExpiry,
+    /// Who asked for other voters has waited long enough.
+    Voters,
 }

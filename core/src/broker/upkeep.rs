@@ -30,6 +30,7 @@ impl Broker {
                 Timer::Throttled => {}
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
+                Timer::Voters => self.voters_timed_out(effects),
             }
         }
     }

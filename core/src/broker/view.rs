@@ -5,7 +5,7 @@ use super::lifecycle::Stage;
 use crate::epoch::QuorumEpoch;
 use crate::ids::{TopicName, TopicPartition};
 use crate::log::Log;
-use crate::metadata::Image;
+use crate::metadata::{Image, VoterRegistration};
 use crate::offset::Offset;
 use crate::partition::{Leader, Partition};
 use crate::quorum::{Role, Voters};
@@ -55,6 +55,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn voters(&self) -> &'a Voters {
         self.broker.quorum.voters()
+    }
+
+    /// The same with their folders and where they are, as the node's log says up to its end.
+    #[must_use]
+    pub fn registered_voters(&self) -> Vec<VoterRegistration> {
+        self.broker.registered_voters()
     }
 
     /// How far the metadata log is committed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::features::ELIGIBLE_LEADER_REPLICAS;
-use super::record::{BrokerEndpoints, ConfigTarget, MetadataRecord};
+use super::record::{BrokerEndpoints, ConfigTarget, MetadataRecord, VoterRegistration};
 use crate::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use crate::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use crate::offset::Offset;
@@ -25,6 +25,8 @@ pub struct Image {
     pub features: BTreeMap<String, i16>,
     /// The first producer id that nobody was given.
     pub next_producer_id: i64,
+    /// Who votes in the metadata quorum, by node; nobody until the log has said so, and those that the settings name do.
+    pub voters: Vec<VoterRegistration>,
 }
 
 /// A broker as the controller knows it.
@@ -163,6 +165,10 @@ impl Image {
             }
             MetadataRecord::Feature { name, level } => {
                 self.features.insert(name.clone(), *level);
+            }
+            MetadataRecord::Voters { voters } => {
+                assert!(!voters.is_empty(), "somebody votes");
+                self.voters.clone_from(voters);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::record::{MetadataRecord, decode, encode};
+use super::record::{MetadataRecord, VoterRegistration, decode, encode};
 use crate::boundary::{Payload, Recovered, StorageOp};
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
 use crate::ids::{LogId, NodeId};
@@ -27,6 +27,8 @@ pub struct MetadataLog {
     /// Whether recovery has cut bytes from its end.
     was_cut: bool,
     unapplied: VecDeque<(Offset, MetadataRecord)>,
+    /// How many of those say who votes.
+    voter_changes: usize,
 }
 
 impl MetadataLog {
@@ -35,7 +37,7 @@ impl MetadataLog {
     pub fn recovered(recovered: &Recovered, now: Timestamp) -> Self {
         let log = Log::recovered(recovered, now);
         let was_cut = recovered.torn_bytes > 0;
-        Self { loaded: log.start(), high_watermark: log.start(), log, epoch_start: None, was_cut, unapplied: VecDeque::new() }
+        Self { loaded: log.start(), high_watermark: log.start(), log, epoch_start: None, was_cut, unapplied: VecDeque::new(), voter_changes: 0 }
     }
 
     /// Whether recovery has cut bytes from its end. A crash leaves such bytes, and nobody was promised them; a disk that rots does too.
@@ -82,7 +84,7 @@ impl MetadataLog {
             }
             if !header.is_control {
                 let section = batch.get(HEADER_BYTES..).unwrap_or_default();
-                self.unapplied.extend(decode_all(&header, section)?);
+                decode_all(&header, section)?.into_iter().for_each(|(offset, record)| self.push_unapplied(offset, record));
             }
             self.loaded = header.next_offset();
         }
@@ -113,7 +115,7 @@ impl MetadataLog {
         let mut storage = Vec::new();
         let mut batch = BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE);
         for (record, offset) in records.iter().zip(first.0..) {
-            self.unapplied.push_back((Offset(offset), record.clone()));
+            self.push_unapplied(Offset(offset), record.clone());
             let value = encode(record);
             if batch.record_count() > 0 && batch.batch_bytes() + value.len() > METADATA_BATCH_BYTES {
                 let full = std::mem::replace(&mut batch, BatchBuilder::new(Offset::ZERO, LeaderEpoch::NONE));
@@ -125,6 +127,11 @@ impl MetadataLog {
             storage.push(self.append_batch(quorum_epoch.as_leader_epoch(), batch.build(), now));
         }
         (first, storage)
+    }
+
+    fn push_unapplied(&mut self, offset: Offset, record: MetadataRecord) {
+        self.voter_changes += usize::from(voters_of(&record).is_some());
+        self.unapplied.push_back((offset, record));
     }
 
     fn append_batch(&mut self, leader_epoch: LeaderEpoch, batch: Bytes, now: Timestamp) -> StorageOp {
@@ -172,8 +179,8 @@ impl MetadataLog {
         assert!(to >= self.high_watermark, "{to}: what is committed stays, and all below {} is", self.high_watermark);
         self.log.truncate_to(to);
         self.loaded = self.loaded.min(to);
-        while self.unapplied.back().is_some_and(|(offset, _)| *offset >= to) {
-            self.unapplied.pop_back();
+        while let Some((_, cut)) = self.unapplied.pop_back_if(|(offset, _)| *offset >= to) {
+            self.voter_changes -= usize::from(voters_of(&cut).is_some());
         }
         vec![StorageOp::Truncate { log: LogId::Metadata, to }]
     }
@@ -220,7 +227,24 @@ impl MetadataLog {
         if *offset >= self.high_watermark {
             return None;
         }
-        self.unapplied.pop_front()
+        let applied = self.unapplied.pop_front();
+        self.voter_changes -= usize::from(applied.as_ref().is_some_and(|(_, record)| voters_of(record).is_some()));
+        applied
+    }
+
+    /// The latest change of the voters that is not applied yet, committed or not.
+    #[must_use]
+    pub fn unapplied_voters(&self) -> Option<&[VoterRegistration]> {
+        if self.voter_changes == 0 {
+            return None;
+        }
+        self.unapplied.iter().rev().find_map(|(_, record)| voters_of(record))
+    }
+
+    /// Whether an entry of this leader's own epoch is committed: by then no change of the voters that it does not know can be (KIP-853).
+    #[must_use]
+    pub fn has_committed_own(&self) -> bool {
+        self.epoch_start.is_some_and(|start| self.high_watermark > start)
     }
 
     /// Records that are not applied yet, committed or not.
@@ -244,6 +268,10 @@ impl MetadataLog {
     pub fn log_mut(&mut self) -> &mut Log {
         &mut self.log
     }
+}
+
+fn voters_of(record: &MetadataRecord) -> Option<&[VoterRegistration]> {
+    if let MetadataRecord::Voters { voters } = record { Some(voters) } else { None }
 }
 
 fn decode_all(header: &BatchHeader, section: &[u8]) -> Result<Vec<(Offset, MetadataRecord)>, Arc<str>> {

@@ -8,4 +8,4 @@ mod record;
 pub use features::{ELIGIBLE_LEADER_REPLICAS, FEATURES, Feature};
 pub use image::{BrokerRegistration, Image, PartitionRegistration, Topic};
 pub use log::MetadataLog;
-pub use record::{BrokerEndpoints, ConfigTarget, MetadataRecord, decode, encode};
+pub use record::{BrokerEndpoints, ConfigTarget, MetadataRecord, VoterRegistration, decode, encode};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::image::PartitionRegistration;
 use crate::broker::Endpoint;
 use crate::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicName, TopicPartition};
+use crate::record::Voter;
 
 /// A change of the cluster's metadata. The variants' order is part of the format: add at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,36 @@ pub enum MetadataRecord {
         /// The broker.
         node: NodeId,
     },
+    /// Who votes in the metadata quorum from this record on (KIP-853): in force as soon as it is appended, and no longer if it is cut off.
+    Voters {
+        /// All of them, by node.
+        voters: Vec<VoterRegistration>,
+    },
+}
+
+/// A voter of the metadata quorum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoterRegistration {
+    /// The node.
+    pub node: NodeId,
+    /// Its data folder, zero until the leader has heard which it is.
+    pub directory: DirectoryId,
+    /// Where it is; none of a voter that only the settings name.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl VoterRegistration {
+    /// A voter of which only the folder is known.
+    #[must_use]
+    pub fn of(voter: Voter) -> Self {
+        Self { node: voter.node, directory: voter.directory, endpoints: Vec::new() }
+    }
+
+    /// The voter itself.
+    #[must_use]
+    pub fn voter(&self) -> Voter {
+        Voter { node: self.node, directory: self.directory }
+    }
 }
 
 /// Where clients find a broker, a listener an endpoint.
@@ -132,6 +163,7 @@ impl From<PartitionIndex> for usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Uuid;
 
     #[test]
     fn records_keep_their_bytes_between_releases() {
@@ -139,6 +171,14 @@ mod tests {
         assert_eq!(encode(&record).as_ref(), [0, 6, 208, 15]);
         let record = MetadataRecord::Feature { name: "metadata.version".into(), level: 29 };
         assert_eq!(encode(&record).as_ref(), b"\x00\x07\x10metadata.version\x3a");
+        let endpoint = Endpoint { listener: "C".into(), host: "h".into(), port: 300 };
+        let voter = VoterRegistration { node: NodeId(2), directory: DirectoryId(Uuid([7; 16])), endpoints: vec![endpoint] };
+        let expected = [&[0, 10, 1, 4][..], &encode_id(7), &[1, 1, b'C', 1, b'h', 0xac, 2]].concat();
+        assert_eq!(encode(&MetadataRecord::Voters { voters: vec![voter] }).as_ref(), expected);
+    }
+
+    fn encode_id(byte: u8) -> Vec<u8> {
+        postcard::to_stdvec(&Uuid([byte; 16])).unwrap()
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Voters;
+use super::voters::is_same;
 use crate::ids::NodeId;
 use crate::record::Voter;
 
-/// The votes of one election, or of one asking beforehand.
+/// The votes of one election, or of one asking beforehand, each by the node with the folder that keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ballot {
-    granted: BTreeSet<NodeId>,
-    refused: BTreeSet<NodeId>,
+    granted: BTreeSet<Voter>,
+    refused: BTreeSet<Voter>,
 }
 
 /// How an election stands.
@@ -28,7 +29,7 @@ pub(super) enum Count {
 
 impl Ballot {
     /// Takes a vote. Who has granted its own does not take it back.
-    pub(super) fn take(&mut self, from: NodeId, is_granted: bool) {
+    pub(super) fn take(&mut self, from: Voter, is_granted: bool) {
         if is_granted {
             self.refused.remove(&from);
             self.granted.insert(from);
@@ -37,9 +38,9 @@ impl Ballot {
         }
     }
 
-    /// Counts the votes of those who may vote.
+    /// Counts the votes of those who may vote: of a node that was formatted anew none, for it may have voted before (KIP-853).
     pub(super) fn count(&self, voters: &Voters) -> Count {
-        let count = |side: &BTreeSet<NodeId>| voters.iter().filter(|voter| side.contains(&voter.node)).count();
+        let count = |side: &BTreeSet<Voter>| voters.iter().filter(|voter| find(side, *voter).is_some()).count();
         if count(&self.granted) >= voters.majority() {
             Count::Won
         } else if count(&self.refused) > voters.len() - voters.majority() {
@@ -51,20 +52,25 @@ impl Ballot {
 
     /// Whether somebody has refused, and nobody else is left to decide it: the others are `unheard`.
     pub(super) fn is_split(&self, voters: &Voters, unheard: &BTreeSet<NodeId>) -> bool {
-        let is_awaited = |node: NodeId| !self.granted.contains(&node) && !self.refused.contains(&node) && !unheard.contains(&node);
-        !self.refused.is_empty() && !voters.iter().any(|voter| is_awaited(voter.node))
+        let has_voted = |voter: Voter| find(&self.granted, voter).is_some() || find(&self.refused, voter).is_some();
+        let is_awaited = |voter: Voter| !has_voted(voter) && !unheard.contains(&voter.node);
+        !self.refused.is_empty() && !voters.iter().any(is_awaited)
     }
 
-    /// Those who granted their vote.
+    /// Those who granted their vote, with their folders.
     pub(super) fn granting(&self, voters: &Voters) -> Vec<Voter> {
-        voters.iter().filter(|voter| self.granted.contains(&voter.node)).collect()
+        voters.iter().filter_map(|voter| find(&self.granted, voter)).collect()
     }
+}
+
+fn find(side: &BTreeSet<Voter>, voter: Voter) -> Option<Voter> {
+    side.iter().copied().find(|from| from.node == voter.node && is_same(from.directory, voter.directory))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::DirectoryId;
+    use crate::ids::{DirectoryId, Uuid};
 
     fn voters(count: i32) -> Voters {
         (1..=count).map(|node| Voter { node: NodeId(node), directory: DirectoryId::default() }).collect()
@@ -72,8 +78,12 @@ mod tests {
 
     fn count(ballot: &[(i32, bool)], voters_count: i32) -> Count {
         let mut votes = Ballot::default();
-        ballot.iter().for_each(|&(from, is_granted)| votes.take(NodeId(from), is_granted));
+        ballot.iter().for_each(|&(from, is_granted)| votes.take(voter(from, 1), is_granted));
         votes.count(&voters(voters_count))
+    }
+
+    fn voter(node: i32, directory: u8) -> Voter {
+        Voter { node: NodeId(node), directory: DirectoryId(Uuid([directory; 16])) }
     }
 
     #[test]
@@ -94,6 +104,26 @@ mod tests {
     #[test]
     fn votes_of_others_do_not_count() {
         assert_eq!(count(&[(1, true), (7, true), (8, true)], 3), Count::Open);
+    }
+
+    #[test]
+    fn a_vote_from_another_folder_does_not_count() {
+        let pinned: Voters = (1..=3).map(|node| voter(node, 1)).collect();
+        let mut votes = Ballot::default();
+        votes.take(voter(1, 1), true);
+        votes.take(voter(2, 9), true);
+        assert_eq!(votes.count(&pinned), Count::Open);
+        votes.take(voter(2, 1), true);
+        assert_eq!(votes.count(&pinned), Count::Won);
+        assert_eq!(votes.granting(&pinned), [voter(1, 1), voter(2, 1)]);
+    }
+
+    #[test]
+    fn a_node_whose_folder_is_not_known_votes_once() {
+        let mut votes = Ballot::default();
+        votes.take(voter(2, 8), true);
+        votes.take(voter(2, 9), true);
+        assert_eq!(votes.count(&voters(3)), Count::Open);
     }
 
     #[test]

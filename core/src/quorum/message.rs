@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
-use crate::ids::NodeId;
+use crate::ids::{DirectoryId, NodeId};
 use crate::offset::Offset;
 use crate::record::Voter;
 
@@ -56,6 +56,8 @@ pub struct Vote {
     pub is_granted: bool,
     /// As it was asked.
     pub is_pre_vote: bool,
+    /// The folder that keeps it: of a voter only the vote in its own folder counts (KIP-853).
+    pub directory: DirectoryId,
 }
 
 /// An epoch and its leader.

@@ -10,7 +10,7 @@
 //! | candidate | the votes are a majority | leader |
 //! | candidate | no majority votes for it, or its deadline | prospective, after a while; soon, if only members are left to vote that are not heard |
 //! | leader | no majority has fetched for 1.5 times the fetch timeout (check-quorum) | resigned |
-//! | leader | it is asked to stop | resigned: names its successors |
+//! | leader | it is asked to stop, or is no voter any more and that is committed (KIP-853) | resigned: names its successors |
 //! | resigned | its deadline | prospective |
 //! | any | a later epoch | follower of its leader, or unattached while that is not known |
 //! | any but leader and resigned | the leader of its own epoch | follower |
@@ -18,7 +18,11 @@
 //!
 //! A vote counts, even a node's own, and an answer leaves only once the epoch and the vote that it speaks of are on disk (Raft §5.2, KIP-595):
 //! messages wait in here for that. A voter is a node with its data folder: one that was formatted anew is an observer until it is added
-//! again, for it may have voted and can't know (KIP-853). Observers never ask for votes.
+//! again, for it may have voted and can't know (KIP-853). Observers never ask for votes, and what they say in a ballot does not count. They
+//! do vote when they are asked by who knows their folder for a voter's: they have been added, and have not read it yet.
+//!
+//! Who votes the metadata log says, from where it is appended on, committed or not: [`set_voters`](Quorum::set_voters). Two sets of which one
+//! follows the other differ by one voter, so that any majorities of both have a member in common.
 
 mod ballot;
 mod message;
@@ -108,7 +112,7 @@ impl Quorum {
         self.unkept = None;
         outcome.messages.append(&mut self.held);
         if let Role::Candidate(candidate) = &mut self.role {
-            candidate.ballot.take(self.me.node, true);
+            candidate.ballot.take(self.me, true);
             self.count_votes(log_end, moment, &mut outcome);
         }
         self.finish(outcome)
@@ -185,14 +189,14 @@ impl Quorum {
     }
 
     /// A member fetches from this leader; whether what it holds continues the leader's log.
-    pub fn member_fetched(&mut self, from: NodeId, fetch_offset: Offset, durable_offset: Offset, log_end: Offset, now: Monotonic) {
+    pub fn member_fetched(&mut self, from: Voter, fetch_offset: Offset, durable_offset: Offset, log_end: Offset, now: Monotonic) {
         if let Role::Leader(leader) = &mut self.role {
             leader.fetched(from, fetch_offset, durable_offset, log_end, now);
         }
     }
 
     /// A member fetches whose log does not continue this leader's.
-    pub fn member_diverged(&mut self, from: NodeId, now: Monotonic) {
+    pub fn member_diverged(&mut self, from: Voter, now: Monotonic) {
         if let Role::Leader(leader) = &mut self.role {
             leader.diverged(from, now);
         }
@@ -202,6 +206,15 @@ impl Quorum {
     pub fn stop(&mut self, moment: &mut Moment<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         if matches!(self.role, Role::Leader(_)) && self.voters.len() > 1 {
+            self.resign(moment, &mut outcome);
+        }
+        self.finish(outcome)
+    }
+
+    /// Its removal from the voters is committed: it has led on until here, and leaves the rest to others (KIP-853).
+    pub fn removal_committed(&mut self, moment: &mut Moment<'_>) -> Outcome {
+        let mut outcome = Outcome::default();
+        if !self.is_voter() {
             self.resign(moment, &mut outcome);
         }
         self.finish(outcome)
@@ -242,6 +255,22 @@ impl Quorum {
     pub fn held_by_majority(&self, own_durable: Offset) -> Option<Offset> {
         match &self.role {
             Role::Leader(leader) => leader.held_by_majority(self.me, own_durable, &self.voters),
+            Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Follower(_) | Role::Resigned(_) | Role::Failed => None,
+        }
+    }
+
+    /// Whether a member holds, or lately held, all that this leader has on its disk.
+    #[must_use]
+    pub fn is_caught_up(&self, member: Voter, now: Monotonic) -> bool {
+        let progress = self.leading().and_then(|leader| leader.progress(member));
+        progress.and_then(|progress| progress.caught_up).is_some_and(|at| now.since(at) <= self.timeouts.fetch)
+    }
+
+    /// What it knows of the members, if it leads.
+    #[must_use]
+    pub fn leading(&self) -> Option<&Leader> {
+        match &self.role {
+            Role::Leader(leader) => Some(leader),
             Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Follower(_) | Role::Resigned(_) | Role::Failed => None,
         }
     }

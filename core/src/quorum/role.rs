@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::voters::is_same;
 use super::{Ballot, Voters};
 use crate::boundary::Durability;
-use crate::ids::NodeId;
+use crate::ids::{DirectoryId, NodeId};
 use crate::offset::Offset;
 use crate::record::Voter;
 use crate::replica::{Positions, Progress, majority};
@@ -76,7 +77,10 @@ pub struct Follower {
 /// The leader of an epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leader {
-    followers: BTreeMap<NodeId, Progress>,
+    /// Members that fetch, a node with its folder each: what another folder held says nothing of this one.
+    followers: BTreeMap<Voter, Progress>,
+    /// The folder by which each node was first heard of: it is the one that a voter votes with whose folder is not known (KIP-853).
+    heard: BTreeMap<NodeId, DirectoryId>,
     /// Those who voted for it.
     pub(super) granting: Vec<Voter>,
     began: Monotonic,
@@ -86,11 +90,13 @@ pub struct Leader {
 
 impl Leader {
     pub(super) fn new(granting: Vec<Voter>, now: Monotonic) -> Self {
-        Self { followers: BTreeMap::new(), granting, began: now, announce_at: now }
+        let heard = granting.iter().map(|voter| (voter.node, voter.directory)).collect();
+        Self { followers: BTreeMap::new(), heard, granting, began: now, announce_at: now }
     }
 
     /// Takes that a member fetches.
-    pub(super) fn fetched(&mut self, from: NodeId, fetch_offset: Offset, durable_offset: Offset, log_end: Offset, now: Monotonic) {
+    pub(super) fn fetched(&mut self, from: Voter, fetch_offset: Offset, durable_offset: Offset, log_end: Offset, now: Monotonic) {
+        self.heard.entry(from.node).or_insert(from.directory);
         let progress = self.followers.entry(from).or_insert_with(|| Progress::unheard(now));
         // What is only written does not count in this log.
         let at = Positions { fetch_offset, written_offset: fetch_offset, durable_offset };
@@ -98,29 +104,38 @@ impl Leader {
     }
 
     /// A member's log does not continue this one: of what it holds nothing counts until it has cut it.
-    pub(super) fn diverged(&mut self, from: NodeId, now: Monotonic) {
+    pub(super) fn diverged(&mut self, from: Voter, now: Monotonic) {
+        self.heard.entry(from.node).or_insert(from.directory);
         let progress = self.followers.entry(from).or_insert_with(|| Progress::unheard(now));
         progress.heard = now;
     }
 
-    /// All members that have fetched, with what they hold.
-    pub fn followers(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
-        self.followers.iter().map(|(node, progress)| (*node, progress))
+    /// What a member holds, as far as is known. Of a voter whose folder is not known, what the folder holds that was first heard of.
+    #[must_use]
+    pub fn progress(&self, member: Voter) -> Option<&Progress> {
+        let is_known = member.directory != DirectoryId::default();
+        let directory = if is_known { member.directory } else { *self.heard.get(&member.node)? };
+        self.followers.get(&Voter { node: member.node, directory })
     }
 
-    /// What a member holds, as far as is known.
+    /// The members that fetch or have fetched, voters or not, with what each holds.
+    pub fn followers(&self) -> impl Iterator<Item = (Voter, &Progress)> {
+        self.followers.iter().map(|(member, progress)| (*member, progress))
+    }
+
+    /// The folder by which a node was first heard of in this epoch.
     #[must_use]
-    pub fn progress(&self, node: NodeId) -> Option<&Progress> {
-        self.followers.get(&node)
+    pub fn heard(&self, node: NodeId) -> Option<DirectoryId> {
+        self.heard.get(&node).copied()
     }
 
     /// What a majority of the voters has on disk, given what this one has.
     pub(super) fn held_by_majority(&self, me: Voter, own_durable: Offset, voters: &Voters) -> Option<Offset> {
         let held = |voter: Voter| {
-            if voter.node == me.node {
+            if voter.node == me.node && is_same(voter.directory, me.directory) {
                 return own_durable;
             }
-            self.followers.get(&voter.node).map_or(Offset::ZERO, |progress| progress.at.durable_offset)
+            self.progress(voter).map_or(Offset::ZERO, |progress| progress.at.durable_offset)
         };
         majority(&voters.iter().map(held).collect::<Vec<_>>())
     }
@@ -130,7 +145,7 @@ impl Leader {
     pub(super) fn heard_until(&self, me: Voter, voters: &Voters, patience: Wait) -> Option<Monotonic> {
         let is_voter = voters.contain(me);
         let needed = voters.majority() - usize::from(is_voter);
-        let heard = |voter: Voter| self.followers.get(&voter.node).map_or(self.began, |progress| progress.heard);
+        let heard = |voter: Voter| self.progress(voter).map_or(self.began, |progress| progress.heard);
         let mut latest: Vec<Monotonic> = voters.others(me.node).map(heard).collect();
         latest.sort_unstable_by(|left, right| right.cmp(left));
         latest.get(needed.checked_sub(1)?).map(|heard| heard.after(patience))
@@ -139,15 +154,15 @@ impl Leader {
     /// Voters that have not asked for so long.
     pub(super) fn silent<'a>(&'a self, me: Voter, voters: &'a Voters, now: Monotonic, for_wait: Wait) -> impl Iterator<Item = Voter> + 'a {
         voters.others(me.node).filter(move |voter| {
-            let heard = self.followers.get(&voter.node).map(|progress| progress.heard);
+            let heard = self.progress(*voter).map(|progress| progress.heard);
             heard.is_none_or(|heard| now.since(heard) >= for_wait)
         })
     }
 
     /// The other voters, the one that holds most first.
     pub(super) fn successors(&self, me: Voter, voters: &Voters) -> Vec<NodeId> {
-        let mut others: Vec<NodeId> = voters.others(me.node).map(|voter| voter.node).collect();
-        others.sort_by_key(|node| std::cmp::Reverse(self.followers.get(node).map(|progress| progress.at.fetch_offset)));
-        others
+        let mut others: Vec<Voter> = voters.others(me.node).collect();
+        others.sort_by_key(|voter| std::cmp::Reverse(self.progress(*voter).map(|progress| progress.at.fetch_offset)));
+        others.into_iter().map(|voter| voter.node).collect()
     }
 }

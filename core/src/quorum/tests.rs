@@ -48,7 +48,8 @@ impl Member {
 
     fn vote(&mut self, from: i32, is_granted: bool, is_pre_vote: bool) -> Outcome {
         let quorum_epoch = self.quorum.quorum_epoch();
-        let vote = Vote { known: Known { quorum_epoch, leader: None }, asked_epoch: quorum_epoch, is_granted, is_pre_vote };
+        let known = Known { quorum_epoch, leader: None };
+        let vote = Vote { known, asked_epoch: quorum_epoch, is_granted, is_pre_vote, directory: voter(from).directory };
         self.receive(from, QuorumMessage::Voted(vote))
     }
 
@@ -247,7 +248,7 @@ fn a_leader_that_a_majority_fetches_from_stays() {
     let began = member.now;
     while member.now < began.after(Wait::from_ms(60_000)) {
         let now = member.now;
-        member.quorum.member_fetched(NodeId(3), Offset(10), Offset(10), Offset(10), now);
+        member.quorum.member_fetched(voter(3), Offset(10), Offset(10), Offset(10), now);
         let _ = member.time_out();
         assert!(member.quorum.is_leader());
     }
@@ -257,9 +258,9 @@ fn a_leader_that_a_majority_fetches_from_stays() {
 fn a_majority_of_disks_commits() {
     let mut member = Member::leading(3);
     assert_eq!(member.quorum.held_by_majority(Offset(20)), Some(Offset(0)));
-    member.quorum.member_fetched(NodeId(2), Offset(15), Offset(12), Offset(20), member.now);
+    member.quorum.member_fetched(voter(2), Offset(15), Offset(12), Offset(20), member.now);
     assert_eq!(member.quorum.held_by_majority(Offset(20)), Some(Offset(12)));
-    member.quorum.member_fetched(NodeId(9), Offset(20), Offset(20), Offset(20), member.now);
+    member.quorum.member_fetched(voter(9), Offset(20), Offset(20), Offset(20), member.now);
     assert_eq!(member.quorum.held_by_majority(Offset(20)), Some(Offset(12)), "an observer does not count");
 }
 

@@ -23,6 +23,12 @@ impl Voters {
         self.0.iter().map(|(&node, &directory)| Voter { node, directory })
     }
 
+    /// The folder that a node votes with, zero while that is not known; none if the node is no voter.
+    #[must_use]
+    pub fn directory_of(&self, node: NodeId) -> Option<DirectoryId> {
+        self.0.get(&node).copied()
+    }
+
     /// All but one.
     pub fn others(&self, than: NodeId) -> impl Iterator<Item = Voter> + '_ {
         self.iter().filter(move |voter| voter.node != than)

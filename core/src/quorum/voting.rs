@@ -8,6 +8,7 @@ use super::{
 use crate::boundary::ElectionState;
 use crate::epoch::QuorumEpoch;
 use crate::ids::NodeId;
+use crate::record::Voter;
 use crate::time::{Monotonic, Wait};
 
 impl Quorum {
@@ -19,7 +20,7 @@ impl Quorum {
         moment: &mut Moment<'_>,
         outcome: &mut Outcome,
     ) {
-        let is_for_me = request.voter.node == self.me.node && is_same(request.voter.directory, self.me.directory);
+        let is_for_me = self.is_asked(request.voter);
         if is_for_me && request.quorum_epoch > self.quorum_epoch {
             self.enter_epoch(request.quorum_epoch, moment, outcome);
         }
@@ -30,8 +31,20 @@ impl Quorum {
             self.role = Role::Unattached(Unattached { deadline });
             self.keep_election(outcome);
         }
-        let vote = Vote { known: self.vouched(), asked_epoch: request.quorum_epoch, is_granted, is_pre_vote: request.is_pre_vote };
+        let vote = Vote {
+            known: self.vouched(),
+            asked_epoch: request.quorum_epoch,
+            is_granted,
+            is_pre_vote: request.is_pre_vote,
+            directory: self.me.directory,
+        };
         outcome.messages.push((from, QuorumMessage::Voted(vote)));
+    }
+
+    /// Whether it is this node with its folder that a vote is asked of. A candidate that does not know the folder may have missed that another
+    /// one of this node votes.
+    fn is_asked(&self, asked: Voter) -> bool {
+        asked == self.me || (asked.node == self.me.node && is_same(asked.directory, self.me.directory) && self.is_voter())
     }
 
     /// What it knows and stands for: who asks for votes has reason to doubt a leader that this one does not hear either.
@@ -72,9 +85,10 @@ impl Quorum {
         if vote.asked_epoch != self.quorum_epoch {
             return;
         }
+        let voter = Voter { node: from, directory: vote.directory };
         match &mut self.role {
-            Role::Prospective(prospective) if vote.is_pre_vote => prospective.ballot.take(from, vote.is_granted),
-            Role::Candidate(candidate) if !vote.is_pre_vote => candidate.ballot.take(from, vote.is_granted),
+            Role::Prospective(prospective) if vote.is_pre_vote => prospective.ballot.take(voter, vote.is_granted),
+            Role::Candidate(candidate) if !vote.is_pre_vote => candidate.ballot.take(voter, vote.is_granted),
             Role::Unattached(_)
             | Role::Prospective(_)
             | Role::Candidate(_)
@@ -147,7 +161,7 @@ impl Quorum {
 
     pub(super) fn become_prospective(&mut self, log_end: LogEnd, moment: &mut Moment<'_>, outcome: &mut Outcome) {
         let mut ballot = Ballot::default();
-        ballot.take(self.me.node, true);
+        ballot.take(self.me, true);
         let last_leader = match &self.role {
             Role::Follower(follower) => Some(follower.leader),
             Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Leader(_) | Role::Resigned(_) | Role::Failed => None,
@@ -209,7 +223,9 @@ impl Quorum {
             let end = QuorumMessage::End { quorum_epoch: self.quorum_epoch, successors: successors.clone() };
             outcome.messages.push((voter.node, end));
         }
-        let deadline = self.election_deadline(moment);
+        // One that votes no more has nothing to wait for but to hear who leads, which nobody tells it by themselves.
+        let is_voter = self.is_voter();
+        let deadline = if is_voter { self.election_deadline(moment) } else { moment.now.after(self.timeouts.announcement()) };
         self.role = Role::Resigned(Resigned { deadline });
     }
 

@@ -91,8 +91,11 @@ numbers! {
     DuplicateBrokerRegistration = 101,
     BrokerIdNotRegistered = 102,
     InconsistentTopicId = 103,
+    InconsistentClusterId = 104,
     MismatchedEndpointType = 114,
     UnsupportedEndpointType = 115,
+    DuplicateVoter = 126,
+    VoterNotFound = 127,
 }
 
 /// An error that a request's older versions don't know.

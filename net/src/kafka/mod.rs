@@ -20,6 +20,7 @@ mod refusals;
 mod tests;
 mod topics;
 mod versions;
+mod voters;
 mod wire;
 
 use bytes::Bytes;
@@ -185,6 +186,8 @@ fn decode_body(
         Api::DescribeQuorum => administration::decode_describe_quorum(body, version)?,
         Api::UpdateFeatures => administration::decode_update_features(body, version)?,
         Api::UnregisterBroker => administration::decode_unregister(body, version)?,
+        Api::AddRaftVoter => voters::decode_add(body, version)?,
+        Api::RemoveRaftVoter => voters::decode_remove(body, version)?,
         Api::Refused(refused) => return Ok(Asked::Answered(refusals::answer(refused, body, header)?)),
     }))
 }
@@ -231,6 +234,8 @@ pub fn encode_response(header: &RequestHeader, response: &Response, slices: &[u6
         Response::DescribeQuorum(answer) => wire::frame(header, &administration::encode_describe_quorum(answer, version)),
         Response::UpdateFeatures(answer) => wire::frame(header, &administration::encode_update_features(answer, version, throttle)),
         Response::UnregisterBroker(answer) => wire::frame(header, &administration::encode_unregister(answer, throttle)),
+        Response::RaftVoter(answer) if header.api == Api::RemoveRaftVoter => wire::frame(header, &voters::encode_remove(answer, throttle)),
+        Response::RaftVoter(answer) => wire::frame(header, &voters::encode_add(answer, throttle)),
     }?;
     Ok(vec![Piece::Bytes(frame)])
 }

@@ -36,13 +36,15 @@ pub enum Api {
     UnregisterBroker,
     ListConfigResources,
     DescribeTopicPartitions,
+    AddRaftVoter,
+    RemoveRaftVoter,
     /// One that is known and not served.
     Refused(RefusedApi),
 }
 
 impl Api {
     /// Those that are served, by key.
-    pub const SERVED: [Self; 25] = [
+    pub const SERVED: [Self; 27] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -68,6 +70,8 @@ impl Api {
         Self::UnregisterBroker,
         Self::ListConfigResources,
         Self::DescribeTopicPartitions,
+        Self::AddRaftVoter,
+        Self::RemoveRaftVoter,
     ];
 
     /// Those that ApiVersions tells of a door, by key: the served and the refused.
@@ -153,7 +157,9 @@ impl Api {
             | Self::DescribeQuorum
             | Self::UpdateFeatures
             | Self::DescribeCluster
-            | Self::UnregisterBroker => true,
+            | Self::UnregisterBroker
+            | Self::AddRaftVoter
+            | Self::RemoveRaftVoter => true,
             Self::Produce
             | Self::Fetch
             | Self::ListOffsets
@@ -197,6 +203,8 @@ impl Api {
             Self::UnregisterBroker => (64, 0, 0, 0),
             Self::ListConfigResources => (74, 0, 1, 0),
             Self::DescribeTopicPartitions => (75, 0, 0, 0),
+            Self::AddRaftVoter => (80, 0, 1, 0),
+            Self::RemoveRaftVoter => (81, 0, 0, 0),
             Self::Refused(refused) => refused.row(),
         }
     }
@@ -246,8 +254,6 @@ impl RefusedApi {
                 | Self::AlterClientQuotas
                 | Self::DescribeUserScramCredentials
                 | Self::AlterUserScramCredentials
-                | Self::AddRaftVoter
-                | Self::RemoveRaftVoter
         )
     }
 }
@@ -291,8 +297,6 @@ refused! {
     ShareGroupDescribe = 77, 1..=1, flexible from 1;
     ShareFetch = 78, 1..=2, flexible from 1;
     ShareAcknowledge = 79, 1..=2, flexible from 1;
-    AddRaftVoter = 80, 0..=1, flexible from 0;
-    RemoveRaftVoter = 81, 0..=0, flexible from 0;
     InitializeShareGroupState = 83, 0..=0, flexible from 0;
     ReadShareGroupState = 84, 0..=0, flexible from 0;
     WriteShareGroupState = 85, 0..=1, flexible from 0;

@@ -43,6 +43,8 @@ pub(crate) enum Event {
     Restart(u8, bool),
     /// A node reaches nobody from here on, or everybody again.
     Isolate(u8),
+    /// A node is asked to make another one a voter, or none if it is one by what the first one knows.
+    ChangeVoters(u8, u8),
 }
 
 pub(crate) struct Cluster {
@@ -89,7 +91,9 @@ impl Cluster {
 
     fn start(&mut self, node: NodeId, disk: Disk, voters: i32, now: Now) {
         self.runs = self.runs.wrapping_add(1);
-        let voters = (1..=voters).map(|voter| Voter { node: NodeId(voter), directory: directory(NodeId(voter)) });
+        // The settings name only the node's own folder: the others are pinned.
+        let folder = |voter| if voter == node { directory(voter) } else { DirectoryId::default() };
+        let voters = (1..=voters).map(|voter| Voter { node: NodeId(voter), directory: folder(NodeId(voter)) });
         let settings = BrokerSettings {
             node,
             cluster_id: "cluster".into(),
@@ -180,6 +184,7 @@ impl Cluster {
                     self.isolated.insert(node);
                 }
             }
+            Event::ChangeVoters(through, whom) => self.change_voters(self.choose(through), self.choose(whom)),
         }
     }
 
@@ -223,6 +228,18 @@ impl Cluster {
         let id = RequestId { connection: ConnectionId(1), sequence: self.nodes[&node].next_request };
         self.sent.insert((node, id), record);
         self.ask(node, request);
+    }
+
+    fn change_voters(&mut self, through: NodeId, whom: NodeId) {
+        let voter = Voter { node: whom, directory: directory(whom) };
+        let request = if self.nodes[&through].broker.view().voters().contain(voter) {
+            Request::RemoveRaftVoter(RemoveRaftVoterRequest { cluster_id: None, voter })
+        } else {
+            let endpoints = vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }];
+            let timeout_ms = 2_000;
+            Request::AddRaftVoter(AddRaftVoterRequest { cluster_id: None, timeout_ms, voter, endpoints, ack_when_committed: true })
+        };
+        self.ask(through, request);
     }
 
     fn break_link(&mut self, one: NodeId, other: NodeId) {

@@ -20,6 +20,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<(u8, u8)>().prop_map(|(one, other)| Event::Break(one, other)),
         1 => any::<(u8, bool)>().prop_map(|(node, power)| Event::Restart(node, power)),
         1 => any::<u8>().prop_map(Event::Isolate),
+        1 => any::<(u8, u8)>().prop_map(|(through, whom)| Event::ChangeVoters(through, whom)),
     ]
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn check(api: Api, version: i16, draw: &mut Draw<'_>) {
         Api::DescribeQuorum => operations::describe_quorum(version, draw),
         Api::UpdateFeatures => operations::update_features(version, draw),
         Api::UnregisterBroker => operations::unregister_broker(version, draw),
+        Api::AddRaftVoter | Api::RemoveRaftVoter => cluster::raft_voter(api, version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

@@ -9,10 +9,12 @@ mod log;
 mod offsets;
 mod perf;
 mod produce;
+mod recover;
 mod status;
 mod table;
 mod text;
 mod topic;
+mod voters;
 
 use std::process::ExitCode;
 
@@ -24,7 +26,7 @@ pub enum ToolCommand {
     /// Make, show, change and delete topics.
     #[command(subcommand)]
     Topic(topic::TopicCommand),
-    /// Look at a cluster.
+    /// Look at a cluster, and change who votes in it.
     #[command(subcommand)]
     Cluster(status::ClusterCommand),
     /// Write lines to a topic as records.

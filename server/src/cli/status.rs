@@ -1,4 +1,4 @@
-//! `gracchus cluster`: what a cluster looks like from outside.
+//! `gracchus cluster`: what a cluster looks like from outside, and who votes in it.
 
 use std::io::{self, Write};
 
@@ -6,13 +6,18 @@ use serde::Serialize;
 
 use super::cluster::{Cluster, ConnectArgs};
 use super::error::CliError;
+use super::recover::{self, RecoverArgs};
 use super::table::{Align, Table};
+use super::voters::{self, AddVoterArgs, RemoveVoterArgs};
 
 /// What can be done with a cluster.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum ClusterCommand {
     /// Show the cluster's brokers, as the first broker that answers knows them.
     Status(StatusArgs),
+    AddVoter(AddVoterArgs),
+    RemoveVoter(RemoveVoterArgs),
+    Recover(RecoverArgs),
 }
 
 /// Show the cluster's brokers.
@@ -42,7 +47,15 @@ struct Broker {
 }
 
 pub(super) async fn run(command: ClusterCommand) -> Result<(), CliError> {
-    let ClusterCommand::Status(args) = command;
+    match command {
+        ClusterCommand::Status(args) => status(args).await,
+        ClusterCommand::AddVoter(args) => voters::add(args).await,
+        ClusterCommand::RemoveVoter(args) => voters::remove(args).await,
+        ClusterCommand::Recover(args) => recover::run(args).await,
+    }
+}
+
+async fn status(args: StatusArgs) -> Result<(), CliError> {
     let mut cluster = Cluster::connect(&args.connect).await?;
     let metadata = cluster.metadata(Some(&[]), false).await?;
     let mut brokers: Vec<Broker> = metadata

@@ -28,7 +28,7 @@ pub struct Roles {
 /// How the quorum's voters are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Voters {
-    /// By `controller.quorum.voters`: each with where it is. This node is one of them.
+    /// By `controller.quorum.voters`: each with where it is. A node that is none of them votes once it has been added (KIP-853).
     Static(BTreeMap<NodeId, HostPort>),
     /// By the data folder's formatting (KIP-853), or not at all: the node alone.
     Formatted,
@@ -84,9 +84,9 @@ impl QuorumTexts<'_> {
                 Err(refuse("a broker that is no controller has to be told who the controllers are".to_owned()))
             }
             _ if voters.is_empty() => Ok((roles, Voters::Formatted)),
-            (true, false) => Err(refuse(format!("this node, {node}, has the role of a controller and is none of the voters"))),
             (false, true) => Err(refuse(format!("this node, {node}, is one of the voters and lacks the role of a controller"))),
-            (true, true) | (false, false) => Ok((roles, Voters::Static(voters))),
+            // A controller that is none of the voters follows until it is added to them (KIP-853).
+            (true, _) | (false, false) => Ok((roles, Voters::Static(voters))),
         }
     }
 
@@ -159,8 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn controllers_are_the_voters_and_nobody_else_is() {
-        assert!(reason(QuorumTexts { voters: "3000@a:1", ..ALONE }).contains("none of the voters"));
+    fn a_controller_may_wait_to_be_added_to_the_voters() {
+        assert!(QuorumTexts { voters: "3000@a:1", ..ALONE }.resolve(NodeId(1)).is_ok());
+    }
+
+    #[test]
+    fn voters_are_controllers_and_a_broker_has_to_know_them() {
         assert!(reason(QuorumTexts { roles: "broker", voters: "1@a:1", ..ALONE }).contains("lacks the role"));
         assert!(reason(QuorumTexts { roles: "broker", ..ALONE }).contains("has to be told"));
         assert!(reason(QuorumTexts { voters: "1@a:1,1@b:1", ..ALONE }).contains("given twice"));

@@ -243,6 +243,15 @@ pub fn open_or_format(settings: &OperatorSettings) -> Result<(DataFolder, Format
     Ok((folder, formatted))
 }
 
+/// Whose a folder is; none if it is not formatted.
+///
+/// # Errors
+///
+/// When it holds what is not ours or is damaged.
+pub fn identity(path: &Path) -> Result<Option<Identity>, FormatError> {
+    Ok(open(path)?.map(|(identity, _)| identity))
+}
+
 /// What a formatted folder's files say.
 type Found = (Identity, Features);
 

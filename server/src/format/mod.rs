@@ -13,5 +13,6 @@ mod voters;
 
 pub use args::FormatArgs;
 pub use features::{Features, UnsupportedFeature, supported};
-pub use folder::{DataFolder, FormatError, Formatted, Identity, format, open_or_format};
+pub use folder::{DataFolder, FormatError, Formatted, Identity, format, identity, open_or_format};
+pub(crate) use voters::parse_voter;
 pub use voters::{FormattedVoter, FormattedVoters};

@@ -23,7 +23,7 @@ pub type FormattedVoters = BTreeMap<NodeId, FormattedVoter>;
 pub(super) fn parse(given: &str, node: NodeId) -> Result<FormattedVoters, String> {
     let mut voters = FormattedVoters::new();
     for text in given.split(',').map(str::trim) {
-        let (id, voter) = controller(text).map_err(|reason| format!("{text}: {reason}"))?;
+        let (id, voter) = parse_voter(text).map_err(|reason| format!("{text}: {reason}"))?;
         if voters.insert(id, voter).is_some() {
             return Err(format!("{id} is given twice"));
         }
@@ -31,7 +31,8 @@ pub(super) fn parse(given: &str, node: NodeId) -> Result<FormattedVoters, String
     if voters.contains_key(&node) { Ok(voters) } else { Err(format!("this node, {node}, is none of them")) }
 }
 
-fn controller(text: &str) -> Result<(NodeId, FormattedVoter), &'static str> {
+/// Reads a controller.
+pub(crate) fn parse_voter(text: &str) -> Result<(NodeId, FormattedVoter), &'static str> {
     let (id, address) = text.split_once('@').ok_or("it has no @")?;
     let id = id.parse().ok().filter(|&id| id >= 0).ok_or("its id is no number")?;
     let (address, directory) = address.rsplit_once(':').ok_or("it has no directory")?;
@@ -59,7 +60,7 @@ pub(super) fn to_toml(voters: &FormattedVoters) -> String {
 pub(super) fn from_toml(text: &str) -> Result<FormattedVoters, String> {
     let entries: BTreeMap<String, Entry> = toml::from_str(text).map_err(|error| error.to_string())?;
     let voter = |(id, Entry { directory, address }): (String, Entry)| {
-        controller(&format!("{id}@{address}:{directory}")).map_err(|reason| format!("the voter {id}: {reason}"))
+        parse_voter(&format!("{id}@{address}:{directory}")).map_err(|reason| format!("the voter {id}: {reason}"))
     };
     entries.into_iter().map(voter).collect()
 }

@@ -248,7 +248,7 @@ impl<P: Platform> Turn<P> {
         }
         if *metadata_changed {
             self.shared.publish(self.broker.topic_directory());
-            self.shared.addresses.publish(self.broker.view().image());
+            self.shared.addresses.publish(&self.broker.view());
             let connections_max = self.broker.configs().whole("max.connections");
             self.shared.admit_up_to(u32::try_from(connections_max).unwrap_or(u32::MAX));
         }

@@ -29,6 +29,7 @@ use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
 use gracchus_core::ids::{NodeId, TopicName, TopicPartition};
 use gracchus_core::offset::Offset;
+use gracchus_core::record::Voter;
 use gracchus_core::time::{Now, Timestamp};
 use gracchus_net::client::{Acks, WireError};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,7 @@ use self::acknowledged_is_kept::AcknowledgedIsKept;
 use self::altered_durability::AlteredDurability;
 pub use self::asked::{Asked, Connected, Subject};
 use self::cluster::Cluster;
+pub(crate) use self::cluster::VoterChange;
 use self::consistent_read::ConsistentRead;
 use self::durable_log::DurableLogs;
 pub use self::error_codes::Question;
@@ -418,6 +420,17 @@ impl Checkers {
     #[must_use]
     pub fn may_lose_disk(&self, node: NodeId) -> bool {
         self.cluster.may_lose_disk(node)
+    }
+
+    /// The metadata quorum begins with these voters; `are_folders_unnamed` says that the settings name only the nodes.
+    pub(crate) fn start_quorum(&mut self, voters: Vec<Voter>, are_folders_unnamed: bool) {
+        self.cluster.start_quorum(voters, are_folders_unnamed);
+    }
+
+    /// What an operator might ask for who takes care that a majority of the voters is left.
+    #[must_use]
+    pub(crate) fn voter_changes(&self) -> Vec<VoterChange> {
+        self.cluster.voter_changes()
     }
 
     /// How often a partition lost more than was promised to be kept, where there are several nodes.

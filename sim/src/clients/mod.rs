@@ -9,6 +9,7 @@ mod offsets;
 mod plain;
 pub mod probe;
 mod reading;
+mod voters;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -28,13 +29,14 @@ pub use self::counts::{OperationCounts, Outcome};
 use self::leaders::KnownLeader;
 pub use self::wire::{Lost, Wire};
 use crate::checkers::{Asked, Question, Subject};
-use crate::draw::Draw;
+use crate::draw::{Draw, Stream};
 use crate::plan::{ClientKind, ClientPlan};
 use crate::platform::clock::{WALL_AT_START_MS, simulated_time};
 use crate::platform::disk::SimDisk;
 use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::trace::Recorder;
+use crate::world::client_host;
 
 /// A topic.
 #[derive(Clone, Debug)]
@@ -176,6 +178,19 @@ pub struct Client {
 }
 
 impl Client {
+    pub(crate) fn new(surroundings: &Surroundings, number: u8, seed: u64, plan: ClientPlan) -> Self {
+        Self {
+            surroundings: surroundings.clone(),
+            host: client_host(number),
+            name: format!("client-{number}"),
+            draw: Draw::split(seed, Stream::Workload, number.into()),
+            plan,
+            leaders: BTreeMap::new(),
+            node: NodeId(1),
+            moving: None,
+        }
+    }
+
     /// Works as planned until told to stop.
     pub async fn run(mut self) {
         match self.plan.kind.clone() {

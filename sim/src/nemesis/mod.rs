@@ -4,6 +4,7 @@
 
 mod disk;
 mod rot;
+mod voters;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use madsim::time::sleep;
 
 use self::disk::ActiveFaults;
+pub(crate) use self::voters::Operator;
 use crate::plan::{Death, DiskFaultKind, Fault, Plan, PlannedFault};
 use crate::platform::clock::simulated_time;
 use crate::platform::lock;
@@ -30,6 +32,7 @@ pub(crate) struct Nemesis {
     victims: Arc<Vec<Victim>>,
     net: SimNet,
     recorder: Recorder,
+    operator: Operator,
     /// Planned faults that took effect, by kind: each once, whatever came of it.
     took_effect: Arc<Mutex<BTreeMap<&'static str, u64>>>,
 }
@@ -42,7 +45,7 @@ struct Victim {
 }
 
 impl Nemesis {
-    pub(crate) fn new(plan: &Plan, servers: Vec<Server>, net: SimNet, recorder: Recorder) -> Self {
+    pub(crate) fn new(plan: &Plan, servers: Vec<Server>, net: SimNet, recorder: Recorder, operator: Operator) -> Self {
         let victim = |server| Victim { server, disk: Mutex::new(ActiveFaults::new(plan.disk.clone())) };
         Self {
             faults: Arc::new(plan.faults.clone()),
@@ -50,6 +53,7 @@ impl Nemesis {
             victims: Arc::new(servers.into_iter().map(victim).collect()),
             net,
             recorder,
+            operator,
             took_effect: Arc::default(),
         }
     }
@@ -145,6 +149,7 @@ impl Nemesis {
             Fault::WallStep { by_ms } => self.count("wall clock step", server.step_wall(*by_ms)),
             Fault::Disk { kind, length_ms } => self.spoil_disk(node, *kind, *length_ms),
             Fault::Rot { choice } => self.rot(server, *choice),
+            Fault::ChangeVoters { choice } => self.change_voters(*choice),
             Fault::Replace { down_ms } => self.replace_disk(server, Duration::from_millis(*down_ms)).await,
         }
     }
@@ -177,7 +182,8 @@ impl Nemesis {
     /// Replaces a node's disk, if the others hold all that was promised.
     async fn replace_disk(&self, server: &Server, down: Duration) {
         let id = server.id();
-        let may_go = self.victims.len() == 1 || self.recorder.tell(|checkers| Ok(checkers.may_lose_disk(id))).unwrap_or_default();
+        let may_go = self.victims.len() == 1
+            || self.operator.is_idle() && self.recorder.tell(|checkers| Ok(checkers.may_lose_disk(id))).unwrap_or_default();
         if may_go {
             server.replace_disk(down).await;
             self.count(DISK_REPLACEMENT, true);

@@ -41,6 +41,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
         recovery_ms_max: 30_000,
         nodes: nodes(seed, node_count),
         voters: voters(seed, node_count),
+        are_voters_static: node_count > 1 && Draw::split(seed, Stream::Topology, 3).chance(500_000),
         topics,
         clients,
         network: network(&mut Draw::split(seed, Stream::Network, 1)),
@@ -219,12 +220,25 @@ fn faults(seed: u64, duration_ms: u64, clients: u32, nodes: usize) -> Vec<Planne
         faults.push(PlannedFault { at_us, node, fault });
     }
     cut_stops_short(&mut Draw::split(seed, Stream::Crashes, 2), &mut faults);
-    if nodes == 1 {
+    if nodes > 1 {
+        faults.extend(voter_changes(&mut Draw::split(seed, Stream::Crashes, 4), duration_ms));
+    } else {
         faults.extend(ruin(&mut Draw::split(seed, Stream::Crashes, 1), duration_ms));
     }
     faults.retain(|fault| fault.at_us < duration_ms * 1_000);
     faults.sort_by_key(|fault| fault.at_us);
     faults
+}
+
+/// Changes of the voters, in half of the runs: so few that what each waits for may come.
+fn voter_changes(draw: &mut Draw, duration_ms: u64) -> Vec<PlannedFault> {
+    let count = if draw.chance(500_000) { draw.within(3..12) } else { 0 };
+    let change = |draw: &mut Draw| PlannedFault {
+        at_us: draw.within(500_000..(duration_ms - 1_000) * 1_000),
+        node: 0,
+        fault: Fault::ChangeVoters { choice: draw.bits() },
+    };
+    (0..count).map(|_| change(draw)).collect()
 }
 
 fn cut_stops_short(draw: &mut Draw, faults: &mut [PlannedFault]) {

@@ -24,6 +24,9 @@ pub struct Plan {
     pub nodes: Vec<NodePlan>,
     /// So many of them vote in the metadata quorum: the first ones.
     pub voters: usize,
+    /// Whether each node's settings name the other voters without their folders, as `controller.quorum.voters` does.
+    #[serde(default)]
+    pub are_voters_static: bool,
     /// The topics that exist all along.
     pub topics: Vec<TopicPlan>,
     /// Who uses them.
@@ -236,6 +239,11 @@ pub enum Fault {
     /// A bit of a batch on the disk flips for good. What was promised of that partition is not owed any more.
     Rot {
         /// Says which, of all there are.
+        choice: u64,
+    },
+    /// An operator adds a voter to the metadata quorum or takes one away, if there is a change that leaves a majority of them.
+    ChangeVoters {
+        /// Says which, of all that there are.
         choice: u64,
     },
     /// The machine comes back with an empty disk. What was promised until then is not owed any more.

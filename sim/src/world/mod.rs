@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use gracchus_core::ids::NodeId;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::task::{self, JoinHandle};
@@ -24,8 +23,7 @@ pub use self::outcome::{Ending, RunReport};
 pub(crate) use self::server::{Members, Server};
 use crate::checkers::Violation;
 use crate::clients::{Client, OperationCounts, Surroundings};
-use crate::draw::{Draw, Stream};
-use crate::nemesis::Nemesis;
+use crate::nemesis::{Nemesis, Operator};
 use crate::plan::{ClientKind, ClientPlan, Plan};
 use crate::platform::clock::simulated_time;
 use crate::platform::lock;
@@ -104,8 +102,15 @@ impl World {
             stopping: Arc::new(AtomicBool::new(false)),
             disks: servers.iter().map(Server::disk).collect(),
         };
-        let nemesis = Nemesis::new(plan, servers.clone(), net.clone(), recorder.clone());
-        Self { plan: plan.clone(), servers, net, surroundings, nemesis, hosts: Mutex::default(), last_draw: OnceLock::new() }
+        recorder.tell(|checkers| {
+            checkers.start_quorum(members.voters().collect(), plan.are_voters_static);
+            Ok(())
+        });
+        let operator = Handle::current().create_node().name("operator").ip(client_host(OPERATOR_NUMBER)).build();
+        let client = Client::new(&surroundings, OPERATOR_NUMBER, plan.seed, OPERATOR);
+        let nemesis = Nemesis::new(plan, servers.clone(), net.clone(), recorder.clone(), Operator::new(client, operator.id()));
+        let hosts = Mutex::new(BTreeMap::from([(client_host(OPERATOR_NUMBER), operator.id())]));
+        Self { plan: plan.clone(), servers, net, surroundings, nemesis, hosts, last_draw: OnceLock::new() }
     }
 
     async fn run(&self) {
@@ -177,16 +182,7 @@ impl World {
     }
 
     fn client(&self, number: u8, plan: ClientPlan) -> Client {
-        Client {
-            surroundings: self.surroundings.clone(),
-            host: client_host(number),
-            name: format!("client-{number}"),
-            draw: Draw::split(self.plan.seed, Stream::Workload, number.into()),
-            plan,
-            leaders: BTreeMap::new(),
-            node: NodeId(1),
-            moving: None,
-        }
+        Client::new(&self.surroundings, number, self.plan.seed, plan)
     }
 
     /// Ends every fault that is under way. A node whose disk has failed is started again: until then its replicas stay offline.
@@ -266,6 +262,9 @@ impl World {
 /// Who prepares a run and looks at its end.
 const PROBER: ClientPlan = ClientPlan { kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 3_000 };
 const PROBER_NUMBER: u8 = 250;
+/// Who changes the voters: it waits for longer than they may take.
+const OPERATOR: ClientPlan = ClientPlan { kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 12_000 };
+const OPERATOR_NUMBER: u8 = 251;
 
 pub(crate) fn client_host(number: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 1, number))

@@ -53,11 +53,13 @@ pub(crate) struct Server {
 pub(crate) struct Members {
     count: usize,
     voters: usize,
+    /// Whether each node's settings name the other voters without their folders.
+    are_static: bool,
 }
 
 impl Members {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self { count: plan.nodes.len(), voters: plan.voters }
+        Self { count: plan.nodes.len(), voters: plan.voters, are_static: plan.are_voters_static }
     }
 
     /// All of them.
@@ -71,8 +73,14 @@ impl Members {
     }
 
     /// Those that vote, each with the folder that it was formatted with.
-    fn voters(&self) -> impl Iterator<Item = Voter> {
+    pub(crate) fn voters(&self) -> impl Iterator<Item = Voter> {
         self.all().take(self.voters).map(|node| Voter { node, directory: directory(node, 0) })
+    }
+
+    /// The same as the settings of a node name them.
+    fn voters_named_by(&self, own: Voter) -> impl Iterator<Item = Voter> {
+        let unnamed = move |node| if node == own.node { own } else { Voter { node, directory: DirectoryId::default() } };
+        self.voters().map(move |voter| if self.are_static { unnamed(voter.node) } else { voter })
     }
 }
 
@@ -399,7 +407,7 @@ impl Server {
                 configs: plan.configs.iter().cloned().collect(),
                 log_directory: "/data".to_owned(),
                 was_unclean: true,
-                voters: self.cluster.voters().collect(),
+                voters: self.cluster.voters_named_by(Voter { node: self.id, directory }).collect(),
                 features: BTreeMap::from([("metadata.version".to_owned(), 30), ("eligible.leader.replicas.version".to_owned(), 1)]),
                 seed,
             },

@@ -1,5 +1,7 @@
 //! Several nodes over a network that delivers what it is told to, when it is told to.
 
+mod voters;
+
 use std::collections::VecDeque;
 
 use super::*;

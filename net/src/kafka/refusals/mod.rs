@@ -81,8 +81,6 @@ pub(super) fn answer(api: RefusedApi, body: Decoder, header: &RequestHeader) -> 
         RefusedApi::DescribeUserScramCredentials => reply(body, header, security::describe_scram),
         RefusedApi::AlterUserScramCredentials => reply(body, header, security::alter_scram),
         RefusedApi::AlterReplicaLogDirs => reply(body, header, cluster::alter_log_dirs),
-        RefusedApi::AddRaftVoter => reply(body, header, cluster::add_voter),
-        RefusedApi::RemoveRaftVoter => reply(body, header, cluster::remove_voter),
     }
 }
 

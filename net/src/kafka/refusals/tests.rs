@@ -231,8 +231,6 @@ fn operations_of_several_nodes_are_of_no_supported_version() {
             let topics = vec![filled!(AlterReplicaLogDirTopic { partitions: vec![3] })];
             filled!(AlterReplicaLogDirsRequest { dirs: vec![filled!(AlterReplicaLogDir { topics: topics })] })
         };
-        AddRaftVoter AddRaftVoterRequest AddRaftVoterResponse UNSUPPORTED |_| plain();
-        RemoveRaftVoter RemoveRaftVoterRequest RemoveRaftVoterResponse UNSUPPORTED |_| plain();
     };
     // With the other families: all that there are.
     assert_eq!(refused.len() + 14 + 12 + 8 + 13, RefusedApi::ALL.len());

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use gracchus_core::boundary::*;
+use gracchus_core::broker::Endpoint;
+use gracchus_core::ids::{DirectoryId, NodeId, Uuid};
+use gracchus_core::record::Voter;
 use kafka_protocol::messages as wire;
 
 use super::{Draw, encode, index, name, text, topic_ref, topic_text, uuid};
@@ -73,6 +76,42 @@ pub(super) fn describe_log_dirs(version: i16, draw: &mut Draw<'_>) -> (Bytes, Re
             .collect()
     });
     (encode(&message, version), Request::DescribeLogDirs(DescribeLogDirsRequest { topics }))
+}
+
+pub(super) fn add_raft_voter(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
+    let request = AddRaftVoterRequest {
+        cluster_id: draw.option(Draw::text),
+        timeout_ms: draw.i32(),
+        voter: voter(draw),
+        endpoints: draw.list(|draw| Endpoint {
+            listener: draw.text().as_str().into(),
+            host: draw.text(),
+            port: u16::from_be_bytes(draw.array()),
+        }),
+        // The other codec knows no later version.
+        ack_when_committed: true,
+    };
+    let listener = |endpoint: &Endpoint| {
+        let listener = wire::add_raft_voter_request::Listener::default().with_name(text(&endpoint.listener));
+        listener.with_host(text(&endpoint.host)).with_port(endpoint.port)
+    };
+    let mut message = wire::AddRaftVoterRequest::default().with_timeout_ms(request.timeout_ms).with_voter_id(request.voter.node.0);
+    message.cluster_id = request.cluster_id.as_deref().map(text);
+    message.voter_directory_id = ::uuid::Uuid::from_bytes(request.voter.directory.0.0);
+    message.listeners = request.endpoints.iter().map(listener).collect();
+    (encode(&message, version), Request::AddRaftVoter(request))
+}
+
+pub(super) fn remove_raft_voter(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
+    let request = RemoveRaftVoterRequest { cluster_id: draw.option(Draw::text), voter: voter(draw) };
+    let mut message = wire::RemoveRaftVoterRequest::default().with_voter_id(request.voter.node.0);
+    message.cluster_id = request.cluster_id.as_deref().map(text);
+    message.voter_directory_id = ::uuid::Uuid::from_bytes(request.voter.directory.0.0);
+    (encode(&message, version), Request::RemoveRaftVoter(request))
+}
+
+fn voter(draw: &mut Draw<'_>) -> Voter {
+    Voter { node: NodeId(draw.i32()), directory: DirectoryId(Uuid(draw.array())) }
 }
 
 pub(super) fn api_versions(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {

@@ -45,6 +45,8 @@ pub(super) fn body(api: Api, version: i16, draw: &mut Draw<'_>) -> (Bytes, Reque
         Api::DescribeQuorum => operations::describe_quorum(version, draw),
         Api::UpdateFeatures => operations::update_features(version, draw),
         Api::UnregisterBroker => operations::unregister_broker(version, draw),
+        Api::AddRaftVoter => cluster::add_raft_voter(version, draw),
+        Api::RemoveRaftVoter => cluster::remove_raft_voter(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

@@ -167,6 +167,20 @@ pub(super) fn describe_log_dirs(version: i16, draw: &mut Draw<'_>) {
     compare(Api::DescribeLogDirs, version, &Response::DescribeLogDirs(response), &message);
 }
 
+pub(super) fn raft_voter(api: Api, version: i16, draw: &mut Draw<'_>) {
+    let result = if draw.flag() { Ok(()) } else { Err(api_error(draw)) };
+    let code = number(result.as_ref().err().map(|error| error.code));
+    let words = result.as_ref().err().and_then(|error| error.message.as_deref()).map(text);
+    let response = Response::RaftVoter(RaftVoterResponse { result });
+    if api == Api::AddRaftVoter {
+        let message = wire::AddRaftVoterResponse::default().with_throttle_time_ms(THROTTLE_MS).with_error_code(code);
+        compare(api, version, &response, &message.with_error_message(words));
+    } else {
+        let message = wire::RemoveRaftVoterResponse::default().with_throttle_time_ms(THROTTLE_MS).with_error_code(code);
+        compare(api, version, &response, &message.with_error_message(words));
+    }
+}
+
 pub(super) fn find_coordinator(version: i16, draw: &mut Draw<'_>) {
     let result = |draw: &mut Draw<'_>| if draw.flag() { Ok(endpoint(draw)) } else { Err(api_error(draw)) };
     let mut coordinators = draw.list(|draw| (draw.text(), result(draw)));

@@ -35,6 +35,7 @@ pub(super) fn each(response: &Response, found: impl FnMut(ErrorCode)) {
         }
         Response::AlterConfigs(altered) => altered.resources.iter().filter_map(|(_, error)| error.as_ref()).map(code).for_each(found),
         Response::ListConfigResources(listed) => listed.result.as_ref().err().copied().into_iter().for_each(found),
+        Response::RaftVoter(changed) => changed.result.as_ref().err().map(code).into_iter().for_each(found),
         Response::InitProducerId(producer) => producer.result.err().into_iter().for_each(found),
         Response::FindCoordinator(coordinators) => {
             coordinators.coordinators.iter().filter_map(|(_, result)| result.as_ref().err()).map(code).for_each(found);

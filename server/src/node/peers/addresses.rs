@@ -1,10 +1,10 @@
-//! Where other nodes are: voters where the settings say, other brokers where they have registered.
+//! Where other nodes are: voters where the settings or else the metadata log says, other brokers where they have registered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use gracchus_core::broker::{Endpoint, View};
 use gracchus_core::ids::NodeId;
-use gracchus_core::metadata::Image;
 
 use crate::config::{HostPort, PeerSettings};
 
@@ -29,15 +29,17 @@ impl Addresses {
         self.registered.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
     }
 
-    /// Takes the endpoints of the brokers in the committed metadata.
-    pub(in super::super) fn publish(&self, image: &Image) {
+    /// Takes the endpoints of the voters by the metadata log, and of the brokers by as much of it as is committed.
+    pub(in super::super) fn publish(&self, view: &View<'_>) {
         let listener = self.settings.inter_broker_listener.as_deref();
-        let endpoint_of = |(node, broker): (&NodeId, &gracchus_core::metadata::BrokerRegistration)| {
-            let named = broker.endpoints.iter().find(|endpoint| Some(&*endpoint.listener) == listener);
-            let endpoint = named.or_else(|| broker.endpoints.first())?;
-            Some((*node, HostPort { host: endpoint.host.clone(), port: endpoint.port }))
+        let at = |endpoints: &[Endpoint]| {
+            let named = endpoints.iter().find(|endpoint| Some(&*endpoint.listener) == listener);
+            let endpoint = named.or_else(|| endpoints.first())?;
+            Some(HostPort { host: endpoint.host.clone(), port: endpoint.port })
         };
-        let registered = image.brokers.iter().filter_map(endpoint_of).collect();
+        let voters = view.registered_voters();
+        let mut registered: BTreeMap<NodeId, HostPort> = voters.iter().filter_map(|voter| Some((voter.node, at(&voter.endpoints)?))).collect();
+        registered.extend(view.image().brokers.iter().filter_map(|(node, broker)| Some((*node, at(&broker.endpoints)?))));
         *self.registered.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registered);
     }
 }

@@ -1,29 +1,33 @@
-//! MetadataCommit: what a leader of the quorum commits a majority of the voters has on disk, and its last entry is of the leader's own epoch
-//! (Raft §5.4.2).
+//! MetadataCommit: what a leader of the quorum commits a majority of those has on disk who vote by its log, and its last entry is of the
+//! leader's own epoch (Raft §5.4.2). A voter is a node with its folder: what another folder of the node holds is nothing.
 
 use std::collections::BTreeMap;
 
-use gracchus_core::broker::View;
+use gracchus_core::broker::Broker;
 use gracchus_core::epoch::{LeaderEpoch, QuorumEpoch};
 use gracchus_core::ids::NodeId;
 use gracchus_core::offset::Offset;
 use gracchus_core::quorum::Role;
+use gracchus_core::record::Voter;
 
 use crate::checkers::Violation;
 
 #[derive(Debug, Default)]
 pub(super) struct MetadataCommit {
-    /// What each node has on disk: a process that ends takes nothing of it.
-    synced: BTreeMap<NodeId, Offset>,
+    /// What each node has on disk, in each of its folders: a process that ends takes nothing of it.
+    synced: BTreeMap<Voter, Offset>,
     committed: Offset,
     /// Who led in which epoch after its last step.
     led: BTreeMap<NodeId, QuorumEpoch>,
 }
 
 impl MetadataCommit {
-    pub(super) fn step(&mut self, node: NodeId, view: &View<'_>) -> Result<(), Violation> {
+    /// `voters` are those who voted by the node's log before the step.
+    pub(super) fn step(&mut self, broker: &Broker, voters: &[Voter]) -> Result<(), Violation> {
+        let (node, view) = (broker.settings().node, broker.view());
+        let member = Voter { node, directory: broker.settings().directory };
         let (Some(log), Some(high_watermark)) = (view.metadata_log(), view.metadata_high_watermark()) else { return Ok(()) };
-        self.synced.insert(node, log.synced());
+        self.synced.insert(member, log.synced());
         let (role, quorum_epoch) = view.quorum();
         let leads = matches!(role, Role::Leader(_));
         let led_before = if leads { self.led.insert(node, quorum_epoch) } else { self.led.remove(&node) };
@@ -33,8 +37,8 @@ impl MetadataCommit {
         if !leads || led_before != Some(quorum_epoch) || !is_news {
             return Ok(());
         }
-        let holders = view.voters().iter().filter(|voter| self.synced.get(&voter.node).is_some_and(|synced| *synced >= high_watermark)).count();
-        if holders < view.voters().majority() {
+        let holders = voters.iter().filter(|voter| self.synced.get(voter).is_some_and(|synced| *synced >= high_watermark)).count();
+        if holders <= voters.len() / 2 {
             let what = format!("node {node} commits metadata to {high_watermark}, and {holders} voters have it on disk");
             return Err(Violation::safety("MetadataCommit", what));
         }
@@ -44,10 +48,5 @@ impl MetadataCommit {
             return Err(Violation::safety("MetadataCommit", what));
         }
         Ok(())
-    }
-
-    /// An empty disk holds nothing.
-    pub(super) fn forget(&mut self, node: NodeId) {
-        self.synced.remove(&node);
     }
 }

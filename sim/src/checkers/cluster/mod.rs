@@ -13,6 +13,7 @@ mod metadata_log_matching;
 mod monotonic;
 mod registry;
 mod replication_quorum_superset;
+mod voter_sets;
 mod votes;
 mod whole;
 
@@ -20,6 +21,7 @@ use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
 use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
+use gracchus_core::record::Voter;
 
 use self::election_safety::ElectionSafety;
 use self::held::Nodes;
@@ -29,6 +31,8 @@ use self::metadata_commit::MetadataCommit;
 use self::metadata_log_matching::MetadataLogMatching;
 use self::monotonic::Monotonic;
 use self::registry::{Registered, Registry};
+pub(crate) use self::voter_sets::VoterChange;
+use self::voter_sets::VoterSets;
 use self::votes::Votes;
 use super::Violation;
 use super::excused::Excused;
@@ -46,6 +50,7 @@ pub(super) struct Cluster {
     metadata_commit: MetadataCommit,
     monotonic: Monotonic,
     votes: Votes,
+    voter_sets: VoterSets,
 }
 
 impl Cluster {
@@ -61,10 +66,12 @@ impl Cluster {
     ) -> Result<Vec<(TopicPartition, Offset)>, Violation> {
         let view = broker.view();
         let mut gone = Vec::new();
+        self.voter_sets.learn(effects);
         self.election_safety.step(node, &view)?;
-        self.votes.step(node, input, effects, &view)?;
+        self.votes.step(broker, input, effects, self.voter_sets.before(node, &view))?;
         self.monotonic.step(node, &view)?;
-        self.metadata_commit.step(node, &view)?;
+        self.metadata_commit.step(broker, self.voter_sets.before(node, &view))?;
+        self.voter_sets.stepped(node, broker)?;
         self.metadata_log_matching.step(node, &view)?;
         self.log_matching.appended(node, effects, excused)?;
         if self.registry.learn(&view) {
@@ -98,6 +105,7 @@ impl Cluster {
         self.nodes.ended(node);
         self.monotonic.ended(node, self.votes.kept_epoch(node));
         self.metadata_log_matching.ended(node);
+        self.voter_sets.ended(node);
     }
 
     /// A power loss has left a node with a log that ends at `kept`, and nothing of it had been promised to be there.
@@ -122,13 +130,22 @@ impl Cluster {
         self.nodes.forget(node);
         self.votes.forget(node);
         self.monotonic.forget(node);
-        self.metadata_commit.forget(node);
-        self.registry.voter_gone(node);
+        self.voter_sets.disk_replaced(node);
     }
 
     /// Whether all that was promised of what has several replicas is kept if this node's disk goes.
     pub(super) fn may_lose_disk(&self, node: NodeId) -> bool {
-        self.registry.may_lose_voter(node) && self.committed.may_lose(node, &self.registry)
+        self.voter_sets.may_lose(node) && self.committed.may_lose(node, &self.registry)
+    }
+
+    /// The quorum begins with these voters; `are_folders_unnamed` says that the settings name only the nodes.
+    pub(super) fn start_quorum(&mut self, voters: Vec<Voter>, are_folders_unnamed: bool) {
+        self.voter_sets.start(voters, are_folders_unnamed);
+    }
+
+    /// What an operator might ask for who takes care that a majority of the voters is left.
+    pub(super) fn voter_changes(&self) -> Vec<VoterChange> {
+        self.voter_sets.changes()
     }
 
     pub(super) fn is_replicated(&self, partition: TopicPartition) -> bool {

@@ -1,6 +1,6 @@
 //! Partitions as the controller has registered them: the latest state that is committed, as far as any node has applied it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use gracchus_core::broker::View;
 use gracchus_core::epoch::BrokerEpoch;
@@ -25,9 +25,6 @@ pub(super) struct Registry {
     /// Registrations, and whether each is fenced.
     states: BTreeMap<NodeId, (BrokerEpoch, bool)>,
     remarks: Vec<String>,
-    voters: BTreeSet<NodeId>,
-    /// Voters whose disks are gone.
-    voters_gone: BTreeSet<NodeId>,
 }
 
 impl Registry {
@@ -48,7 +45,6 @@ impl Registry {
         self.remark_partitions(&before);
         self.remark_brokers(view);
         self.brokers = view.image().brokers.iter().map(|(node, broker)| (*node, broker.broker_epoch)).collect();
-        self.voters = view.voters().iter().map(|voter| voter.node).collect();
         true
     }
 
@@ -94,19 +90,6 @@ impl Registry {
     /// The registration that holds of a broker.
     pub(super) fn broker_epoch(&self, node: NodeId) -> Option<BrokerEpoch> {
         self.brokers.get(&node).copied()
-    }
-
-    pub(super) fn voter_gone(&mut self, node: NodeId) {
-        self.voters_gone.insert(node);
-    }
-
-    /// Whether a majority of the voters is left without this node.
-    pub(super) fn may_lose_voter(&self, node: NodeId) -> bool {
-        if !self.voters.contains(&node) {
-            return !self.voters.is_empty();
-        }
-        let left = self.voters.iter().filter(|voter| **voter != node && !self.voters_gone.contains(voter)).count();
-        left > self.voters.len() / 2
     }
 }
 
