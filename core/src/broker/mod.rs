@@ -19,6 +19,7 @@ mod following;
 mod join;
 mod leading;
 mod lifecycle;
+mod metadata_snapshots;
 mod metadata_sync;
 mod offsets;
 mod peers;
@@ -45,6 +46,7 @@ use self::fetch::ParkedFetch;
 use self::following::Following;
 use self::leading::Leading;
 pub use self::lifecycle::Stage;
+use self::metadata_snapshots::SnapshotSync;
 use self::metadata_sync::MetadataSync;
 use self::offsets::{DeleteRecordsJoin, ListOffsetsJoin};
 use self::produce::ProduceJoin;
@@ -120,6 +122,7 @@ pub struct Broker {
     quorum: Quorum,
     metadata: Option<MetadataLog>,
     metadata_sync: MetadataSync,
+    snapshot_sync: SnapshotSync,
     controller: Option<Controller>,
     /// Decisions that are not committed.
     decided: Uncommitted<(Caller, ControllerDecision)>,
@@ -175,6 +178,7 @@ impl Broker {
                 quorum_timeouts(&configs),
             ),
             metadata_sync: MetadataSync::default(),
+            snapshot_sync: SnapshotSync::default(),
             metadata: None,
             controller: None,
             decided: Uncommitted::default(),
@@ -329,6 +333,8 @@ struct Bounds {
     snapshot_interval_bytes: u64,
     /// `replica.lag.time.max.ms`.
     lag_max: Wait,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    metadata_snapshot_bytes: u64,
 }
 
 impl Bounds {
@@ -337,6 +343,7 @@ impl Bounds {
             fetch_bytes_max: u32::try_from(configs.whole("fetch.max.bytes")).unwrap_or(u32::MAX),
             snapshot_interval_bytes: u64::try_from(configs.whole("store.snapshot.interval.bytes")).unwrap_or(u64::MAX),
             lag_max: Wait::from_ms(configs.whole("replica.lag.time.max.ms")),
+            metadata_snapshot_bytes: u64::try_from(configs.whole("metadata.log.max.record.bytes.between.snapshots")).unwrap_or(u64::MAX),
         }
     }
 }

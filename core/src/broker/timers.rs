@@ -36,4 +36,6 @@ pub(super) enum Timer {
     Sessions,
     /// Producers that have been silent for long are to be forgotten (`producer.id.expiration.check.interval.ms`).
     ProducerExpiry,
+    /// A snapshot of the metadata is due, if anything was committed since the last (`metadata.log.max.snapshot.interval.ms`).
+    MetadataSnapshot,
 }

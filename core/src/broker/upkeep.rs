@@ -27,6 +27,7 @@ impl Broker {
                 Timer::Sessions => self.fence_silent(effects),
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
+                Timer::MetadataSnapshot => self.snapshot_overdue(effects),
             }
         }
     }

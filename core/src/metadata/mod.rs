@@ -3,12 +3,14 @@
 mod difference;
 mod features;
 mod image;
+mod kept;
 mod log;
 mod record;
 mod snapshot;
 
 pub use features::{FEATURES, Feature};
 pub use image::{BrokerRegistration, Image, PartitionRegistration, Topic};
-pub use log::MetadataLog;
+pub use kept::{FoundSnapshots, KeptSnapshots};
+pub use log::{MetadataLog, Unjoined};
 pub use record::{BrokerEndpoints, ConfigTarget, MetadataRecord, decode, encode};
 pub use snapshot::{MetadataSnapshot, SnapshotId, UnsoundSnapshot};
