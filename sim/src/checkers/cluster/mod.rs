@@ -3,6 +3,7 @@
 //!
 //! What is committed they find out themselves: an offset counts once everyone who has to hold what lies below is seen to hold it.
 
+mod assigned_copies;
 mod election_safety;
 mod held;
 mod isr_rules;
@@ -65,7 +66,8 @@ impl Cluster {
         self.votes.step(node, input, effects, &view)?;
         self.monotonic.step(node, &view)?;
         self.metadata_commit.step(node, &view)?;
-        self.metadata_log_matching.step(node, &view)?;
+        self.metadata_log_matching.step(node, effects, &view)?;
+        assigned_copies::check(node, &view)?;
         self.log_matching.appended(node, effects, excused)?;
         if self.registry.learn(&view) {
             isr_rules::check(&self.registry, view.image())?;
@@ -123,6 +125,7 @@ impl Cluster {
         self.votes.forget(node);
         self.monotonic.forget(node);
         self.metadata_commit.forget(node);
+        self.metadata_log_matching.forget(node);
         self.registry.voter_gone(node);
     }
 
