@@ -26,6 +26,15 @@ pub const METADATA_BATCH_BYTES: usize = 512 << 10;
 /// taken for a crash's trace.
 pub const METADATA_SNAPSHOT_BYTES: u64 = 64 << 10;
 
+/// Metadata snapshots that a node keeps: the log begins where the oldest of them ends.
+pub const METADATA_SNAPSHOTS_KEPT: usize = 2;
+
+/// Bytes of a metadata snapshot that a node takes from another at most: it holds them in memory until they are whole.
+pub const METADATA_SNAPSHOT_BYTES_MAX: u64 = 1 << 30;
+
+/// Bytes of a metadata snapshot in one message at most, however many are asked for.
+pub const METADATA_SNAPSHOT_PIECE_BYTES: u32 = 16 << 20;
+
 /// Answers that a leader sends a follower ahead of what that one has taken.
 pub const REPLICA_ANSWERS_AHEAD: u64 = 4;
 

@@ -134,6 +134,10 @@ impl StoredLog {
             | StorageDone::OthersRemoved
             | StorageDone::ElectionKept(_)
             | StorageDone::Election(_)
+            | StorageDone::MetadataSnapshotKept { .. }
+            | StorageDone::MetadataSnapshotNotKept { .. }
+            | StorageDone::MetadataSnapshots { .. }
+            | StorageDone::MetadataSnapshotRead { .. }
             | StorageDone::Space { .. } => {}
         }
         false

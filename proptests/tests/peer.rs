@@ -4,11 +4,12 @@
 
 use bytes::Bytes;
 use gracchus_core::boundary::{
-    CallId, ControllerCall, ControllerCommand, FetchMetadata, FetchPartitions, FetchedMetadata, FetchedPartitions, FetchedReplica, Heartbeat,
-    Lane, PeerMessage, Records, Unfetched, WantedPartition,
+    CallId, ControllerCall, ControllerCommand, FetchMetadata, FetchMetadataSnapshot, FetchPartitions, FetchedMetadata, FetchedMetadataSnapshot,
+    FetchedPartitions, FetchedReplica, Heartbeat, Lane, MetadataInSnapshot, PeerMessage, Records, Unfetched, WantedPartition,
 };
 use gracchus_core::epoch::{BrokerEpoch, LeaderEpoch, QuorumEpoch};
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, PartitionIndex, TopicId, TopicPartition, Uuid};
+use gracchus_core::metadata::SnapshotId;
 use gracchus_core::offset::Offset;
 use gracchus_core::quorum::{Known, LogEnd, QuorumMessage, Vote, VoteRequest};
 use gracchus_core::record::Voter;
@@ -88,6 +89,10 @@ fn fetch_metadata() -> impl Strategy<Value = FetchMetadata> {
     )
 }
 
+fn snapshot_id() -> impl Strategy<Value = SnapshotId> {
+    (offset(), leader_epoch()).prop_map(|(end_offset, leader_epoch)| SnapshotId { end_offset, leader_epoch })
+}
+
 fn lane() -> impl Strategy<Value = Lane> {
     prop_oneof![Just(Lane::Control), Just(Lane::Records), Just(Lane::Metadata)]
 }
@@ -128,7 +133,23 @@ fn without_records() -> impl Strategy<Value = Sent> {
             PeerMessage::FetchPartitions(FetchPartitions { incarnation, broker_epoch, session, begins, taken, wanted, dropped })
         },
     );
+    let in_snapshot =
+        (quorum_epoch(), snapshot_id()).prop_map(|(quorum_epoch, id)| PeerMessage::MetadataInSnapshot(MetadataInSnapshot { quorum_epoch, id }));
+    let fetch_snapshot =
+        (quorum_epoch(), uuid(), snapshot_id(), any::<(u64, u32)>()).prop_map(|(quorum_epoch, directory, id, (position, bytes_max))| {
+            let directory = DirectoryId(directory);
+            PeerMessage::FetchMetadataSnapshot(FetchMetadataSnapshot { quorum_epoch, directory, id, position, bytes_max })
+        });
+    let snapshot = (quorum_epoch(), snapshot_id(), any::<[u64; 2]>(), vec(any::<u8>(), 0..50)).prop_map(
+        |(quorum_epoch, id, [position, snapshot_bytes], piece)| {
+            let piece = piece.into();
+            PeerMessage::MetadataSnapshot(FetchedMetadataSnapshot { quorum_epoch, id, position, snapshot_bytes, piece })
+        },
+    );
     let message = prop_oneof![
+        in_snapshot,
+        fetch_snapshot,
+        snapshot,
         quorum_message().prop_map(PeerMessage::Quorum),
         fetch_metadata().prop_map(PeerMessage::FetchMetadata),
         call().prop_map(PeerMessage::Call),

@@ -158,6 +158,10 @@ impl<'a> Process<'a> {
                 | StorageDone::OthersRemoved
                 | StorageDone::ElectionKept(_)
                 | StorageDone::Election(_)
+                | StorageDone::MetadataSnapshotKept { .. }
+                | StorageDone::MetadataSnapshotNotKept { .. }
+                | StorageDone::MetadataSnapshots { .. }
+                | StorageDone::MetadataSnapshotRead { .. }
                 | StorageDone::Space { .. } => {}
             }
         }

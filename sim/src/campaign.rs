@@ -44,8 +44,9 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 22] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 26] = [
     Mark::BrokerFenced,
+    Mark::CaughtUpFromSnapshot,
     Mark::CommittedByFollower,
     Mark::CutOffLeaderAnswered,
     Mark::DecisionsAbandoned,
@@ -58,6 +59,9 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 22] = [
     Mark::LeaderDeposed,
     Mark::LeaderResigned,
     Mark::LogBegunInsideBatch,
+    Mark::MetadataSnapshotLoaded,
+    Mark::MetadataSnapshotTaken,
+    Mark::MetadataTrimmed,
     Mark::MetadataTruncated,
     Mark::PreVoteRefused,
     Mark::PreferredLeaderElected,

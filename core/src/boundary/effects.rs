@@ -187,4 +187,14 @@ pub enum Mark {
     VoterAdded,
     /// A voter became none.
     VoterRemoved,
+    /// A node has put a snapshot of the cluster's metadata on its disk.
+    MetadataSnapshotTaken,
+    /// A node has started from a snapshot of the cluster's metadata.
+    MetadataSnapshotLoaded,
+    /// A node went on without a snapshot of the cluster's metadata that was damaged.
+    MetadataSnapshotRefused,
+    /// A leader has dropped metadata records that a snapshot stands for, or a follower has.
+    MetadataTrimmed,
+    /// A member took a snapshot from the leader in place of records that this one holds no longer.
+    CaughtUpFromSnapshot,
 }

@@ -20,6 +20,7 @@ use crate::broker::Endpoint;
 use crate::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch, QuorumEpoch};
 use crate::error::ErrorCode;
 use crate::ids::{DirectoryId, IncarnationId, NodeId, TopicPartition};
+use crate::metadata::SnapshotId;
 use crate::offset::Offset;
 use crate::quorum::QuorumMessage;
 use crate::replica::{EpochEnd, Positions};
@@ -50,6 +51,12 @@ pub enum PeerMessage {
     FetchPartitions(FetchPartitions),
     /// Answers that.
     Partitions(FetchedPartitions),
+    /// Answers a fetch of metadata whose place the leader's log does not hold: a snapshot does (KIP-630).
+    MetadataInSnapshot(MetadataInSnapshot),
+    /// Asks the quorum's leader for a piece of a snapshot.
+    FetchMetadataSnapshot(FetchMetadataSnapshot),
+    /// Answers that.
+    MetadataSnapshot(FetchedMetadataSnapshot),
 }
 
 /// The connection that a message goes over, so that none of a kind waits for another's bulk.
@@ -69,7 +76,8 @@ impl PeerMessage {
     pub fn lane(&self) -> Lane {
         match self {
             Self::Quorum(_) | Self::FetchMetadata(_) | Self::Call(_) | Self::Decided(_) | Self::FetchPartitions(_) => Lane::Control,
-            Self::Metadata(_) => Lane::Metadata,
+            Self::FetchMetadataSnapshot(_) => Lane::Control,
+            Self::Metadata(_) | Self::MetadataInSnapshot(_) | Self::MetadataSnapshot(_) => Lane::Metadata,
             Self::Partitions(_) => Lane::Records,
         }
     }
@@ -80,6 +88,7 @@ impl PeerMessage {
             Self::Metadata(fetched) => (fetched.result.as_mut().ok(), None),
             Self::Partitions(fetched) => (None, Some(fetched.partitions.iter_mut().filter_map(|partition| partition.result.as_mut().ok()))),
             Self::Quorum(_) | Self::FetchMetadata(_) | Self::Call(_) | Self::Decided(_) | Self::FetchPartitions(_) => (None, None),
+            Self::MetadataInSnapshot(_) | Self::FetchMetadataSnapshot(_) | Self::MetadataSnapshot(_) => (None, None),
         };
         metadata.into_iter().chain(partitions.into_iter().flatten())
     }
@@ -186,6 +195,52 @@ pub struct FetchedMetadata {
     pub high_watermark: Offset,
     /// The records; or where the logs part.
     pub result: Result<Records, EpochEnd>,
+}
+
+/// Where a follower finds what the leader's log does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataInSnapshot {
+    /// The leader's epoch.
+    pub quorum_epoch: QuorumEpoch,
+    /// The leader's latest snapshot.
+    pub id: SnapshotId,
+}
+
+/// A fetch of a piece of a snapshot (KIP-630's FetchSnapshot).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchMetadataSnapshot {
+    /// The epoch whose leader it is for.
+    pub quorum_epoch: QuorumEpoch,
+    /// The folder that the asking node keeps its log in.
+    pub directory: DirectoryId,
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// What of it is there already, in bytes.
+    pub position: u64,
+    /// Bytes that are wanted at most.
+    pub bytes_max: u32,
+}
+
+/// A piece of a snapshot.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedMetadataSnapshot {
+    /// The leader's epoch.
+    pub quorum_epoch: QuorumEpoch,
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// Bytes before the piece.
+    pub position: u64,
+    /// Bytes of the whole.
+    pub snapshot_bytes: u64,
+    /// The piece.
+    pub piece: Bytes,
+}
+
+impl fmt::Debug for FetchedMetadataSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { quorum_epoch, id, position, snapshot_bytes, piece } = self;
+        write!(f, "{} of {snapshot_bytes} bytes from {position} on of snapshot {id} in epoch {quorum_epoch}", piece.len())
+    }
 }
 
 /// Records on their way: described when they leave, and batches when they come.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::payload::Payload;
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
 use crate::ids::{LogId, TopicName};
+use crate::metadata::{FoundSnapshots, SnapshotId};
 use crate::offset::Offset;
 use crate::record::{BatchHeader, Voter};
 use crate::time::Timestamp;
@@ -110,6 +111,26 @@ pub enum StorageOp {
     KeepElection(ElectionState),
     /// Reads the quorum's vote. Answered by [`StorageDone::Election`].
     LoadElection,
+    /// Keeps a snapshot of the cluster's metadata (KIP-630), whole or not at all, and removes all but the latest few
+    /// ([`METADATA_SNAPSHOTS_KEPT`](crate::limits::METADATA_SNAPSHOTS_KEPT)). Answered by [`StorageDone::MetadataSnapshotKept`], once durable,
+    /// or by [`StorageDone::MetadataSnapshotNotKept`]. It has no order with other operations on the metadata log.
+    KeepMetadataSnapshot {
+        /// Its name.
+        id: SnapshotId,
+        /// The core's own bytes.
+        content: Bytes,
+    },
+    /// Looks for snapshots of the cluster's metadata and reads the latest sound one. Answered by [`StorageDone::MetadataSnapshots`].
+    LoadMetadataSnapshots,
+    /// Reads a piece of a snapshot of the cluster's metadata. Answered by [`StorageDone::MetadataSnapshotRead`].
+    ReadMetadataSnapshot {
+        /// Its name.
+        id: SnapshotId,
+        /// Bytes before the piece.
+        position: u64,
+        /// Bytes of the piece at most.
+        bytes_max: u32,
+    },
 }
 
 /// A search by time.
@@ -258,6 +279,34 @@ pub enum StorageDone {
         free_bytes: u64,
         /// In all.
         total_bytes: u64,
+    },
+    /// A snapshot of the cluster's metadata is durable.
+    MetadataSnapshotKept {
+        /// Its name.
+        id: SnapshotId,
+    },
+    /// A snapshot of the cluster's metadata could not be kept. Those before it are as they were.
+    MetadataSnapshotNotKept {
+        /// Its name.
+        id: SnapshotId,
+        /// Why.
+        error: StorageError,
+    },
+    /// The snapshots of the cluster's metadata that there are.
+    MetadataSnapshots {
+        /// Their names.
+        found: FoundSnapshots,
+        /// The bytes of the latest sound one.
+        latest: Option<Bytes>,
+    },
+    /// A piece of a snapshot of the cluster's metadata.
+    MetadataSnapshotRead {
+        /// Its name.
+        id: SnapshotId,
+        /// Bytes before the piece.
+        position: u64,
+        /// The piece, and the bytes of the whole; none if it is gone or can't be read.
+        piece: Option<(Bytes, u64)>,
     },
 }
 

@@ -10,7 +10,7 @@ use crate::boundary::{Durability, Effects, Mark, StorageOp};
 use crate::config::TopicSettings;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, TopicId, TopicPartition};
-use crate::metadata::{ConfigTarget, MetadataRecord, PartitionRegistration};
+use crate::metadata::{ConfigTarget, Image, MetadataRecord, PartitionRegistration};
 use crate::offset::Offset;
 use crate::partition::{Partition, log_settings};
 
@@ -18,17 +18,32 @@ impl Broker {
     /// Replays what was committed into the broker's image, and follows it.
     pub(super) fn apply_committed(&mut self, effects: &mut Effects) {
         while let Some((offset, record)) = self.metadata.as_mut().and_then(|metadata| metadata.pop_committed()) {
-            if let MetadataRecord::RemoveTopic { id } = record
-                && let Some(topic) = self.image.topics.get(&id)
-            {
-                self.topics.remove(&topic.name, id);
-            }
+            self.unlist(&record);
             self.mark_election(&record, effects);
             self.mark_voters(&record, effects);
             self.image.replay(offset, &record);
             self.follow(&record, effects);
         }
         self.finish_calls(effects);
+        self.snapshot_if_due(effects);
+    }
+
+    /// Puts an image that is later in the place of this one, and follows what differs.
+    pub(super) fn leap_to(&mut self, image: Image, effects: &mut Effects) {
+        let changes = self.image.difference(&image);
+        changes.iter().for_each(|record| self.unlist(record));
+        self.image = image;
+        effects.metadata_changed = true;
+        changes.iter().for_each(|record| self.follow(record, effects));
+    }
+
+    /// Connections are not to know a topic that is about to go; the image still says its name.
+    fn unlist(&mut self, record: &MetadataRecord) {
+        if let MetadataRecord::RemoveTopic { id } = record
+            && let Some(topic) = self.image.topics.get(id)
+        {
+            self.topics.remove(&topic.name, *id);
+        }
     }
 
     /// Notes who leads that is not simply the next of the ISR, and replicas that go.

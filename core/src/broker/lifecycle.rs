@@ -2,7 +2,7 @@
 //!
 //! | stage | goes on when | to |
 //! | --- | --- | --- |
-//! | loading | the vote and the metadata log are read | registering: takes part in the quorum, and asks the controller to register this run; serving, if it is no broker |
+//! | loading | the vote, the latest snapshot of the metadata and the log behind it are read | registering: takes part in the quorum, and asks the controller to register this run; serving, if it is no broker |
 //! | registering | the registration is committed | opening: opens the logs of its partitions |
 //! | opening | every log is open or has failed, and what topics left behind is gone, if it may go | unfencing |
 //! | unfencing | that is committed | serving |
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::Broker;
 use super::timers::Timer;
 use crate::boundary::{Effects, ElectionState, LogSettings, Recovered, StorageOp};
+use crate::config::BrokerConfigs;
 use crate::ids::{CLUSTER_METADATA_TOPIC, LogId, RequestId, TopicPartition};
 use crate::limits::{HAND_OVER_MS_MAX, METADATA_READ_BYTES};
 use crate::metadata::MetadataLog;
@@ -56,12 +57,18 @@ pub enum Stage {
 impl Broker {
     pub(super) fn start(&mut self, effects: &mut Effects) {
         effects.storage.push(StorageOp::LoadElection);
-        effects.storage.push(StorageOp::Open { log: LogId::Metadata, topic: CLUSTER_METADATA_TOPIC.into(), settings: metadata_log_settings() });
+        effects.storage.push(StorageOp::LoadMetadataSnapshots);
         let retention = Wait::from_ms(self.configs.whole("log.retention.check.interval.ms"));
         let expiry = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
         self.timers.set(Timer::Retention, self.now.monotonic.after(retention));
         self.timers.set(Timer::ProducerExpiry, self.now.monotonic.after(expiry));
+        self.schedule_snapshot();
         self.start_replication();
+    }
+
+    pub(super) fn open_metadata(&self, effects: &mut Effects) {
+        let settings = metadata_log_settings(&self.configs);
+        effects.storage.push(StorageOp::Open { log: LogId::Metadata, topic: CLUSTER_METADATA_TOPIC.into(), settings });
     }
 
     pub(super) fn election_loaded(&mut self, last: Option<ElectionState>) {
@@ -77,8 +84,17 @@ impl Broker {
             effects.error("the metadata log is damaged: the node stops".to_owned());
             return self.metadata_failed(effects);
         }
-        self.metadata = Some(MetadataLog::recovered(recovered, self.now.wall));
-        self.read_more_metadata(effects);
+        match MetadataLog::recovered(recovered, &self.snapshot_sync.found, self.now.wall) {
+            Ok((metadata, storage)) => {
+                self.metadata = Some(metadata);
+                effects.storage.extend(storage);
+                self.read_more_metadata(effects);
+            }
+            Err(unjoined) => {
+                effects.error(format!("the metadata log can't be used: {unjoined}: the node stops"));
+                self.metadata_failed(effects);
+            }
+        }
     }
 
     pub(super) fn metadata_read(&mut self, batches: &[Bytes], effects: &mut Effects) {
@@ -274,11 +290,13 @@ impl Broker {
 
 /// How the metadata log is kept.
 #[must_use]
-pub fn metadata_log_settings() -> LogSettings {
+pub fn metadata_log_settings(configs: &BrokerConfigs) -> LogSettings {
+    let for_tests = configs.effective("internal.metadata.log.segment.bytes").and_then(|(value, _)| value.whole());
+    let segment_bytes_max = for_tests.unwrap_or_else(|| configs.whole("metadata.log.segment.bytes"));
     LogSettings {
         durability: crate::boundary::Durability::Flushed,
-        segment_bytes_max: 1 << 30,
-        segment_age_max_ms: i64::MAX,
+        segment_bytes_max: u32::try_from(segment_bytes_max).unwrap_or(u32::MAX),
+        segment_age_max_ms: configs.whole("metadata.log.segment.ms"),
         index_interval_bytes: 4096,
         file_delete_delay_ms: 0,
     }

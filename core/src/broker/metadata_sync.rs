@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::Broker;
 use super::timers::Timer;
 use crate::boundary::{Effects, FetchMetadata, FetchedMetadata, LogSlice, Mark, PeerMessage, Records};
+use crate::epoch::QuorumEpoch;
 use crate::ids::{LogId, NodeId};
 use crate::limits::{METADATA_READ_BYTES, METADATA_REFETCH_MS};
 use crate::quorum::{QuorumMessage, Role};
 use crate::record::Voter;
-use crate::replica::{EpochEnd, last_fetched_epoch, truncation};
+use crate::replica::{EpochEnd, truncation};
 use crate::time::{Monotonic, Wait};
 
 /// Fetches of the metadata log, on either side.
@@ -39,6 +40,7 @@ impl Broker {
     /// There is a leader to follow.
     pub(super) fn follow_leader(&mut self, effects: &mut Effects) {
         self.metadata_sync.forget();
+        self.snapshot_sync.leader_changed();
         self.fetch_metadata(effects);
         self.resend_calls(effects);
     }
@@ -46,13 +48,16 @@ impl Broker {
     /// Asks the leader for what follows this node's log, unless the same was asked already.
     pub(super) fn fetch_metadata(&mut self, effects: &mut Effects) {
         let Role::Follower(_) = self.quorum.role() else { return };
+        if self.snapshot_sync.is_taking() {
+            return self.fetch_snapshot(effects);
+        }
         let (Some(leader), Some(metadata)) = (self.quorum.leader(), &self.metadata) else { return };
         let log = metadata.log();
         let fetch = FetchMetadata {
             quorum_epoch: self.quorum.quorum_epoch(),
             directory: self.settings.directory,
             fetch_offset: log.end(),
-            last_fetched_epoch: last_fetched_epoch(log, log.end()),
+            last_fetched_epoch: metadata.last_epoch(),
             durable_offset: log.synced(),
             high_watermark: metadata.high_watermark(),
         };
@@ -61,30 +66,60 @@ impl Broker {
         }
         self.metadata_sync.asked = Some(fetch);
         self.metadata_sync.asked_at = Some(self.now.monotonic);
-        self.timers.set(Timer::FetchMetadata, self.now.monotonic.after(self.metadata_fetch_wait_ms(3)));
+        self.fetch_metadata_in(self.metadata_fetch_wait_ms(3));
         effects.tell(leader, PeerMessage::FetchMetadata(fetch));
+    }
+
+    /// Asks again in a while, if nothing comes of it before.
+    pub(super) fn fetch_metadata_in(&mut self, wait: Wait) {
+        self.timers.set(Timer::FetchMetadata, self.now.monotonic.after(wait));
     }
 
     /// A fetch has not been answered for long: it may be lost.
     pub(super) fn metadata_fetch_lost(&mut self, effects: &mut Effects) {
         self.metadata_sync.forget();
+        self.snapshot_sync.lost();
         self.fetch_metadata(effects);
+    }
+
+    /// Whether the leader of this node's epoch has said something: then it lives.
+    pub(super) fn hears_leader(&mut self, from: NodeId, quorum_epoch: QuorumEpoch) -> bool {
+        let is_leader = self.quorum.leader() == Some(from) && quorum_epoch == self.quorum.quorum_epoch();
+        if is_leader {
+            self.quorum.heard_from_leader(from, quorum_epoch, self.now.monotonic);
+            self.timers.set(Timer::Quorum, self.quorum.deadline());
+        }
+        is_leader
+    }
+
+    /// Whether this node leads the epoch that a member asks about. One of the two learns something if not.
+    pub(super) fn is_asked_as_leader(&mut self, from: NodeId, quorum_epoch: QuorumEpoch, effects: &mut Effects) -> bool {
+        if self.quorum.is_leader() && quorum_epoch == self.quorum.quorum_epoch() {
+            return true;
+        }
+        let known = QuorumMessage::Known(self.quorum.known());
+        if quorum_epoch > self.quorum.quorum_epoch() {
+            let theirs = crate::quorum::Known { quorum_epoch, leader: None };
+            self.quorum_said(from, QuorumMessage::Known(theirs), effects);
+        }
+        effects.tell(from, PeerMessage::Quorum(known));
+        false
     }
 
     /// A member asks this node for metadata.
     pub(super) fn metadata_wanted(&mut self, from: NodeId, fetch: FetchMetadata, effects: &mut Effects) {
-        if !self.quorum.is_leader() || fetch.quorum_epoch != self.quorum.quorum_epoch() {
-            let known = QuorumMessage::Known(self.quorum.known());
-            if fetch.quorum_epoch > self.quorum.quorum_epoch() {
-                let theirs = crate::quorum::Known { quorum_epoch: fetch.quorum_epoch, leader: None };
-                self.quorum_said(from, QuorumMessage::Known(theirs), effects);
-            }
-            return effects.tell(from, PeerMessage::Quorum(known));
+        if !self.is_asked_as_leader(from, fetch.quorum_epoch, effects) {
+            return;
         }
         let Some(metadata) = &self.metadata else { return };
         let log = metadata.log();
         let (log_end, now) = (log.end(), self.now.monotonic);
         let member = Voter { node: from, directory: fetch.directory };
+        if let Some(id) = metadata.snapshot_for(fetch.fetch_offset, fetch.last_fetched_epoch) {
+            self.quorum.member_diverged(member, now);
+            self.forget_parked_metadata(from);
+            return self.point_to_snapshot(from, id, effects);
+        }
         if let Some(parting) = crate::replica::divergence(log, fetch.last_fetched_epoch, fetch.fetch_offset) {
             self.quorum.member_diverged(member, now);
             return self.answer_metadata(from, &fetch, Err(parting), effects);
@@ -131,8 +166,7 @@ impl Broker {
     }
 
     fn answer_metadata(&mut self, to: NodeId, fetch: &FetchMetadata, result: Result<Option<LogSlice>, EpochEnd>, effects: &mut Effects) {
-        self.metadata_sync.parked.remove(&to);
-        self.timers.cancel(&Timer::ParkedMetadata(to));
+        self.forget_parked_metadata(to);
         let Some(metadata) = &self.metadata else { return };
         let answer = FetchedMetadata {
             quorum_epoch: self.quorum.quorum_epoch(),
@@ -143,13 +177,16 @@ impl Broker {
         effects.tell(to, PeerMessage::Metadata(answer));
     }
 
+    fn forget_parked_metadata(&mut self, node: NodeId) {
+        self.metadata_sync.parked.remove(&node);
+        self.timers.cancel(&Timer::ParkedMetadata(node));
+    }
+
     /// The leader has answered a fetch.
     pub(super) fn metadata_came(&mut self, from: NodeId, fetched: FetchedMetadata, effects: &mut Effects) {
-        let is_leader = self.quorum.leader() == Some(from) && fetched.quorum_epoch == self.quorum.quorum_epoch();
+        let is_leader = self.hears_leader(from, fetched.quorum_epoch);
         let Some(metadata) = self.metadata.as_mut().filter(|_| is_leader) else { return };
-        self.quorum.heard_from_leader(from, fetched.quorum_epoch, self.now.monotonic);
-        self.timers.set(Timer::Quorum, self.quorum.deadline());
-        if fetched.fetch_offset != metadata.log().end() {
+        if fetched.fetch_offset != metadata.log().end() || self.snapshot_sync.is_taking() {
             // The answer to a fetch that another has followed.
             return;
         }
@@ -179,7 +216,7 @@ impl Broker {
             self.fetch_metadata(effects);
         } else {
             // The leader could not read what it has, or it can't be used: to ask at once would go on for ever.
-            self.timers.set(Timer::FetchMetadata, self.now.monotonic.after(Wait::from_ms(METADATA_REFETCH_MS)));
+            self.fetch_metadata_in(Wait::from_ms(METADATA_REFETCH_MS));
         }
         self.apply_committed(effects);
     }
@@ -198,7 +235,7 @@ impl Broker {
     }
 
     /// How long the leader keeps a fetch without news, so many times over.
-    fn metadata_fetch_wait_ms(&self, times: i64) -> Wait {
+    pub(super) fn metadata_fetch_wait_ms(&self, times: i64) -> Wait {
         Wait::from_ms(self.configs.whole("controller.quorum.fetch.timeout.ms") / 4 * times)
     }
 }

@@ -19,6 +19,7 @@ mod following;
 mod join;
 mod leading;
 mod lifecycle;
+mod metadata_snapshots;
 mod metadata_sync;
 mod offsets;
 mod peers;
@@ -46,6 +47,7 @@ use self::fetch::ParkedFetch;
 use self::following::Following;
 use self::leading::Leading;
 pub use self::lifecycle::{Stage, metadata_log_settings};
+use self::metadata_snapshots::SnapshotSync;
 use self::metadata_sync::MetadataSync;
 use self::offsets::{DeleteRecordsJoin, ListOffsetsJoin};
 use self::produce::ProduceJoin;
@@ -126,6 +128,7 @@ pub struct Broker {
     quorum: Quorum,
     metadata: Option<MetadataLog>,
     metadata_sync: MetadataSync,
+    snapshot_sync: SnapshotSync,
     controller: Option<Controller>,
     /// Decisions that are not committed.
     decided: Uncommitted<(Caller, ControllerDecision)>,
@@ -182,6 +185,7 @@ impl Broker {
                 quorum_timeouts(&configs),
             ),
             metadata_sync: MetadataSync::default(),
+            snapshot_sync: SnapshotSync::default(),
             metadata: None,
             controller: None,
             decided: Uncommitted::default(),
@@ -386,6 +390,8 @@ struct Bounds {
     lag_max: Wait,
     /// `leader.replication.throttled.rate`: bytes a second.
     throttled_rate: u64,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    metadata_snapshot_bytes: u64,
 }
 
 impl Bounds {
@@ -395,6 +401,7 @@ impl Bounds {
             snapshot_interval_bytes: u64::try_from(configs.whole("store.snapshot.interval.bytes")).unwrap_or(u64::MAX),
             lag_max: Wait::from_ms(configs.whole("replica.lag.time.max.ms")),
             throttled_rate: throttled_rate(configs),
+            metadata_snapshot_bytes: u64::try_from(configs.whole("metadata.log.max.record.bytes.between.snapshots")).unwrap_or(u64::MAX),
         }
     }
 }

@@ -22,6 +22,9 @@ impl Broker {
             PeerMessage::Decided(decision) => self.decision_came(decision, effects),
             PeerMessage::FetchPartitions(fetch) => self.partitions_wanted(from, fetch, effects),
             PeerMessage::Partitions(fetched) => self.partitions_came(from, fetched, effects),
+            PeerMessage::MetadataInSnapshot(told) => self.metadata_in_snapshot(from, told, effects),
+            PeerMessage::FetchMetadataSnapshot(fetch) => self.snapshot_wanted(from, fetch, effects),
+            PeerMessage::MetadataSnapshot(came) => self.snapshot_came(from, came, effects),
         }
     }
 

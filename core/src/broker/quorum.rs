@@ -75,7 +75,10 @@ impl Broker {
         match known.leader {
             Some(leader) if leader == self.settings.node => self.lead(effects),
             Some(_) => self.follow_leader(effects),
-            None => self.metadata_sync.forget(),
+            None => {
+                self.metadata_sync.forget();
+                self.snapshot_sync.leader_changed();
+            }
         }
     }
 
@@ -123,6 +126,7 @@ impl Broker {
             self.deliver(caller, crate::boundary::ControllerDecision { answer: None, ..decision }, effects);
         }
         self.release_metadata_fetches(effects);
+        self.snapshot_sync.step_down();
     }
 
     /// The quorum as this node sees it, which leads it.
@@ -166,13 +170,11 @@ impl Broker {
 
     /// The epoch of the metadata log's last entry: a vote that was lost must not let an older one begin.
     fn last_metadata_epoch(&self) -> Option<QuorumEpoch> {
-        let last = self.metadata.as_ref()?.log().epochs().latest()?;
-        Some(QuorumEpoch(last.leader_epoch.0))
+        let last = self.metadata.as_ref()?.last_epoch()?;
+        Some(QuorumEpoch(last.0))
     }
 }
 
 fn log_end(metadata: &MetadataLog) -> LogEnd {
-    let log = metadata.log();
-    let leader_epoch = log.epochs().latest().map_or(LeaderEpoch::NONE, |latest| latest.leader_epoch);
-    LogEnd { leader_epoch, end_offset: log.end() }
+    LogEnd { leader_epoch: metadata.last_epoch().unwrap_or(LeaderEpoch::NONE), end_offset: metadata.log().end() }
 }

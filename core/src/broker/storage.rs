@@ -73,6 +73,10 @@ impl Broker {
                     log.truncated(generation);
                 }
             }
+            StorageDone::MetadataSnapshotKept { id } => self.snapshot_kept(id, effects),
+            StorageDone::MetadataSnapshotNotKept { id, error } => self.snapshot_not_kept(id, &error, effects),
+            StorageDone::MetadataSnapshots { found, latest } => self.snapshots_found(found, latest.as_deref(), effects),
+            StorageDone::MetadataSnapshotRead { id, position, piece } => self.snapshot_read(id, position, piece, effects),
             // Nothing is asked for that these would answer, or nobody waits for the answer.
             StorageDone::Removed { .. } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
         }
@@ -167,7 +171,7 @@ impl Broker {
     }
 
     fn log_trimmed(&mut self, log: LogId, log_start: Offset, effects: &mut Effects) {
-        let LogId::Partition(id) = log else { return };
+        let LogId::Partition(id) = log else { return self.metadata_trimmed(log_start, effects) };
         if let Some(replica) = self.partitions.get_mut(&id).and_then(|partition| partition.replica_mut()) {
             replica.trim_to(log_start);
         }
@@ -237,6 +241,13 @@ impl Broker {
         self.commit_metadata(effects);
         // The leader is to learn what is on this disk.
         self.fetch_metadata(effects);
+    }
+
+    fn metadata_trimmed(&mut self, log_start: Offset, effects: &mut Effects) {
+        if let Some(metadata) = &mut self.metadata {
+            metadata.trimmed_to(log_start);
+            effects.mark(Mark::MetadataTrimmed);
+        }
     }
 
     fn metadata_written(&mut self, leader_epoch: LeaderEpoch, end_offset: Offset, effects: &mut Effects) {

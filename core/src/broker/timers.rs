@@ -42,4 +42,6 @@ pub(super) enum Timer {
     ProducerExpiry,
     /// Who asked for other voters has waited long enough.
     Voters,
+    /// A snapshot of the metadata is due, if anything was committed since the last (`metadata.log.max.snapshot.interval.ms`).
+    MetadataSnapshot,
 }

@@ -31,6 +31,7 @@ impl Broker {
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
                 Timer::Voters => self.voters_timed_out(effects),
+                Timer::MetadataSnapshot => self.snapshot_overdue(effects),
             }
         }
     }

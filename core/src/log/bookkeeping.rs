@@ -56,6 +56,23 @@ impl Log {
         }
     }
 
+    fn empty(start: Offset) -> Self {
+        Self {
+            start,
+            end: start,
+            written: start,
+            synced: start,
+            generation: Generation::default(),
+            epochs: EpochCache::new(),
+            positions: Positions::new(start),
+            sealed: VecDeque::new(),
+            active_bytes: 0,
+            active_max_timestamp: None,
+            unkept_bytes: 0,
+            whole_trim: None,
+        }
+    }
+
     /// Puts a batch at the log's end and returns its header with the offset and the epoch that it got.
     pub fn append(&mut self, header: &BatchHeader, leader_epoch: LeaderEpoch, now: Timestamp) -> BatchHeader {
         let placed = BatchHeader { base_offset: self.end, leader_epoch, ..*header };
@@ -165,6 +182,12 @@ impl Log {
         // What is left of the last segment is written to again.
         self.active_bytes = self.positions.bytes().saturating_sub(sealed_bytes(&self.sealed));
         self.unkept_bytes = self.unkept_bytes.max(1);
+    }
+
+    /// Drops all that it holds and begins anew at `start`: what lies below is on disk in another form.
+    pub fn begin_anew(&mut self, start: Offset) {
+        let generation = self.generation;
+        *self = Self { generation, ..Self::empty(start) };
     }
 
     /// Takes that the store has truncated the log: slices of an older generation are void.

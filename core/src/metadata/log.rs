@@ -1,12 +1,15 @@
 //! The metadata log on this node: its records from the store or from the controller, until they are committed.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::kept::{FoundSnapshots, KeptSnapshots};
 use super::record::{MetadataRecord, VoterRegistration, decode, encode};
+use super::snapshot::SnapshotId;
 use crate::boundary::{Payload, Recovered, StorageOp};
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
 use crate::ids::{LogId, NodeId};
@@ -14,6 +17,7 @@ use crate::limits::{METADATA_BATCH_BYTES, METADATA_SNAPSHOT_BYTES};
 use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
 use crate::record::{BatchBuilder, BatchHeader, ControlRecord, HEADER_BYTES, LeaderChange, Records, Voter, check_crc};
+use crate::replica::last_fetched_epoch;
 use crate::time::Timestamp;
 
 /// The log, with the records that are not applied yet.
@@ -29,15 +33,153 @@ pub struct MetadataLog {
     unapplied: VecDeque<(Offset, MetadataRecord)>,
     /// How many of those say who votes.
     voter_changes: usize,
+    snapshots: KeptSnapshots,
+}
+
+/// Why a log can't be used: it and the snapshots that are left do not make a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unjoined {
+    /// It begins behind what the sound snapshots reach.
+    Gap {
+        /// Where it begins.
+        log_start: Offset,
+        /// The snapshot that reaches furthest.
+        latest: Option<SnapshotId>,
+    },
+    /// A damaged snapshot stood for more than it holds.
+    Lost(SnapshotId),
+}
+
+impl fmt::Display for Unjoined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gap { log_start, latest: None } => write!(f, "it begins at {log_start}, and there is no snapshot of what was before"),
+            Self::Gap { log_start, latest: Some(latest) } => write!(f, "it begins at {log_start}, and the latest sound snapshot is {latest}"),
+            Self::Lost(id) => write!(f, "snapshot {id} is damaged, and the log does not hold what it stood for"),
+        }
+    }
 }
 
 impl MetadataLog {
-    /// The log that the store has opened; its records are still to be read.
-    #[must_use]
-    pub fn recovered(recovered: &Recovered, now: Timestamp) -> Self {
+    /// The log that the store has opened, with the work that makes it and the snapshots fit. What lies behind the latest snapshot is still to
+    /// be read. A snapshot that was taken over from another node may have come before the log was made to begin at its end.
+    ///
+    /// # Errors
+    /// [`Unjoined`].
+    pub fn recovered(recovered: &Recovered, found: &FoundSnapshots, now: Timestamp) -> Result<(Self, Vec<StorageOp>), Unjoined> {
         let log = Log::recovered(recovered, now);
-        let was_cut = recovered.torn_bytes > 0;
-        Self { loaded: log.start(), high_watermark: log.start(), log, epoch_start: None, was_cut, unapplied: VecDeque::new(), voter_changes: 0 }
+        let (log_start, was_cut) = (log.start(), recovered.torn_bytes > 0);
+        let latest = found.sound.last().copied();
+        if let Some(lost) = found.damaged.iter().find(|id| id.end_offset > log_start && !holds(&log, **id)) {
+            return Err(Unjoined::Lost(*lost));
+        }
+        if latest.map_or(Offset::ZERO, |latest| latest.end_offset) < log_start {
+            return Err(Unjoined::Gap { log_start, latest });
+        }
+        let snapshots = KeptSnapshots::new(found.sound.iter().copied().filter(|id| holds(&log, *id)).collect());
+        let begins_at = latest.map_or(log_start, |latest| latest.end_offset);
+        let mut metadata = Self {
+            loaded: begins_at,
+            high_watermark: begins_at,
+            log,
+            epoch_start: None,
+            was_cut,
+            unapplied: VecDeque::new(),
+            voter_changes: 0,
+            snapshots,
+        };
+        let storage = match latest {
+            Some(latest) if !metadata.snapshots.has(latest) => metadata.begin_at(latest),
+            Some(latest) => metadata.snapshot_kept(latest),
+            None => Vec::new(),
+        };
+        Ok((metadata, storage))
+    }
+
+    /// Drops all that it holds and begins where a snapshot ends, which is on disk and reaches further than what is known to be committed here.
+    pub fn begin_at(&mut self, id: SnapshotId) -> Vec<StorageOp> {
+        let mut storage = Vec::new();
+        let below = Offset(id.end_offset.0 - 1).max(self.log.start());
+        if self.log.end() > below {
+            // First to less than the snapshot, so that a crash in between leaves nothing that could be taken for what follows on it.
+            storage.push(StorageOp::Truncate { log: LogId::Metadata, to: below });
+        }
+        storage.push(StorageOp::Trim { log: LogId::Metadata, log_start: id.end_offset });
+        self.log.begin_anew(id.end_offset);
+        self.loaded = id.end_offset;
+        self.high_watermark = id.end_offset;
+        self.epoch_start = None;
+        self.unapplied.clear();
+        self.voter_changes = 0;
+        self.snapshots = KeptSnapshots::new(vec![id]);
+        storage
+    }
+
+    /// Names a snapshot of all that is committed, if anything is since the last that was tried, and takes that it is being kept.
+    pub fn begin_snapshot(&mut self) -> Option<SnapshotId> {
+        let end_offset = Some(self.high_watermark).filter(|end| *end > self.snapshots.tried())?;
+        let leader_epoch = self.epoch_before(end_offset)?;
+        let id = SnapshotId { end_offset, leader_epoch };
+        self.snapshots.keeping(id);
+        Some(id)
+    }
+
+    /// Takes that a snapshot is on disk: the log may begin further on.
+    pub fn snapshot_kept(&mut self, id: SnapshotId) -> Vec<StorageOp> {
+        let may_begin = self.snapshots.kept(id).filter(|start| *start > self.log.start());
+        let trim = |log_start| {
+            self.log.trimming_to(log_start);
+            StorageOp::Trim { log: LogId::Metadata, log_start }
+        };
+        may_begin.map(trim).into_iter().collect()
+    }
+
+    /// Takes that a snapshot could not be kept.
+    pub fn snapshot_not_kept(&mut self, id: SnapshotId) {
+        self.snapshots.not_kept(id);
+    }
+
+    /// Takes that the log begins at `log_start`, on disk.
+    pub fn trimmed_to(&mut self, log_start: Offset) {
+        self.log.trim_to(log_start);
+        self.snapshots.trim_to(self.log.start());
+    }
+
+    /// Bytes that were committed since a snapshot was last tried; of old ones, roughly.
+    #[must_use]
+    pub fn unsnapped_bytes(&self) -> u64 {
+        self.log.bytes_between(self.snapshots.tried(), self.high_watermark)
+    }
+
+    /// The snapshots on disk.
+    #[must_use]
+    pub fn snapshots(&self) -> &KeptSnapshots {
+        &self.snapshots
+    }
+
+    /// The epoch of the last entry below `offset`, none where nothing is known of it.
+    #[must_use]
+    pub fn epoch_before(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.snapshots.epoch_at(offset).or_else(|| last_fetched_epoch(&self.log, offset))
+    }
+
+    /// The epoch of the last entry, none without any.
+    #[must_use]
+    pub fn last_epoch(&self) -> Option<LeaderEpoch> {
+        self.epoch_before(self.log.end())
+    }
+
+    /// The snapshot that a follower needs which holds everything below `fetch_offset`, the last of it of `last_fetched_epoch`: one that is
+    /// behind this log's start, or whose log parts from this one before that (KIP-630). None for one that records can help.
+    #[must_use]
+    pub fn snapshot_for(&self, fetch_offset: Offset, last_fetched_epoch: Option<LeaderEpoch>) -> Option<SnapshotId> {
+        let (latest, start) = (self.snapshots.latest()?, self.log.start());
+        if start == Offset::ZERO {
+            return None;
+        }
+        let before_start = self.snapshots.epoch_at(start);
+        let parts_at_start = fetch_offset == start && (before_start.is_none() || last_fetched_epoch != before_start);
+        (fetch_offset < start || parts_at_start || last_fetched_epoch < before_start).then_some(latest)
     }
 
     /// Whether recovery has cut bytes from its end. A crash leaves such bytes, and nobody was promised them; a disk that rots does too.
@@ -157,7 +299,7 @@ impl MetadataLog {
 
     fn append_one(&mut self, batch: &Bytes, quorum_epoch: QuorumEpoch, now: Timestamp) -> Result<StorageOp, Arc<str>> {
         let header = BatchHeader::parse(batch).map_err(|error| format!("a metadata batch at {}: {error:?}", self.loaded))?;
-        let latest = self.log.epochs().latest().map_or(LeaderEpoch::FIRST, |latest| latest.leader_epoch);
+        let latest = self.last_epoch().unwrap_or(LeaderEpoch::FIRST);
         if header.leader_epoch < latest || header.leader_epoch > quorum_epoch.as_leader_epoch() {
             return Err(format!(
                 "a metadata batch at {} is of epoch {}, between {latest} and {quorum_epoch} is none",
@@ -272,6 +414,12 @@ impl MetadataLog {
 
 fn voters_of(record: &MetadataRecord) -> Option<&[VoterRegistration]> {
     if let MetadataRecord::Voters { voters } = record { Some(voters) } else { None }
+}
+
+/// Whether the log holds all that a snapshot stands for, or begins where that ends.
+fn holds(log: &Log, id: SnapshotId) -> bool {
+    let is_same = || last_fetched_epoch(log, id.end_offset) == Some(id.leader_epoch);
+    id.end_offset == log.start() || (id.end_offset > log.start() && id.end_offset <= log.end() && is_same())
 }
 
 fn decode_all(header: &BatchHeader, section: &[u8]) -> Result<Vec<(Offset, MetadataRecord)>, Arc<str>> {

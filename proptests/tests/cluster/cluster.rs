@@ -103,7 +103,13 @@ impl Cluster {
             is_broker: true,
             endpoints: vec![Endpoint { listener: "PLAINTEXT".into(), host: "localhost".into(), port: 9092 }],
             controllers: BTreeMap::new(),
-            configs: BTreeMap::from([("replica.lag.time.max.ms".to_owned(), "2000".to_owned())]),
+            configs: [
+                ("replica.lag.time.max.ms", "2000"),
+                ("metadata.log.max.record.bytes.between.snapshots", if self.min_insync == 1 { "1" } else { "600" }),
+                ("controller.quorum.fetch.snapshot.max.bytes", "150"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
             log_directory: "data".into(),
             was_unclean: true,
             voters: voters.collect(),

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use gracchus_core::boundary::{ElectionState, EpochStart, Generation, LogSlice, Recovered, StorageDone, StorageOp};
 use gracchus_core::ids::LogId;
+use gracchus_core::limits::METADATA_SNAPSHOTS_KEPT;
+use gracchus_core::metadata::{FoundSnapshots, SnapshotId};
 use gracchus_core::offset::Offset;
 use gracchus_core::record::BatchHeader;
 
@@ -13,6 +15,7 @@ use gracchus_core::record::BatchHeader;
 pub(crate) struct Disk {
     logs: BTreeMap<LogId, Kept>,
     election: Option<ElectionState>,
+    metadata_snapshots: BTreeMap<SnapshotId, Bytes>,
     jobs: BTreeMap<LogId, VecDeque<StorageOp>>,
     done: VecDeque<StorageDone>,
 }
@@ -94,7 +97,10 @@ impl Disk {
                 | StorageOp::Find { .. }
                 | StorageOp::RemoveOthers { .. }
                 | StorageOp::KeepElection(_)
-                | StorageOp::LoadElection => {}
+                | StorageOp::LoadElection
+                | StorageOp::KeepMetadataSnapshot { .. }
+                | StorageOp::LoadMetadataSnapshots
+                | StorageOp::ReadMetadataSnapshot { .. } => {}
             }
         }
         batches
@@ -159,6 +165,25 @@ impl Disk {
                 StorageDone::ElectionKept(state)
             }
             StorageOp::LoadElection => StorageDone::Election(self.election.clone()),
+            StorageOp::KeepMetadataSnapshot { id, content } => {
+                self.metadata_snapshots.insert(id, content);
+                while self.metadata_snapshots.len() > METADATA_SNAPSHOTS_KEPT {
+                    self.metadata_snapshots.pop_first();
+                }
+                StorageDone::MetadataSnapshotKept { id }
+            }
+            StorageOp::LoadMetadataSnapshots => {
+                let found = FoundSnapshots { sound: self.metadata_snapshots.keys().copied().collect(), damaged: Vec::new() };
+                StorageDone::MetadataSnapshots { found, latest: self.metadata_snapshots.values().last().cloned() }
+            }
+            StorageOp::ReadMetadataSnapshot { id, position, bytes_max } => {
+                let piece = self.metadata_snapshots.get(&id).map(|content| {
+                    let from = usize::try_from(position).unwrap().min(content.len());
+                    let upto = (from + usize::try_from(bytes_max).unwrap()).min(content.len());
+                    (content.slice(from..upto), content.len() as u64)
+                });
+                StorageDone::MetadataSnapshotRead { id, position, piece }
+            }
             StorageOp::Configure { .. } | StorageOp::Find { .. } => return,
         };
         self.done.push_back(done);
@@ -216,5 +241,6 @@ fn log_of(op: &StorageOp) -> LogId {
         | StorageOp::Find { log, .. }
         | StorageOp::Remove { log } => *log,
         StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => LogId::Metadata,
+        StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => LogId::Metadata,
     }
 }

@@ -10,9 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gracchus_core::boundary::{ElectionState, LogSettings, StorageDone, StorageOp};
 use gracchus_core::broker::{Endpoint, metadata_log_settings};
+use gracchus_core::config::BrokerConfigs;
 use gracchus_core::epoch::QuorumEpoch;
 use gracchus_core::ids::{CLUSTER_METADATA_TOPIC, LogId};
-use gracchus_core::metadata::{MetadataLog, MetadataRecord, VoterRegistration};
+use gracchus_core::metadata::{MetadataLog, MetadataRecord, MetadataSnapshot, VoterRegistration};
 use gracchus_core::offset::Offset;
 use gracchus_core::time::Timestamp;
 use serde::Serialize;
@@ -141,8 +142,8 @@ impl Folder {
     async fn recover(&mut self, identity: &Identity, voters: Vec<VoterRegistration>, does_it: bool) -> Result<Report, CliError> {
         self.store.submit(StorageOp::LoadElection);
         let election = self.done(|done| if let StorageDone::Election(last) = done { Some(last) } else { None }).await?;
-        let mut metadata = self.read_metadata().await?;
-        let in_log = metadata.log().epochs().latest().map(|latest| QuorumEpoch(latest.leader_epoch.0));
+        let (mut metadata, before) = self.read_metadata().await?;
+        let in_log = metadata.last_epoch().map(|latest| QuorumEpoch(latest.0));
         let epoch = election.map(|election| election.quorum_epoch).max(in_log).unwrap_or(QuorumEpoch::ZERO);
         let named = |voters: &[VoterRegistration]| {
             voters.iter().map(|voter| Named { id: voter.node.0, directory: voter.directory.to_string() }).collect()
@@ -153,7 +154,7 @@ impl Folder {
             directory: identity.directory.to_string(),
             epoch: epoch.0,
             metadata_end: metadata.log().end().0,
-            voters: named(metadata.unapplied_voters().unwrap_or_default()),
+            voters: named(&before),
             new_voters: named(&voters),
             is_recovered: does_it,
         };
@@ -163,20 +164,30 @@ impl Folder {
         Ok(report)
     }
 
-    async fn read_metadata(&mut self) -> Result<MetadataLog, CliError> {
-        let settings: LogSettings = metadata_log_settings();
+    /// The metadata log, and who votes by it and the snapshot before it.
+    async fn read_metadata(&mut self) -> Result<(MetadataLog, Vec<VoterRegistration>), CliError> {
+        self.store.submit(StorageOp::LoadMetadataSnapshots);
+        let (snapshots, latest) =
+            self.done(|done| if let StorageDone::MetadataSnapshots { found, latest } = done { Some((found, latest)) } else { None }).await?;
+        let settings: LogSettings = metadata_log_settings(&BrokerConfigs::default());
         self.store.submit(StorageOp::Open { log: LogId::Metadata, topic: CLUSTER_METADATA_TOPIC.into(), settings });
         let opened = self.done(|done| if let StorageDone::Opened { recovered, .. } = done { Some(recovered) } else { None }).await?;
         if opened.damaged {
             return Err(CliError::failure("the metadata log is damaged: what it says of the cluster can't be relied on"));
         }
-        let mut metadata = MetadataLog::recovered(&opened, now());
+        let joined = MetadataLog::recovered(&opened, &snapshots, now());
+        let (mut metadata, storage) = joined.map_err(|unjoined| CliError::failure(format!("the metadata log can't be used: {unjoined}")))?;
+        storage.into_iter().for_each(|op| self.store.submit(op));
+        let image = latest.map(|content| MetadataSnapshot::decode(&content)).transpose();
+        let image = image.map_err(|unsound| CliError::failure(format!("the snapshot of the metadata can't be read: {unsound}")))?;
+        let voters = image.map(|snapshot| snapshot.image.voters).unwrap_or_default();
         while let Some((from, upto)) = metadata.unread() {
             self.store.submit(StorageOp::Read { log: LogId::Metadata, from, upto, bytes_max: READ_BYTES });
             let batches = self.done(|done| if let StorageDone::Read { batches, .. } = done { Some(batches) } else { None }).await?;
             metadata.read(&batches).map_err(|error| CliError::failure(error.to_string()))?;
         }
-        Ok(metadata)
+        let voters = metadata.unapplied_voters().map_or(voters, <[VoterRegistration]>::to_vec);
+        Ok((metadata, voters))
     }
 
     async fn append(&mut self, metadata: &mut MetadataLog, epoch: QuorumEpoch, voters: Vec<VoterRegistration>) -> Result<(), CliError> {

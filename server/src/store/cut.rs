@@ -11,6 +11,7 @@ use gracchus_core::offset::Offset;
 use gracchus_core::time::{Timestamp, Wait};
 
 use super::batches::{CheckedBatches, Found};
+use super::epochs::Epochs;
 use super::janitor::Chore;
 use super::log::Log;
 use super::paths::{self, DELETED_FILE, FileKind, UNFINISHED_FILE};
@@ -63,7 +64,8 @@ pub(super) async fn truncate<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, 
     Ok(generation)
 }
 
-/// Moves the log's start up to `log_start` and drops the segments that lie below it as a whole. Durable once it returns.
+/// Moves the log's start up to `log_start` and drops the segments that lie below it as a whole. Durable once it returns. A log that ends below
+/// begins anew there, and nothing is known of what came before.
 pub(super) async fn trim<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, log_start: Offset) -> Result<(), StorageError> {
     if log_start <= log.view.lock().log_start {
         return Ok(());
@@ -71,12 +73,18 @@ pub(super) async fn trim<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, log_
     log.make_folder(task).await?;
     log.sync(task).await?;
     keep_log_start(task, log, log_start).await?;
-    log.end_offset = log.end_offset.max(log_start);
-    log.epochs.trim_to(log_start);
+    let begins_anew = log_start > log.end_offset;
+    if begins_anew {
+        log.end_offset = log_start;
+        log.epochs = Epochs::default();
+    } else {
+        log.epochs.trim_to(log_start);
+    }
     log.epochs_changed = true;
+    let is_below = |segment: &Segment| segment.end_offset <= log_start && (segment.bytes > 0 || begins_anew);
     let dropped: Vec<Segment> = {
         let mut state = log.view.lock();
-        let dropped = state.segments.iter().take_while(|segment| segment.end_offset <= log_start && segment.bytes > 0).count();
+        let dropped = state.segments.iter().take_while(|segment| is_below(segment)).count();
         let dropped = state.segments.drain(..dropped).collect();
         if state.segments.is_empty() {
             task.shared.tail_shrank(state.tail_batches());

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use gracchus_core::boundary::{LogSettings, Recovered, StorageDone, StorageError};
 use gracchus_core::ids::{LogId, TopicName, TopicPartition};
+use gracchus_core::metadata::SnapshotId;
 use gracchus_core::offset::Offset;
 use gracchus_core::time::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -24,7 +25,7 @@ use super::sync::{Covered, SyncSet, sync_file};
 use super::task::DiskTask;
 use super::view::Segment;
 use super::writer::WriterJob;
-use super::{checkpoint, clean, cut, failure, paths};
+use super::{checkpoint, clean, cut, failure, metadata_snapshots, paths};
 use crate::platform::{Disk, FileOf, Platform};
 
 /// Work for a keeper.
@@ -40,6 +41,10 @@ pub(super) enum KeeperJob<P: Platform> {
     },
     /// Partitions' logs other than these are left from topics that are gone.
     RemoveOthers(Vec<LogId>),
+    /// A snapshot of the cluster's metadata is to be kept.
+    KeepMetadataSnapshot(SnapshotId, Bytes),
+    /// The snapshots of the cluster's metadata are to be found.
+    LoadMetadataSnapshots,
     /// All that is in these folders is on disk: the next start may know.
     MarkClean(BTreeSet<PathBuf>, oneshot::Sender<()>),
     /// The store stops.
@@ -113,6 +118,14 @@ pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut jobs: UnboundedRecei
                 }
                 task.shared.tell(StorageDone::OthersRemoved);
             }
+            KeeperJob::KeepMetadataSnapshot(id, content) => task.shared.tell(match metadata_snapshots::keep(&task.disk, id, content).await {
+                Ok(()) => StorageDone::MetadataSnapshotKept { id },
+                Err(error) => StorageDone::MetadataSnapshotNotKept { id, error },
+            }),
+            KeeperJob::LoadMetadataSnapshots => task.shared.tell(match metadata_snapshots::load(&task.disk).await {
+                Ok((found, latest)) => StorageDone::MetadataSnapshots { found, latest },
+                Err(error) => StorageDone::Failed { log: LogId::Metadata, error },
+            }),
             KeeperJob::MarkClean(folders, done) => {
                 if let Err(error) = clean::keep(&task.disk, &folders).await {
                     tracing::warn!(%error, "could not mark the stop as a clean one: the next start reads more");

@@ -10,7 +10,8 @@
 //!
 //! Four kinds of disk tasks share the work: [`writer`]s append and sync, [`keeper`]s do what takes long, [`reader`]s look up old data, and a
 //! [`janitor`] removes what is no longer wanted. A log's files are Kafka's: segments of batches ([`segment`]), an offset and a time index for
-//! each ([`index`]), `leader-epoch-checkpoint` ([`epochs`]), `partition.metadata` ([`checkpoint`]); the snapshots ([`snapshot`]) are its own.
+//! each ([`index`]), `leader-epoch-checkpoint` ([`epochs`]), `partition.metadata` ([`checkpoint`]); the snapshots ([`snapshot`]) are its own, and those of the
+//! cluster's metadata ([`metadata_snapshots`]) the core's.
 
 mod batches;
 mod checkpoint;
@@ -26,6 +27,7 @@ mod janitor;
 mod keeper;
 mod log;
 mod lookup;
+mod metadata_snapshots;
 mod owners;
 mod paths;
 mod reader;
@@ -144,16 +146,25 @@ impl<P: Platform> Store<P> {
             self.read(ReadJob::Find { log, search, target, upto });
             return;
         }
-        if let StorageOp::RemoveOthers { known } = op {
-            let keeper = self.inner.keepers.first().expect("there is a keeper");
-            // Without its task the node is stopping: the next start asks again.
-            let _ = keeper.send(KeeperJob::RemoveOthers(known));
+        if let StorageOp::ReadMetadataSnapshot { id, position, bytes_max } = op {
+            self.read(ReadJob::MetadataSnapshot { id, position, bytes_max });
             return;
         }
-        let writers = &self.inner.writers;
-        let writer = writers.get(spread(writer::log_of(&op), writers.len())).expect("there is a writer");
-        // Without its task the node is stopping, and nobody waits for the completion.
-        let _ = writer.send(WriterJob::Op(op));
+        let for_keeper = match op {
+            StorageOp::RemoveOthers { known } => KeeperJob::RemoveOthers(known),
+            StorageOp::KeepMetadataSnapshot { id, content } => KeeperJob::KeepMetadataSnapshot(id, content),
+            StorageOp::LoadMetadataSnapshots => KeeperJob::LoadMetadataSnapshots,
+            op => {
+                let writers = &self.inner.writers;
+                let writer = writers.get(spread(writer::log_of(&op), writers.len())).expect("there is a writer");
+                // Without its task the node is stopping, and nobody waits for the completion.
+                let _ = writer.send(WriterJob::Op(op));
+                return;
+            }
+        };
+        let keeper = self.inner.keepers.first().expect("there is a keeper");
+        // Without its task the node is stopping: the next start asks again.
+        let _ = keeper.send(for_keeper);
     }
 
     /// Finds the parts of files that hold the slices: of each, the batch that contains `from` and those behind it, whole, up to `upto`, as

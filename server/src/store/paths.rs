@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use gracchus_core::epoch::LeaderEpoch;
 use gracchus_core::ids::{LogId, PartitionIndex, TopicName, Uuid};
+use gracchus_core::metadata::SnapshotId;
 use gracchus_core::offset::Offset;
 
 /// Ends the name of a folder whose log is deleted.
@@ -96,6 +98,21 @@ pub(super) fn parse_snapshot_file(name: &Path) -> Option<Offset> {
     parse_numbered(name, "snapshot")
 }
 
+/// The file of a snapshot of the cluster's metadata.
+pub(super) fn metadata_snapshot_file(folder: &Path, id: SnapshotId) -> PathBuf {
+    folder.join(format!("{:020}-{:010}.checkpoint", id.end_offset.0, id.leader_epoch.0))
+}
+
+/// The snapshot of the cluster's metadata in the name of a file, if it is one.
+pub(super) fn parse_metadata_snapshot_file(name: &Path) -> Option<SnapshotId> {
+    let (end_offset, leader_epoch) = name.to_str()?.strip_suffix(".checkpoint")?.split_once('-')?;
+    let are_numbers = [(end_offset, 20), (leader_epoch, 10)];
+    if !are_numbers.into_iter().all(|(number, length)| number.len() == length && number.bytes().all(|digit| digit.is_ascii_digit())) {
+        return None;
+    }
+    Some(SnapshotId { end_offset: Offset(end_offset.parse().ok()?), leader_epoch: LeaderEpoch(leader_epoch.parse().ok()?) })
+}
+
 /// The same path with `suffix` behind its name.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -123,6 +140,17 @@ mod tests {
         assert_eq!(parse_segment_file(name, FileKind::TimeIndex), Some(Offset(42)));
         assert_eq!(parse_segment_file(name, FileKind::OffsetIndex), None);
         assert_eq!(parse_segment_file(Path::new("42.log"), FileKind::Log), None);
+    }
+
+    #[test]
+    fn a_metadata_snapshots_name_says_where_it_ends() {
+        let id = SnapshotId { end_offset: Offset(42), leader_epoch: LeaderEpoch(7) };
+        let path = metadata_snapshot_file(Path::new(""), id);
+        assert_eq!(path, Path::new("00000000000000000042-0000000007.checkpoint"));
+        assert_eq!(parse_metadata_snapshot_file(&path), Some(id));
+        assert_eq!(parse_metadata_snapshot_file(Path::new("00000000000000000042-0000000007.checkpoint.tmp")), None);
+        assert_eq!(parse_metadata_snapshot_file(Path::new("00000000000000000042-99999999999.checkpoint")), None);
+        assert_eq!(parse_metadata_snapshot_file(Path::new("leader-epoch-checkpoint")), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gracchus_core::boundary::{LogSlice, ReadFailure, SearchId, StorageDone, StorageError, TimeTarget, Void};
 use gracchus_core::ids::LogId;
+use gracchus_core::metadata::SnapshotId;
 use gracchus_core::offset::Offset;
 use gracchus_core::record::CorruptBatch;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -19,7 +20,7 @@ use super::lookup::SegmentReader;
 use super::paths::FileKind;
 use super::task::{DiskTask, Shared};
 use super::view::{Resolution, Segment, SegmentRange, View};
-use super::{failure, find};
+use super::{failure, find, metadata_snapshots};
 use crate::platform::{FileOf, Platform};
 
 /// Parts of files, in order.
@@ -49,6 +50,15 @@ pub(super) enum ReadJob<P: Platform> {
         target: TimeTarget,
         /// Records from here on are not looked at.
         upto: Offset,
+    },
+    /// A piece of a snapshot of the cluster's metadata.
+    MetadataSnapshot {
+        /// Which.
+        id: SnapshotId,
+        /// Bytes before the piece.
+        position: u64,
+        /// Bytes of it at most.
+        bytes_max: u32,
     },
     /// The store stops.
     Stop,
@@ -88,6 +98,13 @@ pub(super) async fn run<P: Platform>(task: DiskTask<P>, jobs: Arc<Queue<ReadJob<
                     None => Err(ReadFailure::Void(Void::Closed)),
                 };
                 task.shared.tell(StorageDone::Found { log, search, found });
+            }
+            ReadJob::MetadataSnapshot { id, position, bytes_max } => {
+                let piece = metadata_snapshots::read(&task.disk, id, position, bytes_max).await.unwrap_or_else(|error| {
+                    tracing::warn!(%id, ?error, "a snapshot of the cluster's metadata could not be read for another node");
+                    None
+                });
+                task.shared.tell(StorageDone::MetadataSnapshotRead { id, position, piece });
             }
             ReadJob::Stop => return,
         }

@@ -291,6 +291,10 @@ impl<P: Platform> Recovery<'_, P> {
                 self.end = snapshot.upto;
                 from = Some(snapshot);
             }
+            if from.is_none() && trusted.is_empty() && snapshot.upto < log_start {
+                // Nothing is left of what it speaks of: the log may have begun anew since, with older epochs.
+                self.epochs = Epochs::default();
+            }
         }
         if from.is_none() {
             self.end = bases.iter().find(|base| !trusted.contains(*base)).copied().unwrap_or(self.end);
@@ -421,7 +425,11 @@ impl<P: Platform> Recovery<'_, P> {
         if let Some(active) = self.active.take_if(|active| is_below(&active.segment())) {
             cut::retire_files(self.task, self.folder, active.segment().base_offset, 0).await?;
         }
-        self.end = self.end.max(log_start);
+        if self.end < log_start {
+            // It began anew, and what it held before is not a part of it.
+            self.end = log_start;
+            self.epochs = Epochs::default();
+        }
         self.epochs.trim_to(log_start);
         Ok(())
     }

@@ -180,7 +180,11 @@ impl<P: Platform> Writer<P> {
             StorageOp::Configure { .. } | StorageOp::Trim { .. } | StorageOp::Truncate { .. } | StorageOp::Remove { .. } => {
                 self.carry_out_alone(id, op).await
             }
-            StorageOp::Find { .. } | StorageOp::RemoveOthers { .. } => unreachable!("these go to readers and keepers"),
+            StorageOp::Find { .. }
+            | StorageOp::RemoveOthers { .. }
+            | StorageOp::KeepMetadataSnapshot { .. }
+            | StorageOp::LoadMetadataSnapshots
+            | StorageOp::ReadMetadataSnapshot { .. } => unreachable!("these go to readers and keepers"),
         }
     }
 
@@ -225,7 +229,10 @@ impl<P: Platform> Writer<P> {
             | StorageOp::Remove { .. }
             | StorageOp::RemoveOthers { .. }
             | StorageOp::KeepElection(_)
-            | StorageOp::LoadElection => unreachable!("told apart by the caller"),
+            | StorageOp::LoadElection
+            | StorageOp::KeepMetadataSnapshot { .. }
+            | StorageOp::LoadMetadataSnapshots
+            | StorageOp::ReadMetadataSnapshot { .. } => unreachable!("told apart by the caller"),
         }
         Carried::Done
     }
@@ -277,7 +284,10 @@ impl<P: Platform> Writer<P> {
             | StorageOp::Remove { .. }
             | StorageOp::RemoveOthers { .. }
             | StorageOp::KeepElection(_)
-            | StorageOp::LoadElection => unreachable!("told apart above and by the caller"),
+            | StorageOp::LoadElection
+            | StorageOp::KeepMetadataSnapshot { .. }
+            | StorageOp::LoadMetadataSnapshots
+            | StorageOp::ReadMetadataSnapshot { .. } => unreachable!("told apart above and by the caller"),
         };
         self.lend(id, work);
         Carried::Done
@@ -512,5 +522,6 @@ pub(super) fn log_of(op: &StorageOp) -> LogId {
         | StorageOp::Find { log, .. }
         | StorageOp::Remove { log } => *log,
         StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => LogId::Metadata,
+        StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => LogId::Metadata,
     }
 }

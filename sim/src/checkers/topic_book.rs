@@ -52,6 +52,7 @@ impl TopicBook {
                 StorageOp::Append { .. } | StorageOp::Sync { .. } | StorageOp::Trim { .. } | StorageOp::Truncate { .. } => {}
                 StorageOp::KeepSnapshot { .. } | StorageOp::Read { .. } | StorageOp::Find { .. } => {}
                 StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => {}
+                StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => {}
             }
         }
     }

@@ -51,14 +51,17 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
 }
 
 fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
-    let first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
+    let mut first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
+    first.configs.extend(snapshot_configs(seed, 0));
     if count == 1 {
         return vec![first];
     }
     let shared = cluster_configs(&mut Draw::split(seed, Stream::Settings, 3));
     let others = (1..count as u64).map(|number| {
         let (mut settings, mut clocks) = (Draw::split(seed, Stream::Settings, 10 + number), Draw::split(seed, Stream::Clocks, number));
-        node(&mut settings, &mut clocks)
+        let mut node = node(&mut settings, &mut clocks);
+        node.configs.extend(snapshot_configs(seed, number));
+        node
     });
     let with_shared = |mut node: NodePlan| {
         node.configs.extend(shared.clone());
@@ -84,6 +87,18 @@ fn cluster_configs(draw: &mut Draw) -> Vec<(String, String)> {
         ("broker.session.timeout.ms", session_ms),
         ("broker.heartbeat.interval.ms", session_ms / draw.pick(&[3, 8])),
         ("replica.lag.time.max.ms", draw.pick(&[1_000, 4_000, 30_000])),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
+}
+
+/// When a node makes snapshots of the metadata, and in what pieces it takes those of others: most often so soon that the log is soon trimmed.
+fn snapshot_configs(seed: u64, number: u64) -> Vec<(String, String)> {
+    let mut draw = Draw::split(seed, Stream::Settings, 100 + number);
+    let settings = [
+        ("metadata.log.max.record.bytes.between.snapshots", draw.pick(&[1, 500, 1_500, 6_000, 20_971_520])),
+        ("metadata.log.max.snapshot.interval.ms", draw.pick(&[0, 2_000, 3_600_000])),
+        ("internal.metadata.log.segment.bytes", draw.pick(&[1_000, 8_000, 1 << 30])),
+        ("controller.quorum.fetch.snapshot.max.bytes", draw.pick(&[200, 3_000, 1 << 20])),
     ];
     settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
 }

@@ -280,5 +280,6 @@ fn log_of(op: &StorageOp) -> LogId {
         | StorageOp::Find { log, .. }
         | StorageOp::Remove { log } => *log,
         StorageOp::KeepElection(_) | StorageOp::LoadElection | StorageOp::RemoveOthers { .. } => LogId::Metadata,
+        StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => LogId::Metadata,
     }
 }

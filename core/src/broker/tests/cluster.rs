@@ -9,17 +9,24 @@ use crate::metadata::PartitionRegistration;
 use crate::quorum::{Role, Voters};
 
 /// Nodes 1 to n, all of them voters.
-struct Cluster {
-    nodes: BTreeMap<NodeId, Node>,
+pub(super) struct Cluster {
+    pub(super) nodes: BTreeMap<NodeId, Node>,
     network: VecDeque<(NodeId, NodeId, PeerMessage)>,
     /// Nodes that reach nobody.
-    isolated: BTreeSet<NodeId>,
+    pub(super) isolated: BTreeSet<NodeId>,
     incarnations: u8,
+    configs: BTreeMap<String, String>,
 }
 
 impl Cluster {
     fn new(count: i32) -> Self {
-        let mut cluster = Self { nodes: BTreeMap::new(), network: VecDeque::new(), isolated: BTreeSet::new(), incarnations: 0 };
+        Self::with(count, &[])
+    }
+
+    /// With these settings on every node.
+    pub(super) fn with(count: i32, configs: &[(&str, &str)]) -> Self {
+        let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut cluster = Self { nodes: BTreeMap::new(), network: VecDeque::new(), isolated: BTreeSet::new(), incarnations: 0, configs };
         for node in 1..=count {
             cluster.start(NodeId(node), Shelf::default(), count, Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) });
         }
@@ -36,11 +43,12 @@ impl Cluster {
     fn start(&mut self, node: NodeId, shelf: Shelf, voters: i32, now: Now) {
         self.incarnations += 1;
         let voters: Voters = (1..=voters).map(|voter| Voter { node: NodeId(voter), directory: directory(NodeId(voter)) }).collect();
-        let settings = BrokerSettings { node, directory: directory(node), voters, ..settings(self.incarnations) };
+        let settings =
+            BrokerSettings { node, directory: directory(node), voters, configs: self.configs.clone(), ..settings(self.incarnations) };
         self.nodes.insert(node, Node::with(settings, shelf, now));
     }
 
-    fn restart(&mut self, node: NodeId, power: bool) {
+    pub(super) fn restart(&mut self, node: NodeId, power: bool) {
         let mut gone = self.nodes.remove(&node).unwrap();
         gone.shelf.restart(power);
         let count = i32::try_from(gone.broker.settings.voters.len()).unwrap();
@@ -52,7 +60,7 @@ impl Cluster {
     }
 
     /// Delivers messages and completions until there are none.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
             for (&from, node) in &mut self.nodes {
                 node.settle();
@@ -84,18 +92,18 @@ impl Cluster {
         message
     }
 
-    fn pass(&mut self, ms: i64) {
+    pub(super) fn pass(&mut self, ms: i64) {
         for node in self.nodes.values_mut() {
             node.pass(ms);
         }
         self.settle();
     }
 
-    fn pass_for(&mut self, ms: i64) {
+    pub(super) fn pass_for(&mut self, ms: i64) {
         (0..ms / 10).for_each(|_| self.pass(10));
     }
 
-    fn pass_until(&mut self, is_reached: impl Fn(&Self) -> bool) {
+    pub(super) fn pass_until(&mut self, is_reached: impl Fn(&Self) -> bool) {
         for _ in 0..2_000 {
             if is_reached(self) {
                 return;
@@ -110,25 +118,25 @@ impl Cluster {
     }
 
     /// The nodes that lead the quorum.
-    fn leaders(&self) -> Vec<NodeId> {
+    pub(super) fn leaders(&self) -> Vec<NodeId> {
         let leads = |node: &Node| matches!(node.broker.view().quorum().0, Role::Leader(_));
         self.nodes.iter().filter(|(_, node)| leads(node)).map(|(id, _)| *id).collect()
     }
 
-    fn node(&mut self, node: NodeId) -> &mut Node {
+    pub(super) fn node(&mut self, node: NodeId) -> &mut Node {
         self.nodes.get_mut(&node).unwrap()
     }
 
-    fn others(&self, than: NodeId) -> Vec<NodeId> {
+    pub(super) fn others(&self, than: NodeId) -> Vec<NodeId> {
         self.nodes.keys().copied().filter(|node| *node != than).collect()
     }
 
     /// Creates a topic of one partition with one replica, through `node`.
-    fn create(&mut self, node: NodeId, name: &str) -> RequestId {
+    pub(super) fn create(&mut self, node: NodeId, name: &str) -> RequestId {
         self.create_with(node, name, 1, &[])
     }
 
-    fn create_with(&mut self, node: NodeId, name: &str, replication_factor: i16, configs: &[(&str, &str)]) -> RequestId {
+    pub(super) fn create_with(&mut self, node: NodeId, name: &str, replication_factor: i16, configs: &[(&str, &str)]) -> RequestId {
         let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
         let topic = NewTopic { name: name.into(), partition_count: 1, replication_factor, assignments: Vec::new(), configs };
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 5_000, validate_only: false };
@@ -142,7 +150,7 @@ impl Cluster {
         Some(answer.topics[0].1.as_ref().map(|_| ()).map_err(|error| error.code))
     }
 
-    fn knows(&self, node: NodeId, topic: &str) -> bool {
+    pub(super) fn knows(&self, node: NodeId, topic: &str) -> bool {
         self.nodes[&node].broker.view().image().topic_ids.contains_key(&topic.into())
     }
 }
@@ -190,7 +198,7 @@ impl Cluster {
         partition.replica().map_or((Offset(-1), Offset(-1)), |replica| (replica.log().end(), replica.high_watermark()))
     }
 
-    fn isolate(&mut self, node: NodeId) {
+    pub(super) fn isolate(&mut self, node: NodeId) {
         self.isolated.insert(node);
         for other in self.others(node) {
             self.node(other).step(Input::PeerLost(node));

@@ -14,8 +14,8 @@ fn an_empty_disk_becomes_a_quorum_of_one_that_serves() {
 #[test]
 fn nothing_is_served_before_the_vote_is_on_disk() {
     let mut node = Node::on(Shelf::default(), 1);
-    // The vote is read and the metadata log opened; the vote for itself is written but not finished.
-    for _ in 0..2 {
+    // The vote is read, snapshots are looked for and the metadata log opened; the vote for itself is written but not finished.
+    for _ in 0..3 {
         let done = node.shelf.finish_one().unwrap();
         node.step(Input::Storage(done));
     }

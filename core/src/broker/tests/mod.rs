@@ -5,6 +5,7 @@ mod lifecycle;
 mod produce_and_fetch;
 mod repeats;
 mod shelf;
+mod snapshots;
 mod topics;
 
 use std::collections::BTreeMap;

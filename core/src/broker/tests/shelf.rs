@@ -7,6 +7,8 @@ use bytes::Bytes;
 use crate::boundary::*;
 use crate::epoch::LeaderEpoch;
 use crate::ids::LogId;
+use crate::limits::METADATA_SNAPSHOTS_KEPT;
+use crate::metadata::{FoundSnapshots, SnapshotId};
 use crate::offset::Offset;
 use crate::record::BatchHeader;
 
@@ -14,6 +16,7 @@ use crate::record::BatchHeader;
 pub(super) struct Shelf {
     logs: BTreeMap<LogId, Kept>,
     election: Option<ElectionState>,
+    metadata_snapshots: BTreeMap<SnapshotId, Bytes>,
     jobs: VecDeque<StorageOp>,
     done: VecDeque<StorageDone>,
 }
@@ -73,6 +76,21 @@ impl Shelf {
         self.logs[&log].snapshot.as_ref().map(|(upto, _)| *upto)
     }
 
+    /// The snapshots of the metadata that are on disk.
+    pub(super) fn metadata_snapshots(&self) -> Vec<SnapshotId> {
+        self.metadata_snapshots.keys().copied().collect()
+    }
+
+    /// Loses the snapshots of the metadata.
+    pub(super) fn lose_metadata_snapshots(&mut self) {
+        self.metadata_snapshots.clear();
+    }
+
+    /// Carries out what waits, up to and without the first operation that `is_last` is true of; says whether there was one.
+    pub(super) fn finish_before(&mut self, is_last: impl Fn(&StorageOp) -> bool) -> Option<StorageDone> {
+        if self.done.is_empty() && self.jobs.front().is_some_and(is_last) { None } else { self.finish_one() }
+    }
+
     /// Whether leftovers of topics that are gone are to be removed.
     pub(super) fn removes_others(&self) -> bool {
         self.jobs.iter().any(|op| matches!(op, StorageOp::RemoveOthers { .. }))
@@ -117,7 +135,12 @@ impl Shelf {
                 self.done.push_back(StorageDone::Synced { log, leader_epoch, end_offset });
             }
             StorageOp::Trim { log, log_start } => {
-                self.logs.get_mut(&log).unwrap().start = log_start;
+                let kept = self.logs.get_mut(&log).unwrap();
+                if log_start > kept.end() {
+                    kept.batches.clear();
+                    kept.synced = 0;
+                }
+                kept.start = log_start;
                 self.done.push_back(StorageDone::Trimmed { log, log_start });
             }
             StorageOp::KeepSnapshot { log, upto, producers } => {
@@ -157,14 +180,38 @@ impl Shelf {
                 kept.generation += 1;
                 self.done.push_back(StorageDone::Truncated { log, end_offset: to, generation: Generation(kept.generation) });
             }
+            StorageOp::KeepMetadataSnapshot { id, content } => {
+                self.metadata_snapshots.insert(id, content);
+                while self.metadata_snapshots.len() > METADATA_SNAPSHOTS_KEPT {
+                    self.metadata_snapshots.pop_first();
+                }
+                self.done.push_back(StorageDone::MetadataSnapshotKept { id });
+            }
+            StorageOp::LoadMetadataSnapshots => {
+                let found = FoundSnapshots { sound: self.metadata_snapshots.keys().copied().collect(), damaged: Vec::new() };
+                let latest = self.metadata_snapshots.values().last().cloned();
+                self.done.push_back(StorageDone::MetadataSnapshots { found, latest });
+            }
+            StorageOp::ReadMetadataSnapshot { id, position, bytes_max } => {
+                let piece = self.metadata_snapshots.get(&id).map(|content| {
+                    let from = usize::try_from(position).unwrap().min(content.len());
+                    let upto = (from + usize::try_from(bytes_max).unwrap()).min(content.len());
+                    (content.slice(from..upto), u64::try_from(content.len()).unwrap())
+                });
+                self.done.push_back(StorageDone::MetadataSnapshotRead { id, position, piece });
+            }
             StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
         }
     }
 }
 
 impl Kept {
+    fn end(&self) -> Offset {
+        self.batches.last().map_or(self.start, |(header, _)| header.next_offset())
+    }
+
     fn recovered(&self) -> Recovered {
-        let end = self.batches.last().map_or(Offset::ZERO, |(header, _)| header.next_offset());
+        let end = self.end();
         let mut epochs: Vec<EpochStart> = Vec::new();
         for (header, _) in &self.batches {
             if epochs.last().is_none_or(|last| last.leader_epoch < header.leader_epoch) {

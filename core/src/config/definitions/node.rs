@@ -39,7 +39,11 @@ pub(super) const NODE: &[Definition] = &[
         .at_least(0)
         .doc("A voter whose fetches fail for this long becomes a candidate, and a leader that no majority fetches from resigns."),
     int("controller.quorum.fetch.max.bytes").default("1048576").at_least(1).doc("Bytes of metadata records in one fetch at most."),
-    int("controller.quorum.fetch.snapshot.max.bytes").default("1048576").at_least(1).doc("Bytes of a metadata snapshot in one fetch at most."),
+    int("controller.quorum.fetch.snapshot.max.bytes")
+        .default("1048576")
+        .at_least(1)
+        .kept()
+        .doc("Bytes of a metadata snapshot in one fetch at most."),
     int("controller.quorum.request.timeout.ms").default("2000").at_least(0).doc("How long a quorum request may take."),
     int("controller.quorum.retry.backoff.ms").default("20").at_least(0).doc("Wait before a quorum request is sent again."),
     int("controller.quorum.append.linger.ms").default("25").at_least(0).doc("How long metadata records gather before they are written."),
@@ -67,20 +71,26 @@ pub(super) const NODE: &[Definition] = &[
     int("metadata.log.segment.bytes")
         .default("1073741824")
         .at_least(8_388_608)
+        .kept()
         .doc("A segment of the metadata log is closed before it would grow past this."),
-    long("metadata.log.segment.ms").default("604800000").doc("A segment of the metadata log is closed when it is older than this."),
+    long("metadata.log.segment.ms").default("604800000").kept().doc("A segment of the metadata log is closed when it is older than this."),
     long("metadata.log.max.record.bytes.between.snapshots")
         .default("20971520")
         .at_least(1)
+        .kept()
         .doc("Bytes of metadata records after which a snapshot is made."),
-    long("metadata.log.max.snapshot.interval.ms").default("3600000").at_least(0).doc("Longest time between two snapshots of the metadata."),
+    long("metadata.log.max.snapshot.interval.ms")
+        .default("3600000")
+        .at_least(0)
+        .kept()
+        .doc("Longest time between two snapshots of the metadata, if anything was committed; 0 for no such limit."),
     int("metadata.max.idle.interval.ms")
         .default("500")
         .at_least(0)
         .doc("How often an idle leader of the metadata log writes a record that does nothing."),
     long("metadata.max.retention.bytes").default("104857600").doc("Older metadata snapshots and segments go when they take more than this."),
     long("metadata.max.retention.ms").default("604800000").doc("Metadata snapshots and segments older than this go."),
-    int("internal.metadata.log.segment.bytes").internal().doc("Overrides metadata.log.segment.bytes, for tests."),
+    int("internal.metadata.log.segment.bytes").internal().kept().doc("Overrides metadata.log.segment.bytes, for tests."),
     int("internal.metadata.max.batch.size.in.bytes").default("8388608").internal().doc("Largest batch of metadata records, for tests."),
     long("internal.metadata.delete.delay.millis").default("60000").internal().doc("How long deleted metadata files linger, for tests."),
     boolean("unstable.api.versions.enable").default("false").internal().kept().doc("Whether versions of APIs that are not final are offered."),

@@ -8,6 +8,7 @@ use super::super::error::CliError;
 use super::index::{IndexKind, dump_index};
 use super::report::Report;
 use super::segment::dump_segment;
+use super::snapshot::dump_snapshot;
 
 /// Show batches, and say where they are corrupt.
 #[derive(clap::Args, Clone, Debug)]
@@ -20,7 +21,7 @@ use super::segment::dump_segment;
 Checks every batch's checksum and that offsets follow on from each other, and ends with status 1 where something is wrong. Works
 on Apache Kafka's folders too. A running broker may be writing the end of what is read: stop it, or ask again.")]
 pub struct DumpArgs {
-    /// Files (.log, .index or .timeindex), or folders with them.
+    /// Files (.log, .index, .timeindex, or .checkpoint: snapshots of the cluster's metadata), or folders with them.
     #[arg(required = true, value_name = "FILE|FOLDER")]
     paths: Vec<PathBuf>,
     /// Show each record too.
@@ -42,6 +43,7 @@ pub struct DumpArgs {
 enum FileKind {
     Segment,
     Index(IndexKind),
+    Snapshot,
 }
 
 pub(super) fn run(args: &DumpArgs) -> Result<(), CliError> {
@@ -57,6 +59,7 @@ pub(super) fn run(args: &DumpArgs) -> Result<(), CliError> {
         report.start_file(&path)?;
         match kind {
             FileKind::Index(kind) => dump_index(&path, kind, base_offset.unwrap_or(0), &mut report)?,
+            FileKind::Snapshot => dump_snapshot(&path, &mut report)?,
             FileKind::Segment => {
                 let folder = path.parent().unwrap_or(Path::new("")).to_owned();
                 let follows = expected.take().filter(|(before, _)| *before == folder).map(|(_, next)| next);
@@ -79,7 +82,10 @@ fn files_at(path: &Path) -> Result<Vec<(PathBuf, FileKind)>, CliError> {
         files.extend(kind_of(path).map(|kind| (path.to_owned(), kind)));
     }
     if files.is_empty() {
-        return Err(CliError::failure(format!("{} is no .log, .index or .timeindex file, nor a folder that holds one", path.display())));
+        return Err(CliError::failure(format!(
+            "{} is no .log, .index, .timeindex or .checkpoint file, nor a folder that holds one",
+            path.display()
+        )));
     }
     Ok(files)
 }
@@ -93,7 +99,7 @@ fn collect(folder: &Path, files: &mut Vec<(PathBuf, FileKind)>) -> io::Result<()
             collect(&entry, files)?;
         } else if let Some(kind) = kind_of(&entry)
             // Other files may end in .log too, but for a name in figures.
-            && base_offset(&entry).is_some()
+            && (base_offset(&entry).is_some() || kind == FileKind::Snapshot)
         {
             files.push((entry, kind));
         }
@@ -106,6 +112,7 @@ fn kind_of(path: &Path) -> Option<FileKind> {
         "log" => Some(FileKind::Segment),
         "index" => Some(FileKind::Index(IndexKind::Offset)),
         "timeindex" => Some(FileKind::Index(IndexKind::Time)),
+        "checkpoint" => Some(FileKind::Snapshot),
         _ => None,
     }
 }

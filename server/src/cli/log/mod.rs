@@ -4,6 +4,7 @@ mod dump;
 mod index;
 mod report;
 mod segment;
+mod snapshot;
 
 use super::error::CliError;
 

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use gracchus_core::metadata::{Image, MetadataRecord, MetadataSnapshot};
 use gracchus_core::record::{BatchHeader, ControlRecord, Record, Records, TimestampType};
 use serde::Serialize;
 
@@ -87,6 +88,18 @@ struct JsonIndexEntry<'a> {
     timestamp: Option<i64>,
 }
 
+#[derive(Debug, Serialize)]
+struct JsonSnapshot<'a> {
+    file: &'a Path,
+    end_offset: i64,
+    leader_epoch: i32,
+    brokers: usize,
+    topics: usize,
+    partitions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<Vec<String>>,
+}
+
 impl Report {
     /// Nothing shown yet.
     pub(super) fn new(json: bool, only_problems: bool, with_records: bool) -> Self {
@@ -138,6 +151,32 @@ impl Report {
             for record in Records::new(&section).map_while(Result::ok) {
                 self.line(&record_line(header, &record))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Shows a snapshot of the cluster's metadata, and the records that would lead to it.
+    pub(super) fn snapshot(&mut self, snapshot: &MetadataSnapshot) -> Result<(), CliError> {
+        if self.only_problems {
+            return Ok(());
+        }
+        let MetadataSnapshot { id, image } = snapshot;
+        let (brokers, topics) = (image.brokers.len(), image.topics.len());
+        let partitions = image.topics.values().map(|topic| topic.partitions.len()).sum();
+        let records: Vec<MetadataRecord> = if self.with_records { Image::default().difference(image) } else { Vec::new() };
+        let entries = records.iter().map(|record| format!("{record:?}"));
+        if self.json {
+            let (end_offset, leader_epoch) = (id.end_offset.0, id.leader_epoch.0);
+            let entries = self.with_records.then(|| entries.collect());
+            let document = JsonSnapshot { file: &self.file, end_offset, leader_epoch, brokers, topics, partitions, entries };
+            return write_json(&mut self.out, &document);
+        }
+        let (end_offset, leader_epoch) = (id.end_offset, id.leader_epoch);
+        self.line(&format!(
+            "  the metadata below offset {end_offset}, the last of epoch {leader_epoch}: {brokers} brokers, {topics} topics, {partitions} partitions"
+        ))?;
+        for entry in entries {
+            self.line(&format!("    {entry}"))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //!
 //! What is committed they find out themselves: an offset counts once everyone who has to hold what lies below is seen to hold it.
 
+mod assigned_copies;
 mod election_safety;
 mod held;
 mod isr_rules;
@@ -72,7 +73,8 @@ impl Cluster {
         self.monotonic.step(node, &view)?;
         self.metadata_commit.step(broker, self.voter_sets.before(node, &view))?;
         self.voter_sets.stepped(node, broker)?;
-        self.metadata_log_matching.step(node, &view)?;
+        self.metadata_log_matching.step(node, effects, &view)?;
+        assigned_copies::check(node, &view)?;
         self.log_matching.appended(node, effects, excused)?;
         if self.registry.learn(&view) {
             isr_rules::check(&self.registry, view.image())?;
@@ -131,6 +133,7 @@ impl Cluster {
         self.votes.forget(node);
         self.monotonic.forget(node);
         self.voter_sets.disk_replaced(node);
+        self.metadata_log_matching.forget(node);
     }
 
     /// Whether all that was promised of what has several replicas is kept if this node's disk goes.
