@@ -31,6 +31,8 @@ pub(super) struct Committed {
 struct Lost {
     registered: Option<BrokerEpoch>,
     partitions: BTreeSet<TopicPartition>,
+    /// Its disk is an empty one: of partitions that are made before it registers anew it holds nothing either.
+    is_emptied: bool,
 }
 
 impl Committed {
@@ -91,7 +93,11 @@ impl Committed {
         let nodes_lost: Vec<NodeId> = self.lost.keys().copied().collect();
         let mut gone = Vec::new();
         for node in nodes_lost {
-            let partitions: Vec<TopicPartition> = self.lost.get(&node).into_iter().flat_map(|lost| lost.partitions.clone()).collect();
+            let named = registry
+                .all()
+                .filter(|(id, registered)| self.has_lost(node, *id) && registered.candidates().any(|candidate| candidate == node));
+            let lost = self.lost.get(&node).into_iter().flat_map(|lost| lost.partitions.clone());
+            let partitions: BTreeSet<TopicPartition> = lost.chain(named.map(|(id, _)| id)).collect();
             for id in partitions {
                 let upto = self.upto.get(&id).copied().unwrap_or_default();
                 if let Some(kept) = self.what_is_left(node, id, nodes, registry).filter(|kept| *kept < upto) {
@@ -107,6 +113,13 @@ impl Committed {
         let lost = self.lost.entry(node).or_default();
         lost.registered = registry.broker_epoch(node);
         lost.partitions.insert(id);
+    }
+
+    /// A node's disk is an empty one.
+    pub(super) fn emptied(&mut self, node: NodeId, registry: &Registry) {
+        let lost = self.lost.entry(node).or_default();
+        lost.registered = registry.broker_epoch(node);
+        lost.is_emptied = true;
     }
 
     pub(super) fn has_lost(&self, node: NodeId, id: TopicPartition) -> bool {
@@ -159,5 +172,5 @@ impl Committed {
 }
 
 fn has_lost(lost: &BTreeMap<NodeId, Lost>, node: NodeId, id: TopicPartition) -> bool {
-    lost.get(&node).is_some_and(|lost| lost.partitions.contains(&id))
+    lost.get(&node).is_some_and(|lost| lost.is_emptied || lost.partitions.contains(&id))
 }

@@ -129,6 +129,7 @@ impl Cluster {
 
     /// A node's disk is an empty one.
     pub(super) fn disk_replaced(&mut self, node: NodeId) {
+        self.committed.emptied(node, &self.registry);
         self.nodes.forget(node);
         self.votes.forget(node);
         self.monotonic.forget(node);
