@@ -425,3 +425,59 @@ fn producer_ids_of_different_brokers_are_different() {
         assert!(seen.insert(answer.result.unwrap().0));
     }
 }
+
+#[test]
+fn a_leader_that_stood_still_leads_nothing_before_the_controller_has_answered() {
+    let (mut cluster, leader) = replicated(&[]);
+    cluster.isolate(leader);
+    // It is stopped for as long as others need to take its place, and asked before it has heard of that.
+    cluster.node(leader).pass(3_000);
+    let id = cluster.produce(leader, plain(1));
+    assert_eq!(cluster.node(leader).produced(id), Some(Err(ErrorCode::NotLeaderOrFollower)));
+    cluster.isolated.clear();
+    cluster.pass_for(3_000);
+    let now = cluster.leader_of_t().unwrap();
+    let id = cluster.produce(now, plain(1));
+    cluster.pass_for(1_000);
+    assert_eq!(cluster.node(now).produced(id), Some(Ok(Offset(0))));
+}
+
+#[test]
+fn a_leader_that_is_doubted_is_named_to_nobody() {
+    let (mut cluster, leader) = replicated(&[]);
+    let other = cluster.others(leader)[0];
+    let led = |cluster: &mut Cluster| {
+        let request = MetadataRequest { topics: Some(vec![TopicRef::Name("t".into())]), allow_auto_topic_creation: false };
+        let id = cluster.node(other).ask(Request::Metadata(request));
+        let Some(Response::Metadata(answer)) = cluster.node(other).answer(id) else { panic!("it is answered at once") };
+        answer.topics[0].partitions[0].leader
+    };
+    assert_eq!(led(&mut cluster), Some(leader));
+    cluster.node(other).step(Input::PeerLost(leader));
+    assert_eq!(led(&mut cluster), None);
+    cluster.pass_for(1_000);
+    assert!(led(&mut cluster).is_some(), "it was heard again, or another leads");
+}
+
+#[test]
+fn an_answer_of_the_controller_that_is_lost_is_asked_for_again() {
+    let mut cluster = Cluster::serving(3);
+    let controller = cluster.leaders()[0];
+    let other = cluster.others(controller)[0];
+    // The call arrives, and nothing that the controller says does: nobody is told of a lost connection.
+    cluster.node(other).sent.clear();
+    let id = cluster.node(other).ask(Request::InitProducerId(InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: 0,
+        producer: None,
+    }));
+    for ToPeer { to, message } in cluster.node(other).sent.drain(..).collect::<Vec<_>>() {
+        cluster.node(to).step(Input::Peer { from: other, message });
+        cluster.node(to).settle();
+        cluster.node(to).sent.clear();
+    }
+    assert_eq!(cluster.node(other).answer(id), None);
+    cluster.pass_for(5_000);
+    let Some(Response::InitProducerId(answer)) = cluster.node(other).answer(id) else { panic!("it is answered in the end") };
+    assert!(answer.result.is_ok());
+}
