@@ -130,6 +130,8 @@ mod tests {
     const TOPIC: TopicId = TopicId(Uuid([1; 16]));
     const ID: TopicPartition = TopicPartition { topic: TOPIC, partition: PartitionIndex(0) };
 
+    type Shown = (Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>, Option<i32>);
+
     /// Brokers 1 to 5 and a topic with one partition on the first three, which are in sync.
     struct World {
         controller: Controller,
@@ -182,7 +184,7 @@ mod tests {
         }
 
         /// Replicas, ISR, those that come, those that go, and the leader.
-        fn shown(&self) -> (Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>, Option<i32>) {
+        fn shown(&self) -> Shown {
             let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
             let shown = self.partition();
             let leader = shown.leader.map(|node| node.0);

@@ -154,7 +154,19 @@ impl<P: Platform> Store<P> {
             StorageOp::RemoveOthers { known } => KeeperJob::RemoveOthers(known),
             StorageOp::KeepMetadataSnapshot { id, content } => KeeperJob::KeepMetadataSnapshot(id, content),
             StorageOp::LoadMetadataSnapshots => KeeperJob::LoadMetadataSnapshots,
-            op => {
+            op @ (StorageOp::Open { .. }
+            | StorageOp::Configure { .. }
+            | StorageOp::Append { .. }
+            | StorageOp::Sync { .. }
+            | StorageOp::Trim { .. }
+            | StorageOp::Truncate { .. }
+            | StorageOp::KeepSnapshot { .. }
+            | StorageOp::Read { .. }
+            | StorageOp::Find { .. }
+            | StorageOp::Remove { .. }
+            | StorageOp::KeepElection(_)
+            | StorageOp::LoadElection
+            | StorageOp::ReadMetadataSnapshot { .. }) => {
                 let writers = &self.inner.writers;
                 let writer = writers.get(spread(writer::log_of(&op), writers.len())).expect("there is a writer");
                 // Without its task the node is stopping, and nobody waits for the completion.

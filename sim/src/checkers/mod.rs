@@ -236,7 +236,7 @@ impl Checkers {
             connected,
             log_start_told: partition.map_or(Offset::ZERO, |partition| self.log_starts.told(partition)),
             log_start: partition.and_then(|partition| self.watermarks.log_start(partition)),
-            high_watermark: partition.and_then(|partition| match self.cluster.is_replicated(partition) {
+            high_watermark: partition.and_then(|partition| match self.cluster.was_replicated(partition) {
                 true => self.watermarks.known_to(node, partition),
                 false => self.watermarks.high_watermark(partition),
             }),
@@ -273,7 +273,7 @@ impl Checkers {
         let Some(partition) = asked.subject.partition().filter(|partition| !self.excused.has(*partition)) else { return Ok(()) };
         let most = high_watermark.or_else(|| self.watermarks.high_watermark(partition));
         // A replica that leads from here on may have kept more than the one before it.
-        let told = if self.cluster.is_replicated(partition) { Offset::ZERO } else { asked.log_start_told };
+        let told = if self.cluster.was_replicated(partition) { Offset::ZERO } else { asked.log_start_told };
         self.log_starts.saw(partition, log_start, told, most)
     }
 
@@ -340,7 +340,7 @@ impl Checkers {
         power_losses: u32,
         acks: Acks,
     ) -> Result<(), Violation> {
-        let is_promised = acks == Acks::All || !self.cluster.is_replicated(partition);
+        let is_promised = acks == Acks::All || !self.cluster.was_replicated(partition);
         if !is_promised || self.excused.has(partition) || self.is_outdated(partition, power_losses) {
             return Ok(());
         }

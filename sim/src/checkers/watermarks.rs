@@ -1,7 +1,7 @@
 //! Monotonic: a partition's high watermark and log start never go back, and log start ≤ high watermark ≤ log end. Across restarts too where
-//! there is one replica; of several the next leader may have yet to learn how far the last one was.
+//! there was one replica at all times; of several the next leader may have yet to learn how far the last one was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::broker::Broker;
 use gracchus_core::epoch::LeaderEpoch;
@@ -23,6 +23,8 @@ pub(super) struct Watermarks {
     reached: BTreeMap<TopicPartition, Reached>,
     /// How far the leader of an epoch is, of several replicas.
     led: BTreeMap<(TopicPartition, LeaderEpoch), Reached>,
+    /// Partitions that ever had several replicas: a reassignment gives one to others.
+    shared: BTreeSet<TopicPartition>,
     /// What each node knew to be committed when it led last.
     known: BTreeMap<(NodeId, TopicPartition), Offset>,
 }
@@ -38,7 +40,10 @@ impl Watermarks {
             let now = Reached { log_start, high_watermark };
             self.known.insert((node, partition), high_watermark);
             let furthest = self.reached.entry(partition).or_insert(now);
-            let is_replicated = leader.isr().replicas().len() > 1;
+            if leader.isr().replicas().len() > 1 {
+                self.shared.insert(partition);
+            }
+            let is_replicated = self.shared.contains(&partition);
             let reached = if is_replicated { self.led.entry((partition, leader.leader_epoch())).or_insert(now) } else { &mut *furthest };
             for (name, before, after) in
                 [("log start", reached.log_start, log_start), ("high watermark", reached.high_watermark, high_watermark)]

@@ -116,13 +116,9 @@ fn a_damaged_snapshot_is_done_without_only_where_the_log_holds_what_it_stood_for
         node.shelf.restart(false);
         let mut node = Node::on(node.shelf, 2);
         while let Some(done) = node.shelf.finish_one() {
-            let done = match done {
-                StorageDone::MetadataSnapshots { .. } => {
-                    let damaged = vec![SnapshotId { end_offset, leader_epoch: LeaderEpoch(1) }];
-                    StorageDone::MetadataSnapshots { found: FoundSnapshots { sound: Vec::new(), damaged }, latest: None }
-                }
-                other => other,
-            };
+            let damaged = vec![SnapshotId { end_offset, leader_epoch: LeaderEpoch(1) }];
+            let rotten = StorageDone::MetadataSnapshots { found: FoundSnapshots { sound: Vec::new(), damaged }, latest: None };
+            let done = if matches!(done, StorageDone::MetadataSnapshots { .. }) { rotten } else { done };
             node.step(Input::Storage(done));
         }
         assert_eq!(node.broker.view().stage(), &stage);

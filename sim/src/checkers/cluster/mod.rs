@@ -152,6 +152,11 @@ impl Cluster {
         self.voter_sets.changes()
     }
 
+    /// Whether a partition ever had several replicas.
+    pub(super) fn was_replicated(&self, partition: TopicPartition) -> bool {
+        self.registry.was_shared(partition)
+    }
+
     pub(super) fn is_replicated(&self, partition: TopicPartition) -> bool {
         self.registry.get(partition).is_some_and(|registered| registered.state.replicas.len() > 1)
     }

@@ -1,6 +1,6 @@
 //! Partitions as the controller has registered them: the latest state that is committed, as far as any node has applied it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::broker::View;
 use gracchus_core::epoch::BrokerEpoch;
@@ -24,6 +24,8 @@ pub(super) struct Registry {
     brokers: BTreeMap<NodeId, BrokerEpoch>,
     /// Registrations, and whether each is fenced.
     states: BTreeMap<NodeId, (BrokerEpoch, bool)>,
+    /// Partitions that ever had several replicas.
+    shared: BTreeSet<TopicPartition>,
     remarks: Vec<String>,
 }
 
@@ -38,6 +40,9 @@ impl Registry {
             let min_insync: usize = configs.get("min.insync.replicas").and_then(|value| value.parse().ok()).unwrap_or(1);
             for (index, state) in &topic.partitions {
                 let id = TopicPartition { topic: *id, partition: *index };
+                if state.replicas.len() > 1 {
+                    self.shared.insert(id);
+                }
                 let min_insync = min_insync.min(state.replication_factor());
                 self.partitions.insert(id, Registered { topic: topic.name.to_string(), state: state.clone(), min_insync });
             }
@@ -81,6 +86,11 @@ impl Registry {
 
     pub(super) fn get(&self, partition: TopicPartition) -> Option<&Registered> {
         self.partitions.get(&partition)
+    }
+
+    /// Whether a partition ever had several replicas: a reassignment may have given it to others.
+    pub(super) fn was_shared(&self, partition: TopicPartition) -> bool {
+        self.shared.contains(&partition)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (TopicPartition, &Registered)> {

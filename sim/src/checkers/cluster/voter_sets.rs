@@ -41,6 +41,8 @@ pub(super) struct VoterSets {
     /// Whether the settings name only the nodes, so that a node that has lost its folder does not know by itself that it is no voter.
     are_folders_unnamed: bool,
     records: BTreeMap<(Offset, LeaderEpoch), Vec<Voter>>,
+    /// Those of them that are committed: a log that begins behind one by a snapshot has it too.
+    settled: BTreeSet<(Offset, LeaderEpoch)>,
     /// The furthest that any node knew to be committed, and who votes there.
     committed: Offset,
     committed_voters: Vec<Voter>,
@@ -95,7 +97,13 @@ impl VoterSets {
     }
 
     fn at_record(&self, log: &Log, upto: Offset) -> Option<(Offset, &[Voter])> {
-        let is_in = |offset: Offset, leader_epoch| offset < log.start() || log.epochs().epoch_of(offset) == Some(leader_epoch);
+        let is_in = |offset: Offset, leader_epoch| {
+            if offset < log.start() {
+                self.settled.contains(&(offset, leader_epoch))
+            } else {
+                log.epochs().epoch_of(offset) == Some(leader_epoch)
+            }
+        };
         let earlier = self.records.range(..(upto, LeaderEpoch::NONE)).rev();
         let mut found = earlier.filter(|((offset, leader_epoch), _)| *offset < log.end() && is_in(*offset, *leader_epoch));
         found.next().map(|((offset, _), voters)| (*offset, voters.as_slice()))
@@ -119,6 +127,9 @@ impl VoterSets {
         }
         self.ends.insert(node, log.end());
         if high_watermark > self.committed {
+            let news = self.records.range((self.committed, LeaderEpoch::NONE)..(high_watermark, LeaderEpoch::NONE)).map(|(at, _)| *at);
+            let is_here = |(offset, leader_epoch): &(Offset, LeaderEpoch)| log.epochs().epoch_of(*offset) == Some(*leader_epoch);
+            self.settled.extend(news.filter(is_here));
             self.committed = high_watermark;
             self.committed_voters = self.at(log, high_watermark).to_vec();
         }
