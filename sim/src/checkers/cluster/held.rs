@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use gracchus_core::boundary::EpochStart;
+use gracchus_core::boundary::{Effects, EpochStart, StorageOp};
 use gracchus_core::broker::View;
 use gracchus_core::epoch::{LeaderEpoch, PartitionEpoch};
-use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::ids::{LogId, NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 use gracchus_core::partition::{Partition, PartitionRole, Replica};
 
@@ -96,6 +96,20 @@ impl Nodes {
             }
         }
         changed
+    }
+
+    /// Takes what a node gives up: a copy that went is no copy any more, whatever befalls the node.
+    pub(super) fn gave_up(&mut self, node: NodeId, effects: &Effects) {
+        for op in &effects.storage {
+            if let StorageOp::Remove { log: LogId::Partition(id) } = op {
+                self.copies.entry(*id).or_default().remove(&node);
+            } else if let StorageOp::RemoveOthers { known } = op {
+                let gone = self.copies.iter_mut().filter(|(id, _)| !known.contains(&LogId::Partition(**id)));
+                gone.for_each(|(_, copies)| {
+                    copies.remove(&node);
+                });
+            }
+        }
     }
 
     pub(super) fn get(&self, node: NodeId, partition: TopicPartition) -> Option<&Held> {

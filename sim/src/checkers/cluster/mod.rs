@@ -84,6 +84,7 @@ impl Cluster {
                 self.committed.reregistered(id, is_flushed, &self.nodes, &self.registry)?;
             }
         }
+        self.nodes.gave_up(node, effects);
         for moved in self.nodes.look(node, &view) {
             let id = moved.id;
             if excused.has(id) {
