@@ -74,8 +74,8 @@ impl Broker {
             leader_epoch: registered.leader_epoch,
             replicas: registered.replicas.clone(),
             isr: registered.isr.clone(),
-            eligible_leader_replicas: Vec::new(),
-            last_known_leader: None,
+            eligible_leader_replicas: registered.elr.clone(),
+            last_known_leader: registered.last_known_leader,
             offline_replicas: registered
                 .replicas
                 .iter()
@@ -178,7 +178,7 @@ impl Broker {
     }
 
     pub(super) fn describe_log_dirs(&self, request: &DescribeLogDirsRequest) -> DescribeLogDirsResponse {
-        let bytes_of = |id: TopicPartition| self.partitions.get(&id).and_then(|held| held.leader().ok()).map(|leader| leader.log().bytes());
+        let bytes_of = |id: TopicPartition| self.partitions.get(&id).and_then(|held| held.replica()).map(|replica| replica.log().bytes());
         let is_wanted = |name: &TopicName, index: PartitionIndex| {
             request.topics.as_ref().is_none_or(|topics| topics.get(name).is_some_and(|wanted| wanted.contains(&index)))
         };

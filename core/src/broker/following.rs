@@ -16,6 +16,7 @@ use crate::ids::{LogId, NodeId, TopicPartition};
 use crate::limits::{REPLICA_WANTS_MAX, REPLICATION_TICK_MS};
 use crate::metadata::PartitionRegistration;
 use crate::partition::{Partition, PartitionRole, log_settings};
+use crate::producer::ProducerStates;
 use crate::replica::{EpochEnd, truncation};
 use crate::time::Wait;
 
@@ -239,6 +240,9 @@ impl Broker {
                 if fetched.log_start > start {
                     effects.storage.push(StorageOp::Trim { log, log_start: fetched.log_start });
                 }
+                // Of what was skipped nobody tells whose it was: a producer that is remembered from before would seem to leave a gap.
+                let producers = ProducerStates::new(fetched.log_start).to_snapshot();
+                effects.storage.push(StorageOp::KeepSnapshot { log, upto: fetched.log_start, producers });
                 return self.open_anew(id, effects);
             }
         }

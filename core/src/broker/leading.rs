@@ -25,8 +25,8 @@ pub(super) struct Leading {
     sessions: BTreeMap<NodeId, Session>,
     /// Partitions whose ISR may have to change.
     unsettled: BTreeSet<TopicPartition>,
-    /// Throttled replicas get nothing before (KIP-73).
-    throttled_until: Monotonic,
+    /// When the next throttled replica is served (KIP-73): the time is let pass that its bytes may take, and then they are sent.
+    throttled_until: Option<Monotonic>,
 }
 
 /// A node that follows.
@@ -47,7 +47,7 @@ struct Session {
 impl Leading {
     /// Throttled replicas may be sent more at once: their rate is another.
     pub(super) fn unthrottle(&mut self) {
-        self.throttled_until = Monotonic::default();
+        self.throttled_until = None;
     }
 
     /// Messages from or to a follower may be lost.
@@ -165,20 +165,23 @@ impl Broker {
                     && let Some(id) = session.ready.pop_first()
                 {
                     let Some(Ok(leader)) = partitions.get(&id).map(|partition| partition.leader()) else { continue };
-                    let is_throttled = leader.throttles(id.partition, me, *follower);
-                    if is_throttled && *throttled_until > now {
-                        held_back.push(id);
-                        continue;
+                    let Some(want) = session.wanted.get(&id).copied() else { continue };
+                    let is_throttled = leader.throttles(id.partition, me, *follower) && want.at.fetch_offset < leader.log().written();
+                    if is_throttled {
+                        let bytes = leader.log().bytes_between(want.at.fetch_offset, leader.log().written()).min(throttled_bytes(rate).into());
+                        let until = throttled_until.get_or_insert(now.after(Wait(bytes.saturating_mul(1_000_000_000) / rate)));
+                        if *until > now {
+                            held_back.push(id);
+                            continue;
+                        }
+                        *throttled_until = None;
                     }
-                    let Some(want) = session.wanted.remove(&id) else { continue };
+                    session.wanted.remove(&id);
                     let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES };
                     let result = leader.replicate(LogId::Partition(id), &want, bytes_max.min(bytes_left));
                     if let Ok(Some(slice)) = &result {
                         let bytes = leader.log().bytes_between(slice.from, slice.upto).min(slice.bytes_max.into());
                         bytes_left = bytes_left.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
-                        if is_throttled {
-                            *throttled_until = now.after(Wait(bytes.saturating_mul(1_000_000_000) / rate));
-                        }
                     }
                     answers.push(FetchedReplica {
                         id,
@@ -204,9 +207,9 @@ impl Broker {
             are_held_back |= !held_back.is_empty();
             session.ready.extend(held_back);
         }
-        if are_held_back {
+        if let Some(until) = self.leading.throttled_until.filter(|_| are_held_back) {
             effects.mark(Mark::ReplicaThrottled);
-            self.timers.set(Timer::Throttled, self.leading.throttled_until);
+            self.timers.set(Timer::Throttled, until);
         }
         self.propose_isrs(effects);
     }

@@ -50,7 +50,7 @@ impl Controller {
                 self.target(resource, node).and_then(|target| {
                     let current = self.image().configs_of(&target);
                     let altered = alter(settings_of(&target), &current, changes)?;
-                    check(&target, &altered, defaults)?;
+                    check(&target, &self.without_others_listeners(&target, &altered), defaults)?;
                     Ok(differences(&target, &current, &altered))
                 })
             };
@@ -59,6 +59,17 @@ impl Controller {
         let disqualified = self.disqualified(&records);
         records.extend(disqualified);
         (records, outcomes)
+    }
+
+    /// The settings without those of listeners that a broker does not have: they protect nothing, and have no effect.
+    fn without_others_listeners(&self, target: &ConfigTarget, altered: &Settings) -> Settings {
+        let ConfigTarget::Broker(node) = target else { return altered.clone() };
+        let endpoints = self.image().brokers.get(node).map(|broker| broker.endpoints.as_slice()).unwrap_or_default();
+        let is_others = |name: &str| {
+            let listener = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.')).map(|(listener, _)| listener);
+            listener.is_some_and(|listener| !endpoints.iter().any(|endpoint| endpoint.listener.eq_ignore_ascii_case(listener)))
+        };
+        altered.iter().filter(|(name, _)| !is_others(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// Partitions that lose their eligible leader replicas to a change of `min.insync.replicas`: those may lack what is committed under the new

@@ -65,15 +65,15 @@ fn spread(image: &Image, mut nodes: Vec<NodeId>, count: usize) -> Vec<NodeId> {
 /// The brokers, one of each rack in turn.
 fn by_turns(image: &Image) -> Vec<NodeId> {
     let mut seen: BTreeMap<&Option<String>, usize> = BTreeMap::new();
-    let mut turns: Vec<(usize, NodeId)> = Vec::new();
+    let mut turns: Vec<(usize, &Option<String>, NodeId)> = Vec::new();
     for (node, broker) in &image.brokers {
         let before = seen.entry(&broker.rack).or_default();
         // Without racks all share one, and keep their order.
-        turns.push((*before, *node));
+        turns.push((*before, &broker.rack, *node));
         *before += 1;
     }
     turns.sort_unstable();
-    turns.into_iter().map(|(_, node)| node).collect()
+    turns.into_iter().map(|(.., node)| node).collect()
 }
 
 /// Checks an assignment made by hand. `replication_factor` is the one that the topic has, if it exists.

@@ -218,6 +218,10 @@ impl Leader {
             // Its log is empty: retention may have taken more of it than of this one.
             return if wanted.at.fetch_offset <= log.end() { Ok(()) } else { Err(Unfetched::OutOfRange) };
         }
+        if wanted.at.fetch_offset == log.start() && log.epochs().epoch_of(log.start()) > wanted.last_fetched_epoch {
+            // Where the epochs before this log's start parted nobody knows any more: what the replica holds is all deleted, or was never there.
+            return Err(Unfetched::OutOfRange);
+        }
         divergence(log, wanted.last_fetched_epoch, wanted.at.fetch_offset).map_or(Ok(()), |parting| Err(Unfetched::Diverging(parting)))
     }
 

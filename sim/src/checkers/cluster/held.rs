@@ -103,11 +103,6 @@ impl Nodes {
         for op in &effects.storage {
             if let StorageOp::Remove { log: LogId::Partition(id) } = op {
                 self.copies.entry(*id).or_default().remove(&node);
-            } else if let StorageOp::RemoveOthers { known } = op {
-                let gone = self.copies.iter_mut().filter(|(id, _)| !known.contains(&LogId::Partition(**id)));
-                gone.for_each(|(_, copies)| {
-                    copies.remove(&node);
-                });
             }
         }
     }

@@ -89,9 +89,9 @@ impl Committed {
     /// Where everyone is off the list that holds what was committed, that is gone: the partition, and where what is left ends. A controller
     /// that does not know yet of a loss may do that, of a topic that commits what is held by fewer than two.
     pub(super) fn registered(&mut self, nodes: &Nodes, registry: &Registry) -> Vec<(TopicPartition, Offset)> {
+        let mut gone = self.emptied_of_candidates(nodes, registry);
         self.lost.retain(|node, lost| registry.broker_epoch(*node) == lost.registered);
         let nodes_lost: Vec<NodeId> = self.lost.keys().copied().collect();
-        let mut gone = Vec::new();
         for node in nodes_lost {
             let named = registry
                 .all()
@@ -105,6 +105,27 @@ impl Committed {
                     gone.push((id, kept));
                 }
             }
+        }
+        gone
+    }
+
+    /// Partitions of which nobody is in sync or eligible any more, since as many have lost what they held as no promise covers. Who may lead
+    /// again led last; where what that one holds ends.
+    fn emptied_of_candidates(&mut self, nodes: &Nodes, registry: &Registry) -> Vec<(TopicPartition, Offset)> {
+        let is_beyond = |id: TopicPartition, registered: &Registered| {
+            let lost = registered.state.replicas.iter().filter(|replica| self.has_lost(**replica, id)).count();
+            registered.candidates().next().is_none() && lost >= registered.min_insync
+        };
+        let left = |id: TopicPartition, registered: &Registered| {
+            let last = registered.state.last_known_leader.and_then(|last| nodes.get(last, id));
+            last.map(|held| held.written).unwrap_or_default()
+        };
+        let emptied = registry.all().filter(|(id, registered)| is_beyond(*id, registered));
+        let emptied: Vec<_> = emptied.map(|(id, registered)| (id, left(id, registered))).collect();
+        let is_less = |(id, kept): &(TopicPartition, Offset)| self.upto.get(id).is_some_and(|upto| kept < upto);
+        let gone: Vec<_> = emptied.into_iter().filter(is_less).collect();
+        for (id, kept) in &gone {
+            self.forget_from(*id, *kept);
         }
         gone
     }
