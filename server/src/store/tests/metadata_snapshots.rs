@@ -22,10 +22,12 @@ impl Rig {
 
     async fn load(&mut self) -> (FoundSnapshots, Option<Bytes>) {
         self.store.submit(StorageOp::LoadMetadataSnapshots);
-        let found = self.until(|done| match done {
-            StorageDone::MetadataSnapshots { found, latest } => Some((found.clone(), latest.clone())),
-            _ => None,
-        });
+        let found =
+            self.until(
+                |done| {
+                    if let StorageDone::MetadataSnapshots { found, latest } = done { Some((found.clone(), latest.clone())) } else { None }
+                },
+            );
         found.await
     }
 

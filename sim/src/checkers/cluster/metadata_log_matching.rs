@@ -60,17 +60,15 @@ impl MetadataLogMatching {
     fn follow(&mut self, node: NodeId, effects: &Effects) -> Result<(), Violation> {
         let appended = self.appended.entry(node).or_default();
         for op in &effects.storage {
-            match op {
-                StorageOp::Append { log: LogId::Metadata, header, payload } => {
-                    // What lay there before may have gone with the power.
-                    appended.split_off(&header.base_offset);
-                    let records = records(header, payload.bytes())
-                        .ok_or_else(|| Violation::safety("MetadataLogMatching", format!("node {node} appends what does not decode")))?;
-                    let batch = Appended { next_offset: header.next_offset(), leader_epoch: header.leader_epoch, records };
-                    appended.insert(header.base_offset, batch);
-                }
-                StorageOp::Truncate { log: LogId::Metadata, to } => appended.retain(|_, batch| batch.next_offset <= *to),
-                _ => {}
+            if let StorageOp::Append { log: LogId::Metadata, header, payload } = op {
+                // What lay there before may have gone with the power.
+                appended.split_off(&header.base_offset);
+                let records = records(header, payload.bytes())
+                    .ok_or_else(|| Violation::safety("MetadataLogMatching", format!("node {node} appends what does not decode")))?;
+                let batch = Appended { next_offset: header.next_offset(), leader_epoch: header.leader_epoch, records };
+                appended.insert(header.base_offset, batch);
+            } else if let StorageOp::Truncate { log: LogId::Metadata, to } = op {
+                appended.retain(|_, batch| batch.next_offset <= *to);
             }
         }
         Ok(())
