@@ -44,6 +44,10 @@ pub const REPLICA_ANSWER_BYTES: u32 = 4 << 20;
 /// Bytes of records of one partition in one answer to a follower; one whole batch always.
 pub const REPLICA_FETCH_BYTES: u32 = 1 << 20;
 
+/// A leader that a member of its ISR has not fetched from for this long, in milliseconds, may have been deposed without knowing it: it does not
+/// tell a producer that a batch is missing. Followers say that they live every [`REPLICATION_TICK_MS`].
+pub const FOLLOWED_MS: i64 = 2 * REPLICATION_TICK_MS;
+
 /// Bytes of one partition that a throttled follower is sent at once, if its rate allows no more.
 pub const THROTTLED_FETCH_BYTES_MIN: u32 = 16 << 10;
 

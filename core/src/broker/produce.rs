@@ -110,7 +110,14 @@ impl Broker {
             return Err(ErrorCode::InvalidTxnState.into());
         }
         let has_space = self.free_bytes.is_none_or(|free| free >= FREE_BYTES_RESERVE);
+        let now = self.now.monotonic;
         let appended = partition.append(batch, acks == Acks::All, is_cut_off, has_space, self.now.wall).map_err(|error| {
+            let is_followed = partition.leader().is_ok_and(|leader| leader.is_followed(now));
+            // A producer takes the loss of a batch for final. It may be another leader that has it.
+            let error = match error {
+                AppendError::Producer(ProducerError::OutOfOrder { .. }) if !is_followed => AppendError::NotLed(ErrorCode::NotLeaderOrFollower),
+                error => error,
+            };
             mark_refusal(&error, effects);
             ProduceFailure { log_start: log_start_told(partition, &error), ..refused(error).into() }
         })?;

@@ -175,6 +175,12 @@ impl Isr {
         self.partition_epoch
     }
 
+    /// The leader itself.
+    #[must_use]
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
     /// How many replicas there are but for those that a reassignment adds.
     #[must_use]
     pub fn replication_factor(&self) -> usize {

@@ -16,6 +16,7 @@ use crate::config::TopicSettings;
 use crate::epoch::{BrokerEpoch, LeaderEpoch};
 use crate::error::ErrorCode;
 use crate::ids::{LogId, NodeId, PartitionIndex};
+use crate::limits::FOLLOWED_MS;
 use crate::log::StaleCompletion;
 use crate::metadata::{BrokerRegistration, PartitionRegistration};
 use crate::offset::Offset;
@@ -233,6 +234,13 @@ impl Leader {
         self.check_fetched(wanted)?;
         let (from, upto) = (wanted.at.fetch_offset, self.replica.log.written());
         Ok((from < upto).then(|| LogSlice { log, generation: self.replica.log.generation(), from, upto, bytes_max }))
+    }
+
+    /// Whether everyone in sync has fetched from this leader lately. If not, another may lead already, and know of batches that this one does not.
+    #[must_use]
+    pub fn is_followed(&self, now: Monotonic) -> bool {
+        let is_heard = |node| self.isr.progress(node).is_some_and(|follower| now.since(follower.heard) <= Wait::from_ms(FOLLOWED_MS));
+        self.isr.maximal().filter(|node| *node != self.isr.me()).all(is_heard)
     }
 
     /// Whether what this node sends to a follower is throttled (KIP-73): one that is in sync never is.

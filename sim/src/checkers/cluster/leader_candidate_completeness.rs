@@ -109,12 +109,12 @@ impl Committed {
         gone
     }
 
-    /// Partitions of which nobody is in sync or eligible any more, since as many have lost what they held as no promise covers. Who may lead
-    /// again led last; where what that one holds ends.
+    /// Partitions of which nobody is in sync or eligible any more, since the last of those has lost what it held. Who may lead again led last;
+    /// where what that one holds ends, if that is less than was committed.
     fn emptied_of_candidates(&mut self, nodes: &Nodes, registry: &Registry) -> Vec<(TopicPartition, Offset)> {
         let is_beyond = |id: TopicPartition, registered: &Registered| {
-            let lost = registered.state.replicas.iter().filter(|replica| self.has_lost(**replica, id)).count();
-            registered.candidates().next().is_none() && lost >= registered.min_insync
+            let has_lost = registered.state.replicas.iter().any(|replica| self.has_lost(*replica, id));
+            registered.candidates().next().is_none() && has_lost
         };
         let left = |id: TopicPartition, registered: &Registered| {
             let last = registered.state.last_known_leader.and_then(|last| nodes.get(last, id));
@@ -122,6 +122,7 @@ impl Committed {
         };
         let emptied = registry.all().filter(|(id, registered)| is_beyond(*id, registered));
         let emptied: Vec<_> = emptied.map(|(id, registered)| (id, left(id, registered))).collect();
+        self.gone.extend(emptied.iter().map(|(id, _)| *id));
         let is_less = |(id, kept): &(TopicPartition, Offset)| self.upto.get(id).is_some_and(|upto| kept < upto);
         let gone: Vec<_> = emptied.into_iter().filter(is_less).collect();
         for (id, kept) in &gone {
