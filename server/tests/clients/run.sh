@@ -13,7 +13,11 @@ passed=0 failed=0 summary=()
 for name in "${names[@]}"; do
   started=$SECONDS
   echo "== $name"
-  "$here/$name.sh" | tee "$out"
+  case $name in
+    # The long form has all clients in both places.
+    cluster) CLIENTS=${CLIENTS:-confluent_kafka} PLACES=${PLACES:-files} ROUNDS=${ROUNDS:-6} "$here/$name.sh" ;;
+    *) "$here/$name.sh" ;;
+  esac | tee "$out"
   [[ $(tail -n 1 "$out") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || BASH_REMATCH=("" 0 1)
   passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
   summary+=("$name: ${BASH_REMATCH[1]} passed, ${BASH_REMATCH[2]} failed, $((SECONDS - started)) s")
