@@ -79,8 +79,8 @@ impl Broker {
             }
             MetadataRecord::UnfenceBroker { .. } | MetadataRecord::FenceBroker { .. } => {}
             MetadataRecord::ProducerIds { .. } | MetadataRecord::Feature { .. } => {}
-            // Followed as soon as it is appended.
-            MetadataRecord::Voters { .. } => {}
+            // Followed as soon as it is appended; here it is committed.
+            MetadataRecord::Voters { .. } => self.follow_voters(effects),
         }
     }
 

@@ -114,10 +114,8 @@ impl Broker {
         let appended = partition.append(batch, acks == Acks::All, is_cut_off, has_space, self.now.wall).map_err(|error| {
             let is_followed = partition.leader().is_ok_and(|leader| leader.is_followed(now));
             // A producer takes the loss of a batch for final. It may be another leader that has it.
-            let error = match error {
-                AppendError::Producer(ProducerError::OutOfOrder { .. }) if !is_followed => AppendError::NotLed(ErrorCode::NotLeaderOrFollower),
-                error => error,
-            };
+            let is_missing = matches!(error, AppendError::Producer(ProducerError::OutOfOrder { .. }));
+            let error = if is_missing && !is_followed { AppendError::NotLed(ErrorCode::NotLeaderOrFollower) } else { error };
             mark_refusal(&error, effects);
             ProduceFailure { log_start: log_start_told(partition, &error), ..refused(error).into() }
         })?;

@@ -66,6 +66,10 @@ impl Broker {
 
     /// The log's end is another: the voters that it names are in force from here on, also where they are not committed.
     pub(super) fn follow_voters(&mut self, effects: &mut Effects) {
+        let settled = &self.image.voters;
+        let settled: Voters =
+            if settled.is_empty() { self.settings.voters.clone() } else { settled.iter().map(VoterRegistration::voter).collect() };
+        self.quorum.settle_voters(settled);
         let voters: Voters = self.registered_voters().iter().map(VoterRegistration::voter).collect();
         if voters != *self.quorum.voters() {
             self.quorum.set_voters(voters);

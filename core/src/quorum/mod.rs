@@ -66,6 +66,8 @@ pub struct Quorum {
     held: Vec<(NodeId, QuorumMessage)>,
     /// Members whose connections were lost and that have said nothing since.
     unheard: BTreeSet<NodeId>,
+    /// Who votes as far as that is known to be committed.
+    settled: Voters,
 }
 
 impl Quorum {
@@ -73,6 +75,7 @@ impl Quorum {
     #[must_use]
     pub fn new(me: Voter, voters: Voters, timeouts: QuorumTimeouts) -> Self {
         let role = Role::Unattached(Unattached { deadline: Monotonic(u64::MAX) });
+        let settled = voters.clone();
         Self {
             me,
             voters,
@@ -83,6 +86,7 @@ impl Quorum {
             unkept: None,
             held: Vec::new(),
             unheard: BTreeSet::new(),
+            settled,
         }
     }
 
@@ -145,7 +149,7 @@ impl Quorum {
             return outcome;
         }
         match &self.role {
-            Role::Unattached(_) | Role::Follower(_) | Role::Candidate(_) | Role::Resigned(_) if self.is_voter() => {
+            Role::Unattached(_) | Role::Follower(_) | Role::Candidate(_) | Role::Resigned(_) if self.may_stand() => {
                 self.become_prospective(log_end, moment, &mut outcome);
             }
             Role::Unattached(_) | Role::Follower(_) | Role::Candidate(_) | Role::Resigned(_) => self.ask_around(moment, &mut outcome),
@@ -307,6 +311,17 @@ impl Quorum {
     #[must_use]
     pub fn voters(&self) -> &Voters {
         &self.voters
+    }
+
+    /// Takes who votes as far as that is committed.
+    pub fn settle_voters(&mut self, voters: Voters) {
+        self.settled = voters;
+    }
+
+    /// Whether this node may stand for election: also one that its own log has removed, while that is not committed. It may be the only one whose
+    /// log is long enough to be elected (Raft dissertation §4.2.2).
+    fn may_stand(&self) -> bool {
+        self.is_voter() || self.settled.contain(self.me)
     }
 
     /// Whether this node, with its folder, votes.

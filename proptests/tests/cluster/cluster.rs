@@ -287,6 +287,7 @@ impl Cluster {
             let view = node.broker.view();
             println!("{id}: {:?} {:?} {:?}", view.stage(), view.quorum(), view.metadata_high_watermark());
             println!("   {:?}", view.image().topic_named(&TOPIC.into()).map(|(_, topic)| &topic.partitions));
+            println!("   {:?} {:?}", view.registered_voters(), view.metadata_log().map(|log| (log.start(), log.end(), log.synced())));
             println!("   {:?}", view.image().brokers.iter().map(|(node, broker)| (node, broker.is_fenced)).collect::<Vec<_>>());
             println!("   {:?}", view.partitions().map(|partition| &partition.role).collect::<Vec<_>>());
         }

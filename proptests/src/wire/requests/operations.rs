@@ -45,7 +45,8 @@ pub(super) fn list_partition_reassignments(version: i16, draw: &mut Draw<'_>) ->
 
 pub(super) fn elect_leaders(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
     let elections = [(0, Election::Preferred), (1, Election::Unclean), (9, Election::Unknown(9))];
-    let (number, election) = if version < 1 { elections[0] } else { elections[usize::from(draw.below(3))] };
+    let at = if version < 1 { 0 } else { usize::from(draw.below(3)) };
+    let (number, election) = *elections.get(at).expect("it is drawn below their number");
     let request = ElectLeadersRequest { election, partitions: draw.option(named), timeout_ms: draw.i32() };
     let mut message = wire::ElectLeadersRequest::default().with_timeout_ms(request.timeout_ms).with_election_type(number);
     let topic = |(name, indexes): &(gracchus_core::ids::TopicName, Vec<gracchus_core::ids::PartitionIndex>)| {
@@ -78,7 +79,7 @@ pub(super) fn update_features(version: i16, draw: &mut Draw<'_>) -> (Bytes, Requ
     let update = |draw: &mut Draw<'_>| FeatureUpdate {
         feature: draw.text(),
         level: draw.i16(),
-        direction: directions[usize::from(draw.below(of_version))].1,
+        direction: directions.get(usize::from(draw.below(of_version))).expect("it is drawn below their number").1,
     };
     let request = UpdateFeaturesRequest { updates: draw.list(update), validate_only: version >= 1 && draw.flag(), timeout_ms: draw.i32() };
     let mut message = wire::UpdateFeaturesRequest::default().with_timeout_ms(request.timeout_ms).with_validate_only(request.validate_only);
