@@ -58,6 +58,7 @@ pub(super) fn encode_alter_reassignments(
     let mut answer = kafka_wire::AlterPartitionReassignmentsResponse::default();
     answer.throttle_time_ms = throttle_ms;
     answer.error_code = number_or_none(response.error);
+    answer.error_message = None;
     answer.allow_replication_factor_change = response.may_change_replication_factor;
     answer.responses = of_topics(&response.partitions, |name, partitions| {
         let mut topic = ReassignableTopicResponse::default();
@@ -92,6 +93,7 @@ pub(super) fn encode_list_reassignments(
 ) -> kafka_wire::ListPartitionReassignmentsResponse {
     let mut answer = kafka_wire::ListPartitionReassignmentsResponse::default();
     answer.throttle_time_ms = throttle_ms;
+    answer.error_message = None;
     match &response.result {
         Ok(topics) => {
             answer.topics = of_topics(topics, |name, partitions| {
@@ -162,6 +164,9 @@ pub(super) fn decode_describe_quorum(decoder: Decoder, version: i16) -> Result<R
 
 pub(super) fn encode_describe_quorum(response: &DescribeQuorumResponse, version: i16) -> kafka_wire::DescribeQuorumResponse {
     let mut answer = kafka_wire::DescribeQuorumResponse::default();
+    if version >= NODES_FROM {
+        answer.error_message = None;
+    }
     for (name, indexes) in &response.partitions {
         let mut topic = TopicData::default();
         topic.topic_name = wire::topic_text(name);
@@ -179,6 +184,9 @@ pub(super) fn encode_describe_quorum(response: &DescribeQuorumResponse, version:
 fn quorum(index: PartitionIndex, response: &DescribeQuorumResponse, version: i16) -> PartitionData {
     let mut partition = PartitionData::default();
     partition.partition_index = index.0;
+    if version >= NODES_FROM {
+        partition.error_message = None;
+    }
     match &response.result {
         Ok(QuorumDescription { leader, quorum_epoch, high_watermark, voters, observers, controllers: _ }) => {
             partition.leader_id = leader.0;
@@ -254,6 +262,7 @@ pub(super) fn encode_update_features(response: &UpdateFeaturesResponse, version:
 fn updated(feature: &str) -> UpdatableFeatureResult {
     let mut result = UpdatableFeatureResult::default();
     result.feature = wire::text(feature);
+    result.error_message = None;
     result
 }
 

@@ -118,11 +118,16 @@ pub(super) fn describe_quorum(version: i16, draw: &mut Draw<'_>) {
         state
     };
     let mut message = wire::DescribeQuorumResponse::default();
-    message.error_message = since(version >= 2, message.error_message);
+    if version >= 2 {
+        message.error_message = None;
+    }
     for (name, indexes) in &partitions {
         let mut topic = TopicData::default().with_topic_name(topic_text(name));
         for index in indexes {
             let mut partition = PartitionData::default().with_partition_index(index.0);
+            if version >= 2 {
+                partition.error_message = None;
+            }
             match &result {
                 Ok(described) => {
                     partition.leader_id = wire::BrokerId(described.leader.0);
