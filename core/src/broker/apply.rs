@@ -137,7 +137,9 @@ impl Broker {
 
     pub(super) fn open_partition(&mut self, id: TopicPartition, effects: &mut Effects) {
         let Some(topic) = self.image.topics.get(&id.topic) else { return };
-        if !topic.partitions.contains_key(&id.partition) {
+        // What waited to be opened may have been given to others meanwhile.
+        let is_replica = topic.partitions.get(&id.partition).is_some_and(|registered| registered.replicas.contains(&self.settings.node));
+        if !is_replica {
             return;
         }
         let Some(settings) = self.topics.get(id.topic) else { return };
