@@ -165,18 +165,17 @@ impl Broker {
                     && let Some(id) = session.ready.pop_first()
                 {
                     let Some(Ok(leader)) = partitions.get(&id).map(|partition| partition.leader()) else { continue };
-                    let Some(want) = session.wanted.get(&id).copied() else { continue };
+                    let Some(want) = session.wanted.remove(&id) else { continue };
                     let is_throttled = leader.throttles(id.partition, me, *follower) && want.at.fetch_offset < leader.log().written();
                     if is_throttled {
                         let bytes = leader.log().bytes_between(want.at.fetch_offset, leader.log().written()).min(throttled_bytes(rate).into());
                         let until = throttled_until.get_or_insert(now.after(Wait(bytes.saturating_mul(1_000_000_000) / rate)));
                         if *until > now {
-                            held_back.push(id);
+                            held_back.push(want);
                             continue;
                         }
                         *throttled_until = None;
                     }
-                    session.wanted.remove(&id);
                     let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES };
                     let result = leader.replicate(LogId::Partition(id), &want, bytes_max.min(bytes_left));
                     if let Ok(Some(slice)) = &result {
@@ -205,7 +204,10 @@ impl Broker {
                 effects.tell(*follower, PeerMessage::Partitions(fetched));
             }
             are_held_back |= !held_back.is_empty();
-            session.ready.extend(held_back);
+            for want in held_back {
+                session.ready.insert(want.id);
+                session.wanted.insert(want.id, want);
+            }
         }
         if let Some(until) = self.leading.throttled_until.filter(|_| are_held_back) {
             effects.mark(Mark::ReplicaThrottled);
