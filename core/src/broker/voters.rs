@@ -58,6 +58,12 @@ impl Broker {
         if in_log.is_empty() { self.settings.voters.iter().map(VoterRegistration::of).collect() } else { in_log.to_vec() }
     }
 
+    /// The voters as far as the log is known to be committed.
+    fn committed_voters(&self) -> Voters {
+        let committed = &self.image.voters;
+        if committed.is_empty() { self.settings.voters.clone() } else { committed.iter().map(VoterRegistration::voter).collect() }
+    }
+
     /// Where the voters serve as controllers, as far as the log or the settings say.
     pub(super) fn controller_endpoints(&self) -> BTreeMap<NodeId, Endpoint> {
         let endpoint_of = |voter: &VoterRegistration| voter.endpoints.first().or_else(|| self.settings.controllers.get(&voter.node)).cloned();
@@ -66,10 +72,7 @@ impl Broker {
 
     /// The log's end is another: the voters that it names are in force from here on, also where they are not committed.
     pub(super) fn follow_voters(&mut self, effects: &mut Effects) {
-        let settled = &self.image.voters;
-        let settled: Voters =
-            if settled.is_empty() { self.settings.voters.clone() } else { settled.iter().map(VoterRegistration::voter).collect() };
-        self.quorum.settle_voters(settled);
+        self.quorum.settle_voters(self.committed_voters());
         let voters: Voters = self.registered_voters().iter().map(VoterRegistration::voter).collect();
         if voters != *self.quorum.voters() {
             self.quorum.set_voters(voters);
@@ -212,11 +215,7 @@ impl Broker {
         if !self.quorum.is_leader() {
             return;
         }
-        let before: Voters = if self.image.voters.is_empty() {
-            self.settings.voters.clone()
-        } else {
-            self.image.voters.iter().map(VoterRegistration::voter).collect()
-        };
+        let before = self.committed_voters();
         for voter in voters {
             match before.directory_of(voter.node) {
                 None => effects.mark(Mark::VoterAdded),
