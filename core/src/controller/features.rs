@@ -7,8 +7,8 @@ use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::{ELIGIBLE_LEADER_REPLICAS, FEATURES, MetadataRecord, PartitionRegistration};
 
 impl Controller {
-    /// Decides on the levels of features: all of them, or none. `me` is the controller's node, which answers name. Nothing in this release's
-    /// metadata hangs on a level, so that none is lost by one that goes down.
+    /// Decides on the levels of features: all of them, or none. `me` is the controller's node, which answers name. The form of this release's
+    /// metadata hangs on no level, so that nothing is lost by one that goes down.
     #[must_use]
     pub fn update_features(&self, request: &UpdateFeaturesRequest, me: NodeId) -> (Vec<MetadataRecord>, UpdateFeaturesResponse) {
         let features: Vec<String> = request.updates.iter().map(|update| update.feature.clone()).collect();
