@@ -289,3 +289,43 @@ fn an_observer_asks_who_leads_and_never_for_votes() {
     let outcome = quorum.timed_out(log_end(-1, 0), &mut Moment { now, random: &mut random });
     assert!(matches!(outcome.messages[..], [(_, QuorumMessage::Known(Known { leader: None, .. }))]));
 }
+
+#[test]
+fn a_voter_that_only_its_own_log_has_removed_stands_for_election() {
+    let mut member = Member::of(3);
+    member.quorum.set_voters([voter(2), voter(3)].into_iter().collect());
+    let outcome = member.time_out();
+    assert_eq!(outcome.messages.len(), 2, "it asks the others, and does not count itself");
+    assert!(!member.quorum.is_voter());
+    let _ = member.vote(2, true, true);
+    assert!(matches!(member.quorum.role(), Role::Prospective(_)), "one of two is no majority");
+    let outcome = member.vote(3, true, true);
+    let _ = member.kept(outcome.keep);
+    let _ = member.vote(2, true, false);
+    let _ = member.vote(3, true, false);
+    assert!(member.quorum.is_leader());
+}
+
+#[test]
+fn one_that_is_removed_for_good_does_not() {
+    let mut member = Member::of(3);
+    member.quorum.set_voters([voter(2), voter(3)].into_iter().collect());
+    member.quorum.settle_voters([voter(2), voter(3)].into_iter().collect());
+    let _ = member.time_out();
+    assert!(matches!(member.quorum.role(), Role::Unattached(_)));
+}
+
+#[test]
+fn a_vote_that_only_a_lost_member_could_decide_is_tried_again_soon() {
+    let mut member = Member::of(3);
+    let _ = member.time_out();
+    let outcome = member.vote(2, true, true);
+    let _ = member.kept(outcome.keep);
+    let _ = member.take(|quorum, _, moment| {
+        quorum.connection_lost(NodeId(3), moment);
+        Outcome::default()
+    });
+    let _ = member.vote(2, false, false);
+    let wait = member.quorum.deadline().since(member.now);
+    assert!(wait <= QuorumTimeouts::default().hint_wait_max(), "{wait:?}");
+}

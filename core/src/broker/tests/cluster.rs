@@ -481,3 +481,29 @@ fn an_answer_of_the_controller_that_is_lost_is_asked_for_again() {
     let Some(Response::InitProducerId(answer)) = cluster.node(other).answer(id) else { panic!("it is answered in the end") };
     assert!(answer.result.is_ok());
 }
+
+#[test]
+fn a_throttled_replica_waits_for_its_rate_and_no_longer() {
+    let (mut cluster, leader) = replicated(&[("leader.replication.throttled.replicas", "*")]);
+    let follower = *cluster.others(leader).iter().find(|node| !cluster.leaders().contains(node)).unwrap();
+    cluster.isolate(follower);
+    cluster.pass_until(|cluster| !cluster.isr().contains(&follower));
+    let set = |value: &str| ConfigChange {
+        name: "leader.replication.throttled.rate".to_owned(),
+        operation: ConfigOperation::Set,
+        value: Some(value.to_owned()),
+    };
+    let alter = |cluster: &mut Cluster, value: &str| {
+        let resources = vec![(ConfigResource::Broker(None), vec![set(value)])];
+        cluster.node(leader).ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
+        cluster.pass_for(100);
+    };
+    alter(&mut cluster, "1");
+    cluster.produce(leader, plain(5));
+    cluster.isolated.clear();
+    cluster.pass_for(3_000);
+    assert!(!cluster.isr().contains(&follower), "a byte a second");
+    assert!(cluster.node(leader).marks.contains(&Mark::ReplicaThrottled));
+    alter(&mut cluster, "1000000");
+    cluster.pass_until(|cluster| cluster.isr().contains(&follower));
+}
