@@ -44,7 +44,7 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 26] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 28] = [
     Mark::BrokerFenced,
     Mark::CaughtUpFromSnapshot,
     Mark::CommittedByFollower,
@@ -52,6 +52,7 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 26] = [
     Mark::DecisionsAbandoned,
     Mark::EligibleLeaderElected,
     Mark::FollowerBeganAnew,
+    Mark::FollowerRead,
     Mark::FollowerTruncated,
     Mark::IsrExpanded,
     Mark::IsrShrunk,
@@ -65,6 +66,7 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 26] = [
     Mark::MetadataTruncated,
     Mark::PreVoteRefused,
     Mark::PreferredLeaderElected,
+    Mark::PreferredReplicaNamed,
     Mark::ReassignmentCompleted,
     Mark::ReplicaFailed,
     Mark::UncleanRestart,

@@ -119,6 +119,10 @@ pub enum Mark {
     FetchBelowLogStart,
     /// A fetch ahead of the high watermark was refused.
     FetchAboveLogEnd,
+    /// A consumer was told of a replica that stands in its own rack (KIP-392).
+    PreferredReplicaNamed,
+    /// A consumer read from a follower.
+    FollowerRead,
     /// Producers waited for a sync while more was appended: a group was committed at once.
     GroupCommit,
     /// A topic was deleted while appends to it were in flight.

@@ -145,8 +145,8 @@ pub struct FetchRequest {
     pub topics: Vec<FetchTopic>,
     /// Partitions that leave the session.
     pub forgotten: Vec<(TopicRef, Vec<PartitionIndex>)>,
-    /// The client's rack (KIP-392).
-    pub rack: String,
+    /// The client's rack, empty if it stands in none; none of a client that can be told of the leader alone (KIP-392).
+    pub rack: Option<String>,
 }
 
 /// The part of a fetch that is for one topic.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::describe::{first_of, last_of};
 use super::lifecycle::Stage;
+use super::storage::Stranded;
 use super::{Bounds, Broker};
 use crate::boundary::{Durability, Effects, Mark, StorageOp};
 use crate::config::TopicSettings;
@@ -107,11 +108,14 @@ impl Broker {
     pub(super) fn settle_partition(&mut self, id: TopicPartition, effects: &mut Effects) {
         let Some(registered) = self.image.partition(id).cloned() else { return };
         let me = self.settings.node;
-        if registered.leader != Some(me) && self.leads(id) {
+        let is_deposed = registered.leader != Some(me) && self.leads(id);
+        if is_deposed {
             effects.mark(Mark::LeaderDeposed);
-            let stranded = self.strand(id);
-            self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
         }
+        let follows = |partition: &mut Partition| partition.follower_mut().is_some_and(|held| held.leader_epoch() < registered.leader_epoch);
+        // Consumers of a follower are to hear of the new epoch.
+        let is_over = is_deposed || self.partitions.get_mut(&id).is_some_and(follows);
+        let stranded = if is_over { self.strand(id) } else { Stranded::default() };
         let may_lead = self.image.brokers.get(&me).is_some_and(|broker| !broker.is_fenced && broker.incarnation == self.settings.incarnation);
         let around = around!(self);
         let Some(partition) = self.partitions.get_mut(&id) else { return };
@@ -121,12 +125,13 @@ impl Broker {
             let is_damaged = partition.is_damaged();
             self.report_failed(id, is_damaged, effects);
         }
+        self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
         self.follow_replicas(id, &registered);
         self.serve_waiting(id, effects);
         self.retake_wants(id, effects);
     }
 
-    fn leads(&self, id: TopicPartition) -> bool {
+    pub(super) fn leads(&self, id: TopicPartition) -> bool {
         self.partitions.get(&id).is_some_and(|partition| partition.leader().is_ok())
     }
 
@@ -180,8 +185,11 @@ impl Broker {
                 self.configs.cluster_wide = self.image.configs_of(&ConfigTarget::DefaultBroker);
                 self.configs.per_broker = self.image.configs_of(&ConfigTarget::Broker(self.settings.node));
                 let bounds = Bounds::of(&self.configs);
-                if bounds.throttled_rate != self.bounds.throttled_rate {
+                if bounds.leader_throttled_rate != self.bounds.leader_throttled_rate {
                     self.leading.unthrottle();
+                }
+                if bounds.follower_throttled_rate != self.bounds.follower_throttled_rate {
+                    self.following.unthrottle();
                 }
                 self.bounds = bounds;
                 effects.metadata_changed = true;

@@ -6,9 +6,9 @@ use super::Broker;
 use super::timers::Timer;
 use crate::boundary::{Effects, FetchPartition, FetchRequest, FetchResponse, FetchedPartition, Mark, Reply, Response, TopicRef};
 use crate::error::ErrorCode;
-use crate::ids::{LogId, RequestId, TopicPartition};
+use crate::ids::{LogId, NodeId, RequestId, TopicPartition};
 use crate::offset::Offset;
-use crate::partition::{ReadError, Readable};
+use crate::partition::{Partition, ReadError, Readable};
 use crate::time::Wait;
 
 /// A fetch that waits for data.
@@ -63,12 +63,12 @@ impl Broker {
                     look.must_answer = true;
                     continue;
                 };
-                match self.readable(id, wanted, wish.read_committed) {
+                match self.readable(id, wanted, wish) {
                     Ok(readable) => {
-                        look.must_answer |= readable.diverging.is_some();
+                        look.must_answer |= readable.diverging.is_some() || self.preferred_replica(id, wanted, wish).is_some();
                         let bytes = wanted_bytes(&readable, wanted);
                         look.bytes = look.bytes.saturating_add(bytes);
-                        look.parts.push(ParkedPart { id, wanted: *wanted, bytes, upto: awaited(&readable, wish) });
+                        look.parts.push(ParkedPart { id, wanted: *wanted, bytes, upto: readable.end.plus(1) });
                     }
                     Err(_) => look.must_answer = true,
                 }
@@ -82,19 +82,35 @@ impl Broker {
         u64::try_from(wish.bytes_min.min(wish.bytes_max)).unwrap_or(0).min(self.bounds.fetch_bytes_max.into())
     }
 
-    fn readable(&self, id: TopicPartition, wanted: &FetchPartition, read_committed: bool) -> Result<Readable, Unreadable> {
+    fn readable(&self, id: TopicPartition, wanted: &FetchPartition, wish: &FetchRequest) -> Result<Readable, Unreadable> {
         let partition = self.partitions.get(&id).ok_or_else(|| Unreadable::Error(self.absence(id)))?;
-        let leader = partition.leader().map_err(Unreadable::Error)?;
-        leader.read(LogId::Partition(id), wanted, read_committed).map_err(|error| Unreadable::Refused {
+        // Who says where it stands can be told of the replica that is near, and has been sent here (KIP-392).
+        let reading = partition.reading(wish.rack.is_some()).map_err(Unreadable::Error)?;
+        reading.read(LogId::Partition(id), wanted, wish.read_committed).map_err(|error| Unreadable::Refused {
             error,
-            high_watermark: leader.high_watermark(),
-            log_start: leader.log().start(),
+            high_watermark: reading.high_watermark(),
+            log_start: reading.log_start(),
         })
     }
 
+    /// A replica in the consumer's own rack that has what it wants, where the leader stands in another (KIP-392).
+    fn preferred_replica(&self, id: TopicPartition, wanted: &FetchPartition, wish: &FetchRequest) -> Option<NodeId> {
+        let rack = wish.rack.as_deref().filter(|rack| self.bounds.selects_by_rack && !rack.is_empty())?;
+        let leader = self.partitions.get(&id)?.leader().ok()?;
+        let is_near =
+            |node: &NodeId| self.image.brokers.get(node).is_some_and(|broker| !broker.is_fenced && broker.rack.as_deref() == Some(rack));
+        let members = leader.isr().committed();
+        if self.settings.rack.as_deref() == Some(rack) {
+            return None;
+        }
+        let reach = |node: &NodeId| leader.isr().progress(*node).map(|progress| (progress.at.written_offset, *node));
+        let near = members.iter().filter(|node| is_near(node)).filter_map(reach);
+        near.filter(|(written, _)| *written >= wanted.fetch_offset).max().map(|(_, node)| node)
+    }
+
     fn await_data(&mut self, part: &ParkedPart, slot: (RequestId, u32)) {
-        if let Some(Ok(leader)) = self.partitions.get_mut(&part.id).map(|partition| partition.leader_mut()) {
-            leader.waiting_for_data.add(part.upto, slot);
+        if let Some(replica) = self.partitions.get_mut(&part.id).and_then(Partition::replica_mut) {
+            replica.waiting_for_data.add(part.upto, slot);
         }
     }
 
@@ -103,12 +119,12 @@ impl Broker {
         let Some(mut fetch) = self.fetches.remove(&request) else { return };
         let at = usize::try_from(slot).unwrap_or(usize::MAX);
         let Some(part) = fetch.parts.get_mut(at) else { return };
-        match self.readable(part.id, &part.wanted, fetch.wish.read_committed) {
+        match self.readable(part.id, &part.wanted, &fetch.wish) {
             Ok(readable) => {
                 let bytes = wanted_bytes(&readable, &part.wanted);
                 fetch.bytes = fetch.bytes.saturating_sub(part.bytes).saturating_add(bytes);
                 part.bytes = bytes;
-                part.upto = awaited(&readable, &fetch.wish);
+                part.upto = readable.end.plus(1);
             }
             Err(_) => return self.finish_fetch(request, fetch, effects),
         }
@@ -151,8 +167,8 @@ impl Broker {
     fn forget_fetch_waits(&mut self, request: RequestId, fetch: &ParkedFetch) {
         self.timers.cancel(&Timer::Fetch(request));
         for (part, slot) in fetch.parts.iter().zip(0..) {
-            if let Some(Ok(leader)) = self.partitions.get_mut(&part.id).map(|partition| partition.leader_mut()) {
-                leader.waiting_for_data.remove(part.upto, (request, slot));
+            if let Some(replica) = self.partitions.get_mut(&part.id).and_then(Partition::replica_mut) {
+                replica.waiting_for_data.remove(part.upto, (request, slot));
             }
         }
     }
@@ -162,10 +178,18 @@ impl Broker {
         for topic in &wish.topics {
             let topic_id = self.topic_id(&topic.topic);
             let answer = |wanted: &FetchPartition| {
-                let found = topic_id
-                    .map_err(Unreadable::Error)
-                    .and_then(|topic| self.readable(TopicPartition { topic, partition: wanted.partition }, wanted, wish.read_committed));
-                fetched(wanted, found, wish.read_committed, effects)
+                let id = topic_id.map(|topic| TopicPartition { topic, partition: wanted.partition });
+                let found = id.map_err(Unreadable::Error).and_then(|id| self.readable(id, wanted, wish));
+                let mut part = fetched(wanted, found, wish.read_committed, effects);
+                part.preferred_read_replica = id.ok().filter(|_| part.error.is_none()).and_then(|id| self.preferred_replica(id, wanted, wish));
+                if part.preferred_read_replica.is_some() {
+                    effects.mark(Mark::PreferredReplicaNamed);
+                    part.slice = None;
+                }
+                if part.slice.is_some() && id.is_ok_and(|id| !self.leads(id)) {
+                    effects.mark(Mark::FollowerRead);
+                }
+                part
             };
             topics.push((topic.topic.clone(), topic.partitions.iter().map(answer).collect()));
         }
@@ -192,12 +216,6 @@ fn session_error(wish: &FetchRequest) -> Option<ErrorCode> {
 /// Bytes that a fetch could get of a partition.
 fn wanted_bytes(readable: &Readable, wanted: &FetchPartition) -> u64 {
     readable.bytes.min(u64::try_from(wanted.partition_bytes_max).unwrap_or(0).max(1))
-}
-
-/// The offset that the high watermark must reach for there to be more.
-fn awaited(readable: &Readable, wish: &FetchRequest) -> Offset {
-    let upto = if wish.read_committed { readable.last_stable_offset } else { readable.high_watermark };
-    upto.plus(1)
 }
 
 fn fetched(wanted: &FetchPartition, found: Result<Readable, Unreadable>, read_committed: bool, effects: &mut Effects) -> FetchedPartition {

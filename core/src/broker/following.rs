@@ -12,13 +12,14 @@ use super::timers::Timer;
 use crate::boundary::{
     Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage, Records, StorageOp, Unfetched, WantedPartition,
 };
+use crate::error::ErrorCode;
 use crate::ids::{LogId, NodeId, TopicPartition};
 use crate::limits::{REPLICA_WANTS_MAX, REPLICATION_TICK_MS};
-use crate::metadata::PartitionRegistration;
+use crate::metadata::{Image, PartitionRegistration};
 use crate::partition::{Partition, PartitionRole, log_settings};
 use crate::producer::ProducerStates;
 use crate::replica::{EpochEnd, truncation};
-use crate::time::Wait;
+use crate::time::{Monotonic, Wait};
 
 /// The exchanges of this node, by leader.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub(super) struct Following {
     exchanges: BTreeMap<NodeId, Exchange>,
     leaders: BTreeMap<TopicPartition, NodeId>,
     last_session: u64,
+    /// When throttled copies may fetch again (KIP-73): the time passes that the bytes which came may take.
+    throttled_until: Option<Monotonic>,
 }
 
 /// An exchange with one leader.
@@ -42,6 +45,8 @@ struct Exchange {
     empty: BTreeSet<TopicPartition>,
     /// What the leader could not read: it is asked again at the next tick.
     unread: BTreeSet<TopicPartition>,
+    /// What waits for its rate to be asked for.
+    throttled: BTreeSet<TopicPartition>,
     dropped: BTreeSet<TopicPartition>,
     /// Whether the leader waits to hear what was taken, or that this node lives.
     owes: bool,
@@ -57,6 +62,7 @@ impl Exchange {
         self.unsaid = self.partitions.clone();
         self.unread.clear();
         self.empty.clear();
+        self.throttled.clear();
         self.dropped.clear();
     }
 }
@@ -81,6 +87,7 @@ impl Following {
             exchange.unsaid.remove(&id);
             exchange.unread.remove(&id);
             exchange.empty.remove(&id);
+            exchange.throttled.remove(&id);
             exchange.dropped.insert(id);
         }
         if let Some(leader) = leader {
@@ -112,6 +119,14 @@ impl Following {
         }
     }
 
+    /// Throttled copies may fetch at once.
+    pub(super) fn unthrottle(&mut self) {
+        self.throttled_until = None;
+        for exchange in self.exchanges.values_mut() {
+            exchange.unsaid.append(&mut exchange.throttled);
+        }
+    }
+
     /// Messages to or from a leader may be lost.
     pub(super) fn lost(&mut self, leader: NodeId) {
         self.last_session += 1;
@@ -140,7 +155,8 @@ impl Broker {
     pub(super) fn flush_following(&mut self, effects: &mut Effects) {
         let me = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
         let Some(broker_epoch) = me.map(|broker| broker.broker_epoch) else { return };
-        let (partitions, incarnation) = (&self.partitions, self.settings.incarnation);
+        let (partitions, incarnation, image, me) = (&self.partitions, self.settings.incarnation, &self.image, self.settings.node);
+        let is_waited = self.following.throttled_until.is_some();
         for (leader, exchange) in &mut self.following.exchanges {
             let has_news = exchange.owes || !exchange.unsaid.is_empty() || !exchange.dropped.is_empty();
             if exchange.rests || !has_news {
@@ -150,6 +166,10 @@ impl Broker {
             while wanted.len() < REPLICA_WANTS_MAX
                 && let Some(id) = exchange.unsaid.pop_first()
             {
+                if is_waited && is_throttled(id, partitions, image, me) {
+                    exchange.throttled.insert(id);
+                    continue;
+                }
                 wanted.extend(partitions.get(&id).and_then(|partition| wish(id, partition)));
             }
             let message = FetchPartitions {
@@ -200,6 +220,7 @@ impl Broker {
         let id = fetched.id;
         let (log, now) = (LogId::Partition(id), self.now.wall);
         let snapshot_bytes = self.bounds.snapshot_interval_bytes;
+        self.throttle_copies(&fetched, effects);
         let Some(follower) = self.partitions.get_mut(&id).and_then(Partition::follower_mut) else { return };
         if follower.leader() != Some(from) || follower.leader_epoch() != fetched.leader_epoch {
             return;
@@ -257,9 +278,25 @@ impl Broker {
         }
         let is_news = before != (replica.log().end(), replica.high_watermark(), replica.log().start().max(fetched.log_start));
         self.following.answered(id, is_news);
+        self.serve_waiting(id, effects);
         if let Some(broken) = broken {
             effects.error(format!("{id}: the leader sent records from {} where {} was due", broken.base_offset, broken.log_end));
         }
+    }
+
+    /// Lets the time pass that the bytes of a throttled copy may take (KIP-73). One that is in sync is never throttled.
+    fn throttle_copies(&mut self, fetched: &FetchedReplica, effects: &mut Effects) {
+        let Ok(Records::Data(batches)) = &fetched.result else { return };
+        let rate = self.bounds.follower_throttled_rate;
+        if rate == u64::MAX || !is_throttled(fetched.id, &self.partitions, &self.image, self.settings.node) {
+            return;
+        }
+        let bytes: u64 = batches.iter().map(|batch| u64::from(batch.header.batch_bytes)).sum();
+        let from = self.following.throttled_until.unwrap_or(self.now.monotonic);
+        let until = from.after(Wait(bytes.saturating_mul(1_000_000_000) / rate));
+        self.following.throttled_until = Some(until);
+        self.timers.set(Timer::ThrottledCopies, until);
+        effects.mark(Mark::ReplicaThrottled);
     }
 
     /// The logs part: what the leader does not have goes.
@@ -275,12 +312,21 @@ impl Broker {
     /// Opens a log again that the store is about to shorten: what it says of producers and of itself is read anew.
     fn open_anew(&mut self, id: TopicPartition, effects: &mut Effects) {
         self.unfollow(id);
+        let stranded = self.strand(id);
         let Some(partition) = self.partitions.get_mut(&id) else { return };
         let high_watermark = partition.replica().map(|replica| replica.high_watermark()).unwrap_or_default();
         partition.role = PartitionRole::Opening { high_watermark };
         let Some(settings) = self.topics.get(id.topic) else { return };
         effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: partition.topic.clone(), settings: log_settings(settings) });
+        self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
     }
+}
+
+/// Whether what this node's copy fetches is throttled.
+fn is_throttled(id: TopicPartition, partitions: &BTreeMap<TopicPartition, Partition>, image: &Image, me: NodeId) -> bool {
+    let is_named = partitions.get(&id).and_then(Partition::replica);
+    let is_named = is_named.is_some_and(|replica| replica.settings().throttled_followers.has(id.partition, me));
+    is_named && image.partition(id).is_some_and(|registered| !registered.isr.contains(&me))
 }
 
 /// What a partition's copy wants next, if it follows.

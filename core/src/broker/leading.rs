@@ -153,7 +153,7 @@ impl Broker {
 
     /// Sends to every follower what there is for it, as far ahead as it may be.
     pub(super) fn flush_leading(&mut self, effects: &mut Effects) {
-        let (partitions, me, now, rate) = (&self.partitions, self.settings.node, self.now.monotonic, self.bounds.throttled_rate);
+        let (partitions, me, now, rate) = (&self.partitions, self.settings.node, self.now.monotonic, self.bounds.leader_throttled_rate);
         let throttled_until = &mut self.leading.throttled_until;
         let mut are_held_back = false;
         for (follower, session) in &mut self.leading.sessions {
@@ -211,7 +211,7 @@ impl Broker {
         }
         if let Some(until) = self.leading.throttled_until.filter(|_| are_held_back) {
             effects.mark(Mark::ReplicaThrottled);
-            self.timers.set(Timer::Throttled, until);
+            self.timers.set(Timer::ThrottledFollowers, until);
         }
         self.propose_isrs(effects);
     }

@@ -56,7 +56,7 @@ use self::timers::Timer;
 pub use self::view::View;
 use self::voters::PendingVoters;
 use crate::boundary::{ControllerCommand, ControllerDecision, Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef};
-use crate::config::BrokerConfigs;
+use crate::config::{BrokerConfigs, RACK_AWARE_SELECTOR};
 use crate::controller::Controller;
 use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
@@ -226,6 +226,7 @@ impl Broker {
             Input::Start => self.start(effects),
             Input::Request { id, context, request } => self.request(id, context, request, effects),
             Input::Disconnected(connection) => self.disconnected(connection),
+            Input::ControllersFound(controllers) => self.quorum.ask_also(controllers),
             Input::Peer { from, message } => self.peer_said(from, message, effects),
             Input::PeerLost(node) => self.peer_lost(node, effects),
             Input::Storage(done) => self.storage_done(done, effects),
@@ -374,8 +375,8 @@ fn quorum_timeouts(configs: &BrokerConfigs) -> QuorumTimeouts {
 }
 
 /// Nothing is throttled while no rate is set.
-fn throttled_rate(configs: &BrokerConfigs) -> u64 {
-    let set = configs.effective("leader.replication.throttled.rate").and_then(|(value, _)| value.whole());
+fn throttled_rate(configs: &BrokerConfigs, name: &str) -> u64 {
+    let set = configs.effective(name).and_then(|(value, _)| value.whole());
     set.map_or(u64::MAX, |rate| u64::try_from(rate).unwrap_or(0).max(1))
 }
 
@@ -389,9 +390,13 @@ struct Bounds {
     /// `replica.lag.time.max.ms`.
     lag_max: Wait,
     /// `leader.replication.throttled.rate`: bytes a second.
-    throttled_rate: u64,
+    leader_throttled_rate: u64,
+    /// `follower.replication.throttled.rate`: bytes a second.
+    follower_throttled_rate: u64,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     metadata_snapshot_bytes: u64,
+    /// Whether consumers are told of replicas in their own racks (`replica.selector.class`, KIP-392).
+    selects_by_rack: bool,
 }
 
 impl Bounds {
@@ -400,8 +405,10 @@ impl Bounds {
             fetch_bytes_max: u32::try_from(configs.whole("fetch.max.bytes")).unwrap_or(u32::MAX),
             snapshot_interval_bytes: u64::try_from(configs.whole("store.snapshot.interval.bytes")).unwrap_or(u64::MAX),
             lag_max: Wait::from_ms(configs.whole("replica.lag.time.max.ms")),
-            throttled_rate: throttled_rate(configs),
+            leader_throttled_rate: throttled_rate(configs, "leader.replication.throttled.rate"),
+            follower_throttled_rate: throttled_rate(configs, "follower.replication.throttled.rate"),
             metadata_snapshot_bytes: u64::try_from(configs.whole("metadata.log.max.record.bytes.between.snapshots")).unwrap_or(u64::MAX),
+            selects_by_rack: configs.text("replica.selector.class").as_deref() == Some(RACK_AWARE_SELECTOR),
         }
     }
 }

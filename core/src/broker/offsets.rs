@@ -95,7 +95,7 @@ impl Broker {
         let topic = *self.image.topic_ids.get(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let id = TopicPartition { topic, partition };
         let leader = self.partitions.get(&id).ok_or_else(|| self.absence(id))?.leader()?;
-        leader.check_epoch(known)?;
+        leader.reading().check_epoch(known)?;
         Ok((id, leader))
     }
 
@@ -128,7 +128,7 @@ impl Broker {
         let answer = |topic: &TopicName, question: &EpochQuestion| {
             let end = self
                 .leader_for_offsets(topic, question.partition, question.current_leader_epoch)
-                .map(|(_, leader)| leader.end_of_epoch(question.leader_epoch).unwrap_or((LeaderEpoch::NONE, Offset(-1))));
+                .map(|(_, leader)| leader.reading().end_of_epoch(question.leader_epoch).unwrap_or((LeaderEpoch::NONE, Offset(-1))));
             EpochEnd { partition: question.partition, result: end }
         };
         let topics = request.topics.into_iter().map(|(topic, questions)| {

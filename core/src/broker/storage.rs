@@ -161,9 +161,13 @@ impl Broker {
         if answered > 1 {
             effects.mark(Mark::GroupCommit);
         }
-        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_data.pop_reached(leader.high_watermark())) {
+        while let Some(slot) = self.replica_at(id).and_then(|replica| replica.waiting_for_data.pop_reached(replica.readable_end(false))) {
             self.fetch_part_grew(slot, effects);
         }
+    }
+
+    fn replica_at(&mut self, id: TopicPartition) -> Option<&mut Replica> {
+        self.partitions.get_mut(&id)?.replica_mut()
     }
 
     fn leader_at(&mut self, id: TopicPartition) -> Option<&mut Leader> {
@@ -207,10 +211,11 @@ impl Broker {
     /// Takes all that waits on a partition that can't go on.
     pub(super) fn strand(&mut self, id: TopicPartition) -> Stranded {
         let searches = self.searches.iter().filter(|(_, search)| search.id == id).map(|(search, _)| *search).collect();
-        let Some(leader) = self.leader_at(id) else { return Stranded { searches, ..Stranded::default() } };
+        let fetches = self.replica_at(id).map(|replica| replica.waiting_for_data.drain().collect()).unwrap_or_default();
+        let Some(leader) = self.leader_at(id) else { return Stranded { searches, fetches, ..Stranded::default() } };
         Stranded {
             produces: leader.waiting_for_leader.drain().chain(leader.waiting_for_commit.drain()).collect(),
-            fetches: leader.waiting_for_data.drain().collect(),
+            fetches,
             deletions: leader.waiting_for_trim.drain().collect(),
             searches,
         }

@@ -34,8 +34,10 @@ pub(super) enum Timer {
     HandOver,
     /// A broker's session may have ended.
     Sessions,
-    /// Throttled replicas may be sent more (KIP-73).
-    Throttled,
+    /// Throttled followers may be sent more (KIP-73).
+    ThrottledFollowers,
+    /// Throttled copies of this node may fetch more.
+    ThrottledCopies,
     /// Leadership is to go back to preferred replicas (`leader.imbalance.check.interval.seconds`).
     Balance,
     /// Producers that have been silent for long are to be forgotten (`producer.id.expiration.check.interval.ms`).

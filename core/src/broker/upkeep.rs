@@ -27,7 +27,8 @@ impl Broker {
                 Timer::Sessions => self.fence_silent(effects),
                 Timer::Balance => self.rebalance(effects),
                 // Every step ends with a look at what there is to send.
-                Timer::Throttled => {}
+                Timer::ThrottledFollowers => {}
+                Timer::ThrottledCopies => self.following.unthrottle(),
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
                 Timer::Voters => self.voters_timed_out(effects),

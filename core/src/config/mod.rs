@@ -17,6 +17,7 @@ mod value;
 pub use broker::BrokerConfigs;
 pub use change::{SettingsOf, alter, apply_change, replace};
 pub use check::{BrokerScope, check_broker, check_new_topic, check_topic, validate_broker, validate_topic};
+pub(crate) use definitions::RACK_AWARE_SELECTOR;
 pub use describe::{Listing, describe_broker, describe_broker_default, describe_topic};
 pub use entry::{ConfigEntry, ConfigKind, ConfigSource};
 pub use topic::TopicSettings;

@@ -60,6 +60,8 @@ pub struct TopicSettings {
     pub unclean_leader_election: bool,
     /// `leader.replication.throttled.replicas` (KIP-73).
     pub throttled_leaders: ThrottledReplicas,
+    /// `follower.replication.throttled.replicas` (KIP-73).
+    pub throttled_followers: ThrottledReplicas,
 }
 
 /// Replicas that are throttled (KIP-73).
@@ -134,6 +136,7 @@ impl TopicSettings {
             segment_ms: layers.whole("segment.ms"),
             segment_jitter_ms: layers.whole("segment.jitter.ms"),
             throttled_leaders: ThrottledReplicas::parse(layers.value("leader.replication.throttled.replicas").list().unwrap_or_default()),
+            throttled_followers: ThrottledReplicas::parse(layers.value("follower.replication.throttled.replicas").list().unwrap_or_default()),
             unclean_leader_election: layers.value("unclean.leader.election.enable").boolean().expect("it is true or false"),
         }
     }

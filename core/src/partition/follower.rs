@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Around, Leader, Replica};
+use super::{Around, Leader, Reading, Replica};
 use crate::boundary::WantedPartition;
 use crate::epoch::LeaderEpoch;
 use crate::ids::{NodeId, TopicPartition};
@@ -43,6 +43,12 @@ impl Follower {
     /// Leads from here on.
     pub(super) fn become_leader(self, me: NodeId, registered: &PartitionRegistration, around: &Around<'_>) -> Leader {
         Leader::new(self.replica, me, registered, around)
+    }
+
+    /// What it says to consumers that may read from any replica.
+    #[must_use]
+    pub fn reading(&self) -> Reading<'_> {
+        Reading { replica: &self.replica, leader_epoch: self.leader_epoch }
     }
 
     /// Whom it fetches from.

@@ -1,4 +1,4 @@
-//! The leader of a partition: appends, knows what is committed, and says what may be read.
+//! The leader of a partition: appends, and knows what is committed.
 //!
 //! Always: `log_start <= last_stable_offset <= high_watermark <= log_end`. The high watermark only grows.
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::isr::{Criteria, Isr};
 use super::waiting::Waiting;
-use super::{Follower, Replica};
-use crate::boundary::{Batch, FetchPartition, IsrProposal, LogSlice, OffsetSpec, Unfetched, WantedPartition};
+use super::{Follower, Reading, Replica};
+use crate::boundary::{Batch, IsrProposal, LogSlice, OffsetSpec, Unfetched, WantedPartition};
 use crate::config::TopicSettings;
 use crate::epoch::{BrokerEpoch, LeaderEpoch};
 use crate::error::ErrorCode;
@@ -37,8 +37,6 @@ pub struct Leader {
     pub waiting_for_leader: Waiting,
     /// Produces that wait for the commit (acks=all).
     pub waiting_for_commit: Waiting,
-    /// Fetches that wait for anything new.
-    pub waiting_for_data: Waiting,
     /// DeleteRecords that wait for the log's start.
     pub waiting_for_trim: Waiting,
 }
@@ -94,48 +92,6 @@ pub enum AppendError {
     },
 }
 
-/// What may be read of a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Readable {
-    /// The high watermark.
-    pub high_watermark: Offset,
-    /// The last stable offset.
-    pub last_stable_offset: Offset,
-    /// The log's start.
-    pub log_start: Offset,
-    /// The records, if there are any.
-    pub slice: Option<LogSlice>,
-    /// How many bytes those are, before any limit.
-    pub bytes: u64,
-    /// Where the reader's log parts from this one.
-    pub diverging: Option<(LeaderEpoch, Offset)>,
-}
-
-/// Why nothing may be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadError {
-    /// The reader knows an older leader epoch.
-    FencedLeaderEpoch,
-    /// The reader knows a newer leader epoch.
-    UnknownLeaderEpoch,
-    /// Below the log's start.
-    BelowLogStart,
-    /// Past the log's end.
-    AboveLogEnd,
-    /// The reader has read an epoch of which this log knows no end.
-    LastFetchedEpochUnknown,
-}
-
-impl From<ReadError> for ErrorCode {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::FencedLeaderEpoch => Self::FencedLeaderEpoch,
-            ReadError::UnknownLeaderEpoch => Self::UnknownLeaderEpoch,
-            ReadError::BelowLogStart | ReadError::AboveLogEnd | ReadError::LastFetchedEpochUnknown => Self::OffsetOutOfRange,
-        }
-    }
-}
-
 impl Leader {
     pub(super) fn new(mut replica: Replica, me: NodeId, registered: &PartitionRegistration, around: &Around<'_>) -> Self {
         let epoch_start = replica.log.end();
@@ -149,7 +105,6 @@ impl Leader {
             isr,
             waiting_for_leader: Waiting::default(),
             waiting_for_commit: Waiting::default(),
-            waiting_for_data: Waiting::default(),
             waiting_for_trim: Waiting::default(),
         };
         leader.advance_high_watermark(around);
@@ -365,59 +320,10 @@ impl Leader {
         self.isr.committed().len() >= self.min_insync_replicas()
     }
 
-    /// What a fetch may have from `wanted.fetch_offset` on.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn read(&self, log: LogId, wanted: &FetchPartition, read_committed: bool) -> Result<Readable, ReadError> {
-        self.check_epoch(wanted.current_leader_epoch)?;
-        let from = wanted.fetch_offset;
-        let diverging = wanted.last_fetched_epoch.map_or(Ok(None), |epoch| self.divergence(epoch, from))?;
-        if from < self.replica.log.start() {
-            return Err(ReadError::BelowLogStart);
-        }
-        if diverging.is_none() && from > self.replica.log.end() {
-            return Err(ReadError::AboveLogEnd);
-        }
-        let upto = if read_committed { self.last_stable_offset() } else { self.replica.high_watermark };
-        let bytes_max = u32::try_from(wanted.partition_bytes_max).unwrap_or(0);
-        let slice =
-            (diverging.is_none() && from < upto).then(|| LogSlice { log, generation: self.replica.log.generation(), from, upto, bytes_max });
-        Ok(Readable {
-            high_watermark: self.replica.high_watermark,
-            last_stable_offset: self.last_stable_offset(),
-            log_start: self.replica.log.start(),
-            bytes: slice.map_or(0, |_| self.replica.log.bytes_between(from, upto)),
-            slice,
-            diverging,
-        })
-    }
-
-    /// Where a reader that read `epoch` up to `from` parts from this log, if it does (KIP-595).
-    fn divergence(&self, epoch: LeaderEpoch, from: Offset) -> Result<Option<(LeaderEpoch, Offset)>, ReadError> {
-        let (found, end) = self.end_of_epoch(epoch).ok_or(ReadError::LastFetchedEpochUnknown)?;
-        Ok((found < epoch || end < from).then_some((found, end)))
-    }
-
-    /// The largest epoch that is not above `epoch`, with its end.
+    /// What it says to readers.
     #[must_use]
-    pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        if epoch == self.leader_epoch {
-            return Some((epoch, self.replica.log.end()));
-        }
-        self.replica.log.epochs().end_of(epoch, self.replica.log.end())
-    }
-
-    /// Checks the leader epoch that a client knows (KIP-320).
-    ///
-    /// # Errors
-    /// It is not this leader's.
-    pub fn check_epoch(&self, known: Option<LeaderEpoch>) -> Result<(), ReadError> {
-        match known {
-            Some(epoch) if epoch < self.leader_epoch => Err(ReadError::FencedLeaderEpoch),
-            Some(epoch) if epoch > self.leader_epoch => Err(ReadError::UnknownLeaderEpoch),
-            Some(_) | None => Ok(()),
-        }
+    pub fn reading(&self) -> Reading<'_> {
+        Reading { replica: &self.replica, leader_epoch: self.leader_epoch }
     }
 
     /// An offset that needs no search, with its leader epoch.
@@ -425,7 +331,7 @@ impl Leader {
     pub fn offset_at(&self, spec: OffsetSpec, read_committed: bool) -> Option<(Offset, Option<LeaderEpoch>)> {
         match spec {
             OffsetSpec::Latest => {
-                let end = if read_committed { self.last_stable_offset() } else { self.replica.high_watermark };
+                let end = if read_committed { self.replica.last_stable_offset() } else { self.replica.high_watermark };
                 Some((end, Some(self.leader_epoch)))
             }
             OffsetSpec::Earliest | OffsetSpec::EarliestLocal => {
@@ -441,12 +347,6 @@ impl Leader {
         usize::try_from(self.replica.settings.min_insync_replicas).unwrap_or(usize::MAX).min(self.isr.replication_factor())
     }
 
-    /// All below is committed and belongs to no open transaction. There are no transactions, so this is the high watermark.
-    #[must_use]
-    pub fn last_stable_offset(&self) -> Offset {
-        self.replica.high_watermark
-    }
-
     /// Its epoch.
     #[must_use]
     pub fn leader_epoch(&self) -> LeaderEpoch {
@@ -456,7 +356,9 @@ impl Leader {
     /// Whether no request waits for it.
     #[must_use]
     pub fn is_waited_on_by_nobody(&self) -> bool {
-        [&self.waiting_for_leader, &self.waiting_for_commit, &self.waiting_for_data, &self.waiting_for_trim].into_iter().all(Waiting::is_empty)
+        [&self.waiting_for_leader, &self.waiting_for_commit, &self.replica.waiting_for_data, &self.waiting_for_trim]
+            .into_iter()
+            .all(Waiting::is_empty)
     }
 
     /// Its in-sync replicas.

@@ -14,6 +14,7 @@
 mod follower;
 mod isr;
 mod leader;
+mod reading;
 mod replica;
 mod waiting;
 
@@ -23,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use follower::Follower;
 pub use isr::Isr;
-pub use leader::{AppendError, Appended, Around, Leader, ReadError, Readable};
+pub use leader::{AppendError, Appended, Around, Leader};
+pub use reading::{ReadError, Readable, Reading};
 pub use replica::{Discontinuous, Replica, Unsound};
 pub use waiting::{Slot, Waiting, requests_of};
 
@@ -142,6 +144,19 @@ impl Partition {
             PartitionRole::Follower(follower) => Some(&mut follower.replica),
             PartitionRole::Leader(leader) => Some(leader),
             PartitionRole::Opening { .. } | PartitionRole::Offline(_) => None,
+        }
+    }
+
+    /// What it says to readers: as a follower only to whom `any_replica` will do.
+    ///
+    /// # Errors
+    /// What a client is told when it says nothing.
+    pub fn reading(&self, any_replica: bool) -> Result<Reading<'_>, ErrorCode> {
+        match &self.role {
+            PartitionRole::Leader(leader) => Ok(leader.reading()),
+            PartitionRole::Follower(follower) if any_replica => Ok(follower.reading()),
+            PartitionRole::Opening { .. } | PartitionRole::Follower(_) => Err(ErrorCode::NotLeaderOrFollower),
+            PartitionRole::Offline(_) => Err(ErrorCode::KafkaStorageError),
         }
     }
 

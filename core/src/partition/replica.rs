@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::Waiting;
 use crate::boundary::{Batch, Recovered};
 use crate::config::TopicSettings;
 use crate::epoch::LeaderEpoch;
@@ -23,6 +24,8 @@ pub struct Replica {
     pub(super) producers: ProducerStates,
     pub(super) high_watermark: Offset,
     pub(super) settings: Arc<TopicSettings>,
+    /// Fetches that wait for anything new.
+    pub waiting_for_data: Waiting,
 }
 
 /// Why a log can't be used, though the store could open it: it would lead to wrong answers.
@@ -77,7 +80,7 @@ impl Replica {
         }
         let log = Log::recovered(recovered, now);
         let high_watermark = log.start();
-        Ok(Self { log, producers, high_watermark, settings })
+        Ok(Self { log, producers, high_watermark, settings, waiting_for_data: Waiting::default() })
     }
 
     /// Appends a batch as the leader of `leader_epoch` has it; returns its header, which is to be written.
@@ -164,6 +167,19 @@ impl Replica {
     #[must_use]
     pub fn high_watermark(&self) -> Offset {
         self.high_watermark
+    }
+
+    /// All below is committed and belongs to no open transaction. There are no transactions, so this is the high watermark.
+    #[must_use]
+    pub fn last_stable_offset(&self) -> Offset {
+        self.high_watermark
+    }
+
+    /// Readers get all below: a follower may know of records as committed before it has written them.
+    #[must_use]
+    pub fn readable_end(&self, read_committed: bool) -> Offset {
+        let upto = if read_committed { self.last_stable_offset() } else { self.high_watermark };
+        upto.min(self.log.written())
     }
 
     /// The log.

@@ -31,6 +31,8 @@ pub struct FetchedPartition {
     pub partition: i32,
     /// Whether it was read.
     pub error: WireError,
+    /// The replica that the leader would have this client read from (KIP-392).
+    pub preferred_read_replica: Option<i32>,
     /// The offset behind the last committed record.
     pub high_watermark: i64,
     /// The partition's first offset.
@@ -76,6 +78,7 @@ pub fn fetched_partitions(response: FetchResponse) -> impl Iterator<Item = Fetch
             topic: key.clone(),
             partition: partition.partition_index,
             error: WireError(partition.error_code),
+            preferred_read_replica: Some(partition.preferred_read_replica).filter(|node| *node >= 0),
             high_watermark: partition.high_watermark,
             log_start_offset: partition.log_start_offset,
             records: partition.records.unwrap_or_default(),

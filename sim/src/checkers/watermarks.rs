@@ -25,12 +25,17 @@ pub(super) struct Watermarks {
     led: BTreeMap<(TopicPartition, LeaderEpoch), Reached>,
     /// Partitions that ever had several replicas: a reassignment gives one to others.
     shared: BTreeSet<TopicPartition>,
-    /// What each node knew to be committed when it led last.
+    /// What each node last knew to be committed.
     known: BTreeMap<(NodeId, TopicPartition), Offset>,
 }
 
 impl Watermarks {
     pub(super) fn step(&mut self, node: NodeId, broker: &Broker, excused: &Excused) -> Result<(), Violation> {
+        for held in broker.view().partitions() {
+            if let Some(replica) = held.replica() {
+                self.known.insert((node, held.id), replica.high_watermark());
+            }
+        }
         for (partition, _, leader) in broker.view().leaders().filter(|(partition, ..)| !excused.has(*partition)) {
             let (log_start, high_watermark, log_end) = (leader.log().start(), leader.high_watermark(), leader.log().end());
             if log_start > high_watermark || high_watermark > log_end {
@@ -38,7 +43,6 @@ impl Watermarks {
                 return Err(Violation::safety("OffsetsInOrder", what));
             }
             let now = Reached { log_start, high_watermark };
-            self.known.insert((node, partition), high_watermark);
             let furthest = self.reached.entry(partition).or_insert(now);
             if leader.isr().replicas().len() > 1 {
                 self.shared.insert(partition);
@@ -69,7 +73,7 @@ impl Watermarks {
         self.reached.get(&partition).map(|reached| reached.log_start)
     }
 
-    /// What a node knew to be committed when it led last: one that was deposed and does not know may be asked.
+    /// What a node last knew to be committed: one that does not lead may be asked.
     pub(super) fn known_to(&self, node: NodeId, partition: TopicPartition) -> Option<Offset> {
         self.known.get(&(node, partition)).copied()
     }

@@ -1,5 +1,9 @@
-//! A consumer of one partition or several: it reads on from where it begins, and now and then begins anew somewhere else.
+//! A consumer of one partition or several: it reads on from where it begins, and now and then begins anew somewhere else. One that stands in a
+//! rack goes to the replica that a leader names to it, and back to the leader when that one refuses (KIP-392).
 
+use std::collections::BTreeMap;
+
+use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 use gracchus_net::client::fetch_request;
 
@@ -16,12 +20,15 @@ pub(super) struct Consumer {
     client: Client,
     start: ConsumerStart,
     seek: u32,
+    rack: Option<String>,
     positions: Vec<Position>,
+    /// Where replicas are that leaders have named.
+    preferred: BTreeMap<TopicPartition, NodeId>,
 }
 
 impl Consumer {
-    pub(super) fn new(client: Client, start: ConsumerStart, seek: u32) -> Self {
-        Self { client, start, seek, positions: Vec::new() }
+    pub(super) fn new(client: Client, start: ConsumerStart, seek: u32, rack: Option<String>) -> Self {
+        Self { client, start, seek, rack, positions: Vec::new(), preferred: BTreeMap::new() }
     }
 
     pub(super) async fn run(mut self) {
@@ -82,12 +89,15 @@ impl Consumer {
     }
 
     async fn fetch(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        let is_led_here = |position: &Position| self.client.is_led_here(position.topic.partition(position.index));
-        let (here, elsewhere): (Vec<Position>, Vec<Position>) = std::mem::take(&mut self.positions).into_iter().partition(is_led_here);
+        let positions = std::mem::take(&mut self.positions);
+        let (here, elsewhere): (Vec<Position>, Vec<Position>) = positions.into_iter().partition(|position| self.is_served_here(position));
         let Some(next) = here.first().or(elsewhere.first()).map(|position| position.topic.partition(position.index)) else { return Ok(()) };
         if here.is_empty() {
             self.positions = elsewhere;
-            self.client.move_on(Some(next));
+            match self.preferred.get(&next) {
+                Some(node) => self.client.move_to(*node),
+                None => self.client.move_on(Some(next)),
+            }
             return Ok(());
         }
         self.positions = here.clone();
@@ -98,17 +108,36 @@ impl Consumer {
         fetched
     }
 
+    /// Whether this node has what is wanted: as a replica that was named, or as the leader.
+    fn is_served_here(&self, position: &Position) -> bool {
+        let partition = position.topic.partition(position.index);
+        match self.preferred.get(&partition) {
+            Some(node) => *node == self.client.node,
+            None => self.client.is_led_here(partition),
+        }
+    }
+
     async fn fetch_here(&mut self, wire: &mut Wire) -> Result<(), Lost> {
         let bytes_max = self.client.draw.pick(&[1, 2_000, 50_000, 1 << 20]);
-        let request = fetch_request(
+        let mut request = fetch_request(
             self.client.draw.pick(&[0, 50, 500]),
             self.client.draw.pick(&[0, 1, 1, 5_000]),
             self.client.draw.pick(&[1, 10_000, 1 << 20]),
             self.positions.iter().map(|position| position.wanted(bytes_max)),
         );
+        request.rack_id = self.rack.clone().unwrap_or_default().into();
         let fetched = fetch_once(&self.client.surroundings, wire, self.positions.clone(), &request).await?;
         self.positions = fetched.following;
+        for position in fetched.out_of_range {
+            // A follower may have yet to fetch what its leader has served.
+            if self.preferred.remove(&position.topic.partition(position.index)).is_some() {
+                self.positions.push(position);
+            }
+        }
+        self.preferred.extend(fetched.preferred);
         if fetched.is_astray {
+            // What a replica could not serve the leader may.
+            self.preferred.retain(|_, node| *node != self.client.node);
             self.client.move_on(None);
         }
         // Whoever watches a partition asks by time now and then.

@@ -112,6 +112,11 @@ impl Client {
         }
     }
 
+    /// Goes on at this node when what is under way is answered.
+    pub(super) fn move_to(&mut self, node: NodeId) {
+        self.moving = Some(Some(node));
+    }
+
     /// Whether it wants to go on at another node.
     pub(super) fn is_moving(&self) -> bool {
         self.moving.is_some()

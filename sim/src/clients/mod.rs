@@ -200,7 +200,7 @@ impl Client {
             ClientKind::PlainProducer { acks, retries, records_max, codec } => {
                 plain::PlainProducer::new(self, acks, retries, records_max, codec).run().await;
             }
-            ClientKind::Consumer { start, seek } => consumer::Consumer::new(self, start, seek).run().await,
+            ClientKind::Consumer { start, seek, rack } => consumer::Consumer::new(self, start, seek, rack).run().await,
             ClientKind::Admin => admin::run(&mut self).await,
         }
     }

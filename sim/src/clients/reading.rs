@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 use gracchus_core::record::check_crc;
 use gracchus_net::client::{FetchPosition, FetchedPartition, WireError, fetched_partitions};
@@ -31,6 +32,10 @@ impl Position {
 pub(super) struct Fetched {
     /// Where to go on: a position that is of no use is left out.
     pub(super) following: Vec<Position>,
+    /// What the node does not have.
+    pub(super) out_of_range: Vec<Position>,
+    /// Replicas that the leader named to this consumer (KIP-392).
+    pub(super) preferred: Vec<(TopicPartition, NodeId)>,
     /// Whether a position is for another node to serve, as it seems.
     pub(super) is_astray: bool,
 }
@@ -49,7 +54,7 @@ pub(super) async fn fetch_once(
     // What stands outside of a batch's checksum, its base offset say, may be the one bit that is wrong.
     let is_flipped = surroundings.read_flips() != read_flips;
     let fetched: Vec<FetchedPartition> = fetched_partitions(response).collect();
-    let mut following = Vec::new();
+    let (mut following, mut preferred, mut out_of_range) = (Vec::new(), Vec::new(), Vec::new());
     let (mut has_refused, mut is_astray) = (false, false);
     for (position, asked) in positions.into_iter().zip(&asked) {
         let is_of = |fetched: &&FetchedPartition| fetched.partition == position.index && position.topic.is_meant_by(&fetched.topic);
@@ -57,7 +62,9 @@ pub(super) async fn fetch_once(
         if fetched.error != WireError::NONE {
             has_refused = true;
             refused(surroundings, &position, asked, version, fetched.error);
-            if surroundings.is_cluster() && fetched.error.wants_metadata() {
+            if fetched.error == WireError::OFFSET_OUT_OF_RANGE {
+                out_of_range.push(position);
+            } else if surroundings.is_cluster() && fetched.error.wants_metadata() {
                 is_astray = true;
                 // The same records are there at the next leader; a topic that has gone is not.
                 following.extend((position.topic.kind != TopicKind::Passing).then_some(position));
@@ -67,13 +74,15 @@ pub(super) async fn fetch_once(
             following.push(position);
         } else {
             surroundings.count("fetch", Outcome::Done);
+            let named = fetched.preferred_read_replica.map(|node| (position.topic.partition(position.index), NodeId(node)));
+            preferred.extend(named);
             following.extend(check(surroundings, position, asked, fetched));
         }
     }
     if has_refused {
         sleep(Duration::from_millis(20)).await;
     }
-    Ok(Fetched { following, is_astray })
+    Ok(Fetched { following, out_of_range, preferred, is_astray })
 }
 
 fn refused(surroundings: &Surroundings, position: &Position, asked: &Asked, version: i16, error: WireError) {

@@ -33,7 +33,10 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
     if node_count > 1 {
         replicate(&mut topics, node_count, &mut Draw::split(seed, Stream::Settings, 2));
     }
-    let clients = clients(&mut workload);
+    let mut clients = clients(&mut workload);
+    if node_count > 1 {
+        place_consumers(&mut clients, &mut Draw::split(seed, Stream::Workload, 1));
+    }
     let client_count = u32::try_from(clients.len()).expect("clients are few");
     Plan {
         seed,
@@ -63,11 +66,30 @@ fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
         node.configs.extend(snapshot_configs(seed, number));
         node
     });
+    let are_in_racks = Draw::split(seed, Stream::Topology, 4).chance(500_000);
     let with_shared = |mut node: NodePlan| {
         node.configs.extend(shared.clone());
         node
     };
-    std::iter::once(first).chain(others).map(with_shared).collect()
+    let with_rack = |(mut node, number): (NodePlan, usize)| {
+        node.rack = are_in_racks.then(|| rack(number));
+        node
+    };
+    std::iter::once(first).chain(others).map(with_shared).zip(0..).map(with_rack).collect()
+}
+
+/// Two racks, which the nodes stand in by turns.
+fn rack(number: usize) -> String {
+    if number.is_multiple_of(2) { "north" } else { "south" }.to_owned()
+}
+
+/// Half of the consumers stand in a rack, and read from a replica that is there too (KIP-392).
+fn place_consumers(clients: &mut [ClientPlan], draw: &mut Draw) {
+    for client in clients {
+        if let ClientKind::Consumer { rack: place, .. } = &mut client.kind {
+            *place = draw.chance(500_000).then(|| rack(draw.index(2)));
+        }
+    }
 }
 
 /// Most often all vote; a node that does not is an observer of the quorum, and a broker like any other.
@@ -76,7 +98,9 @@ fn voters(seed: u64, node_count: usize) -> usize {
     if node_count > 3 && draw.chance(400_000) { node_count - 2 } else { node_count }
 }
 
-/// How patient the nodes are with each other: the same for all.
+const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
+/// How patient the nodes are with each other, and whom they send consumers to: the same for all.
 fn cluster_configs(draw: &mut Draw) -> Vec<(String, String)> {
     let fetch_ms = draw.pick(&[300, 1_000, 2_000]);
     let session_ms = draw.pick(&[1_000, 3_000, 9_000]);
@@ -88,7 +112,9 @@ fn cluster_configs(draw: &mut Draw) -> Vec<(String, String)> {
         ("broker.heartbeat.interval.ms", session_ms / draw.pick(&[3, 8])),
         ("replica.lag.time.max.ms", draw.pick(&[1_000, 4_000, 30_000])),
     ];
-    settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
+    let mut settings = settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec();
+    settings.push(("replica.selector.class".to_owned(), RACK_AWARE.to_owned()));
+    settings
 }
 
 /// When a node makes snapshots of the metadata, and in what pieces it takes those of others: most often so soon that the log is soon trimmed.
@@ -165,7 +191,7 @@ fn codec(draw: &mut Draw) -> Codec {
 
 fn consumer(draw: &mut Draw) -> ClientKind {
     let starts = [ConsumerStart::Earliest, ConsumerStart::Latest, ConsumerStart::Anywhere, ConsumerStart::Timestamp];
-    ClientKind::Consumer { start: draw.pick(&starts), seek: draw.pick(&[0, 10_000, 100_000]) }
+    ClientKind::Consumer { start: draw.pick(&starts), seek: draw.pick(&[0, 10_000, 100_000]), rack: None }
 }
 
 fn node(settings: &mut Draw, clocks: &mut Draw) -> NodePlan {
@@ -173,6 +199,7 @@ fn node(settings: &mut Draw, clocks: &mut Draw) -> NodePlan {
     configs.push(("store.snapshot.interval.bytes".to_owned(), settings.pick(&[2_000, 20_000, 1 << 20]).to_string()));
     NodePlan {
         drift_ppm: clocks.pick(&[0, 0, 200, -200, 5_000, -5_000]),
+        rack: None,
         store: store(settings),
         in_flight_requests_max: settings.pick(&[1, 5, 100]),
         queued_bytes_max: settings.pick(&[64 << 10, 16 << 20]),

@@ -44,6 +44,9 @@ pub struct Plan {
 pub struct NodePlan {
     /// How fast its clocks run, in millionths gained.
     pub drift_ppm: i32,
+    /// The rack that it stands in.
+    #[serde(default)]
+    pub rack: Option<String>,
     /// How its store works.
     pub store: StorePlan,
     /// Requests of a connection that wait for their answers.
@@ -128,6 +131,9 @@ pub enum ClientKind {
         start: ConsumerStart,
         /// Chance in a million, at each fetch, that it begins anew somewhere else.
         seek: u32,
+        /// The rack that it stands in (KIP-392).
+        #[serde(default)]
+        rack: Option<String>,
     },
     /// Creates and deletes topics, alters them and their durability, deletes records, asks questions.
     Admin,

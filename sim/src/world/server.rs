@@ -400,7 +400,7 @@ impl Server {
                 cluster_id: Uuid([7; 16]).to_string(),
                 directory,
                 incarnation: IncarnationId(Uuid(incarnation_id)),
-                rack: None,
+                rack: self.plan.rack.clone(),
                 is_broker: true,
                 endpoints: Vec::new(),
                 controllers: BTreeMap::new(),

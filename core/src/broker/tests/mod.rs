@@ -158,6 +158,11 @@ impl Node {
     }
 
     fn fetch_as_wanted(&mut self, topic: &str, wanted: FetchPartition, bytes_min: i32, wait_ms_max: i32, bytes_max: i32) -> RequestId {
+        self.fetch_from_rack(topic, wanted, (bytes_min, wait_ms_max, bytes_max), None)
+    }
+
+    fn fetch_from_rack(&mut self, topic: &str, wanted: FetchPartition, limits: (i32, i32, i32), rack: Option<&str>) -> RequestId {
+        let (bytes_min, wait_ms_max, bytes_max) = limits;
         self.ask(Request::Fetch(FetchRequest {
             wait_ms_max,
             bytes_min,
@@ -167,7 +172,7 @@ impl Node {
             session_epoch: -1,
             topics: vec![FetchTopic { topic: TopicRef::Name(topic.into()), partitions: vec![wanted] }],
             forgotten: Vec::new(),
-            rack: String::new(),
+            rack: rack.map(str::to_owned),
         }))
     }
 

@@ -59,7 +59,15 @@ impl Shelf {
     pub(super) fn resolve(&self, slice: &LogSlice) -> Vec<Bytes> {
         let kept = &self.logs[&slice.log];
         let within = kept.batches.iter().filter(|(header, _)| header.next_offset() > slice.from && header.base_offset < slice.upto);
-        within.map(|(_, bytes)| bytes.clone()).collect()
+        let mut bytes_left = u64::from(slice.bytes_max);
+        // One batch always.
+        let fits = |(at, (_, bytes)): &(usize, &(BatchHeader, Bytes))| {
+            let length = u64::try_from(bytes.len()).unwrap();
+            let fits = *at == 0 || length <= bytes_left;
+            bytes_left = bytes_left.saturating_sub(length);
+            fits
+        };
+        within.enumerate().take_while(fits).map(|(_, (_, bytes))| bytes.clone()).collect()
     }
 
     pub(super) fn lose_vote(&mut self) {

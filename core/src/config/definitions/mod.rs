@@ -19,6 +19,7 @@ mod validator;
 
 use super::ConfigKind;
 use super::value::{BadValue, Value};
+pub(crate) use replication::RACK_AWARE_SELECTOR;
 use validator::Validator;
 
 /// A setting: what it is called, what it may be, and what it is when nobody says.

@@ -3,6 +3,10 @@
 use super::Definition;
 use super::build::{boolean, int, long, string};
 
+/// Names a replica in the consumer's own rack (KIP-392).
+pub(crate) const RACK_AWARE_SELECTOR: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+const SELECTORS: &[&str] = &["org.apache.kafka.common.replica.LeaderSelector", RACK_AWARE_SELECTOR];
+
 pub(super) const REPLICATION: &[Definition] = &[
     int("min.insync.replicas")
         .default("1")
@@ -24,7 +28,10 @@ pub(super) const REPLICATION: &[Definition] = &[
     long("replica.high.watermark.checkpoint.interval.ms").default("5000").doc("How often high watermarks are kept."),
     int("replica.socket.timeout.ms").default("30000").doc("Socket timeout of a follower's fetches."),
     int("replica.socket.receive.buffer.bytes").default("65536").doc("Receive buffer of a follower's fetches."),
-    string("replica.selector.class").doc("A class that says which replica a consumer reads from."),
+    string("replica.selector.class")
+        .one_of(SELECTORS)
+        .kept()
+        .doc("Which replica a consumer is told to read from: the leader, or one in its own rack."),
     int("replication.quota.window.num").default("11").at_least(1).doc("Samples kept for replication quotas."),
     int("replication.quota.window.size.seconds").default("1").at_least(1).doc("Length of a sample for replication quotas."),
     int("alter.log.dirs.replication.quota.window.num").default("11").at_least(1).doc("Samples kept for quotas of moves between folders."),
@@ -42,6 +49,7 @@ pub(super) const REPLICATION: &[Definition] = &[
         .at_least(0)
         .cluster_wide()
         .only_dynamic()
+        .kept()
         .doc("Bytes a second that followers fetch for throttled replicas."),
     long("replica.alter.log.dirs.io.max.bytes.per.second")
         .at_least(0)

@@ -64,6 +64,7 @@ pub(super) const TOPIC: &[Definition] = &[
     list("follower.replication.throttled.replicas")
         .default("")
         .replicas()
+        .kept()
         .doc("Replicas whose fetching is throttled, PARTITION:BROKER each, or * for all."),
     int("index.interval.bytes")
         .default("4096")

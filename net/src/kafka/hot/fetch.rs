@@ -67,7 +67,7 @@ pub(in super::super) fn decode_fetch(decoder: Decoder, header: &RequestHeader) -
     } else {
         Vec::new()
     };
-    let rack = if version >= RACK_FROM { wire::string(&reader.string()?) } else { String::new() };
+    let rack = if version >= RACK_FROM { Some(wire::string(&reader.string()?)) } else { None };
     reader.end()?;
     Ok(Request::Fetch(FetchRequest { wait_ms_max, bytes_min, bytes_max, read_committed, session_id, session_epoch, topics, forgotten, rack }))
 }
