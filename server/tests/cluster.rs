@@ -65,17 +65,20 @@ impl Cluster {
 
 impl Node {
     fn format(folder: &Path, id: usize, address: &str, voters: &str) -> Self {
+        let settings = format!("process.roles=broker,controller\nlisteners=PLAINTEXT://{address}\ncontroller.quorum.voters={voters}\n");
+        Self::format_with(folder, id, address, &settings, &[])
+    }
+
+    fn format_with(folder: &Path, id: usize, address: &str, settings: &str, args: &[&str]) -> Self {
         let folder = folder.join(format!("node-{id}"));
         fs::create_dir(&folder).unwrap();
         let data = folder.join("data");
-        let settings = format!(
-            "node.id={id}\nprocess.roles=broker,controller\nlisteners=PLAINTEXT://{address}\ncontroller.quorum.voters={voters}\n\
-            log.dirs={}\nhttp.listen=127.0.0.1:0\n",
-            data.display()
-        );
+        let settings = format!("node.id={id}\n{settings}log.dirs={}\nhttp.listen=127.0.0.1:0\n", data.display());
         fs::write(folder.join("server.properties"), settings).unwrap();
         let node = Self { id, folder, address: address.to_owned(), process: None };
-        let formatted = gracchus(&["format", "--cluster-id", CLUSTER_ID, "--config", node.settings().to_str().unwrap()], b"");
+        let settings = node.settings();
+        let of_node = ["format", "--cluster-id", CLUSTER_ID, "--config", settings.to_str().unwrap()];
+        let formatted = gracchus(&[&of_node, args].concat(), b"");
         assert!(formatted.status.success(), "{}", text(&formatted.stderr));
         node
     }
@@ -269,4 +272,32 @@ fn a_voter_of_several_does_not_format_its_folder_by_itself() {
     );
     assert_eq!(ended.status.code(), Some(1));
     assert!(text(&ended.stderr).contains("gracchus format --config FILE --cluster-id ID"), "{}", text(&ended.stderr));
+}
+
+/// KIP-853: who is told where some controller is finds out who the controllers are, and a controller that votes nowhere is made a voter.
+#[test]
+fn nodes_find_the_quorum_by_its_bootstrap_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = free_addresses(5);
+    let [first, second, one, other, nobody] = addresses.as_slice() else { panic!("five were asked for") };
+    // The first of them is nobody's.
+    let found = format!("controller.listener.names=CONTROLLER\ncontroller.quorum.bootstrap.servers={nobody},{first}\n");
+    let controller = |address: &str| format!("process.roles=controller\nlisteners=CONTROLLER://{address}\n{found}");
+    let broker = |address: &str| format!("process.roles=broker\nlisteners=PLAINTEXT://{address}\n{found}");
+    let mut controllers = [
+        Node::format_with(folder.path(), 1, first, &controller(first), &["--standalone"]),
+        Node::format_with(folder.path(), 2, second, &controller(second), &["--no-initial-controllers"]),
+    ];
+    let mut brokers =
+        [Node::format_with(folder.path(), 3, one, &broker(one), &[]), Node::format_with(folder.path(), 4, other, &broker(other), &[])];
+    controllers.iter_mut().chain(&mut brokers).for_each(Node::start);
+    controllers.iter_mut().chain(&mut brokers).for_each(Node::await_ready);
+    let [one, other] = &brokers;
+    one.make_use_of("found", one, other);
+
+    let properties = fs::read_to_string(controllers[1].folder.join("data/meta.properties")).unwrap();
+    let directory = properties.lines().find_map(|line| line.strip_prefix("directory.id=")).unwrap();
+    one.run(&["cluster", "add-voter", &format!("2@{second}:{directory}")], b"");
+    // Both votes are needed from here on: the second controller really takes part.
+    one.make_use_of("voted", other, one);
 }

@@ -32,6 +32,9 @@ pub enum Input {
     },
     /// The connection to another node is gone: a hint that the node may be.
     PeerLost(NodeId),
+    /// Nodes that may know who leads the metadata quorum, though nobody has said yet that they vote in it
+    /// (`controller.quorum.bootstrap.servers`, KIP-853).
+    ControllersFound(Vec<NodeId>),
     /// The store has finished something.
     Storage(StorageDone),
     /// The time of [`Broker::next_deadline`](crate::broker::Broker::next_deadline) has come.

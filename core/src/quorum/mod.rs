@@ -68,6 +68,8 @@ pub struct Quorum {
     unheard: BTreeSet<NodeId>,
     /// Who votes as far as that is known to be committed.
     settled: Voters,
+    /// Others that may know who leads.
+    acquaintances: BTreeSet<NodeId>,
 }
 
 impl Quorum {
@@ -87,7 +89,13 @@ impl Quorum {
             held: Vec::new(),
             unheard: BTreeSet::new(),
             settled,
+            acquaintances: BTreeSet::new(),
         }
+    }
+
+    /// Takes in whom an observer may ask for the leader, beside the voters that it knows: it may know none, or none that are left.
+    pub fn ask_also(&mut self, acquaintances: impl IntoIterator<Item = NodeId>) {
+        self.acquaintances = acquaintances.into_iter().filter(|node| *node != self.me.node).collect();
     }
 
     /// Takes part from here on, given its last vote and the epoch of its log's last entry: a vote that was lost must not let an older epoch

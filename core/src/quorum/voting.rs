@@ -1,5 +1,7 @@
 //! Elections: who asks, who grants, and what everyone learns from it.
 
+use std::collections::BTreeSet;
+
 use super::voters::is_same;
 use super::{
     Ballot, Candidate, Count, Follower, Known, Leader, LogEnd, Moment, Outcome, Prospective, Quorum, QuorumMessage, Resigned, Role, Unattached,
@@ -239,11 +241,12 @@ impl Quorum {
         leader.announce_at = moment.now.after(wait);
     }
 
-    /// An observer that hears no leader asks one of the voters who leads.
+    /// An observer that hears no leader asks one of the voters who leads, or whom it was told of.
     pub(super) fn ask_around(&mut self, moment: &mut Moment<'_>, outcome: &mut Outcome) {
         let deadline = moment.now.after(self.timeouts.announcement());
         self.role = Role::Unattached(Unattached { deadline });
-        let others: Vec<NodeId> = self.voters.others(self.me.node).map(|voter| voter.node).collect();
+        let voters = self.voters.others(self.me.node).map(|voter| voter.node);
+        let others: Vec<NodeId> = voters.chain(self.acquaintances.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
         let Some(count) = u32::try_from(others.len()).ok().filter(|count| *count > 0) else { return };
         let chosen = usize::try_from(moment.random.below(count)).unwrap_or(0);
         if let Some(&voter) = others.get(chosen) {

@@ -9,6 +9,7 @@
 //!   the next call.
 
 mod connection;
+mod controllers;
 mod error;
 mod error_code;
 mod fetch;
@@ -16,6 +17,7 @@ mod produce;
 mod versions;
 
 pub use connection::{Connection, CorrelationId};
+pub use controllers::{CONTROLLERS_BYTES_MAX, controllers_of, controllers_request};
 pub use error::ClientError;
 pub use error_code::WireError;
 pub use fetch::{Batches, FetchPosition, FetchedPartition, fetch_request, fetched_partitions};

@@ -13,7 +13,7 @@ use gracchus_core::ids::NodeId;
 
 use super::layers::{Given, Layer, merge};
 use super::listeners::{ListenerTexts, Refusal};
-use super::quorum::{QuorumTexts, Voters};
+use super::quorum::QuorumTexts;
 use super::{ConfigError, ConnectionLimits, ListenerSettings, OperatorSettings, Overrides, Roles, Warning, file};
 use crate::store::StoreSettings;
 
@@ -123,8 +123,10 @@ struct Checked {
 impl Checked {
     fn into_settings(self) -> Result<OperatorSettings, ConfigError> {
         let node = self.node()?;
-        let (roles, voters) = self.quorum(node)?;
+        let (roles, voters) = self.quorum_texts().resolve(node).map_err(|refusal| self.refused(refusal))?;
         let listeners = self.listeners(roles)?;
+        let mut bootstrap_servers = self.quorum_texts().bootstrap_servers().map_err(|refusal| self.refused(refusal))?;
+        bootstrap_servers.retain(|server| !listeners.iter().any(|listener| listener.is_controller && listener.is_at(server)));
         let data_dir = self.data_dir()?;
         let configs = self.configs(node, &listeners);
         let values = BrokerConfigs::new(configs.clone());
@@ -133,6 +135,7 @@ impl Checked {
             rack: values.text("broker.rack"),
             roles,
             voters,
+            bootstrap_servers,
             controller_listener: self.first_controller_listener(),
             inter_broker_listener: self.text("inter.broker.listener.name").map(|name| name.trim().to_ascii_uppercase()),
             log_directory: data_dir.display().to_string(),
@@ -159,13 +162,12 @@ impl Checked {
         }
     }
 
-    fn quorum(&self, node: NodeId) -> Result<(Roles, Voters), ConfigError> {
-        let texts = QuorumTexts {
+    fn quorum_texts(&self) -> QuorumTexts<'_> {
+        QuorumTexts {
             roles: self.text("process.roles").unwrap_or_default(),
             voters: self.text("controller.quorum.voters").unwrap_or_default(),
             bootstrap_servers: self.text("controller.quorum.bootstrap.servers").unwrap_or_default(),
-        };
-        texts.resolve(node).map_err(|refusal| self.refused(refusal))
+        }
     }
 
     fn first_controller_listener(&self) -> Option<String> {
@@ -266,7 +268,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::{HostPort, ServeArgs};
+    use crate::config::{HostPort, ServeArgs, Voters};
 
     /// A file as the harness of Kafka's own tests writes it, by `java.util.Properties.store`.
     const KAFKAS_TESTS: &str = "\

@@ -70,7 +70,6 @@ impl Voters {
 impl QuorumTexts<'_> {
     pub(super) fn resolve(self, node: NodeId) -> Result<(Roles, Voters), Refusal> {
         let roles = self.roles()?;
-        self.check_bootstrap_servers()?;
         let refuse = |reason| Refusal { name: "controller.quorum.voters", reason, allowed: "ID@HOST:PORT, with commas between them" };
         let mut voters = BTreeMap::new();
         for text in words(self.voters) {
@@ -80,7 +79,7 @@ impl QuorumTexts<'_> {
             }
         }
         match (roles.is_controller, voters.contains_key(&node)) {
-            _ if voters.is_empty() && !roles.is_controller => {
+            _ if voters.is_empty() && !roles.is_controller && words(self.bootstrap_servers).next().is_none() => {
                 Err(refuse("a broker that is no controller has to be told who the controllers are".to_owned()))
             }
             _ if voters.is_empty() => Ok((roles, Voters::Formatted)),
@@ -99,12 +98,10 @@ impl QuorumTexts<'_> {
         Err(Refusal { name: "process.roles", reason: "the node would be nothing".to_owned(), allowed: "broker, controller or both" })
     }
 
-    fn check_bootstrap_servers(self) -> Result<(), Refusal> {
+    pub(super) fn bootstrap_servers(self) -> Result<Vec<HostPort>, Refusal> {
         let refuse = |reason| Refusal { name: "controller.quorum.bootstrap.servers", reason, allowed: "HOST:PORT, with commas between them" };
-        match words(self.bootstrap_servers).find(|server| HostPort::parse(server).is_none()) {
-            Some(server) => Err(refuse(format!("{server} is no address"))),
-            None => Ok(()),
-        }
+        let server = |text| HostPort::parse(text).ok_or_else(|| refuse(format!("{text} is no address")));
+        words(self.bootstrap_servers).map(server).collect()
     }
 }
 
@@ -168,7 +165,14 @@ mod tests {
         assert!(reason(QuorumTexts { roles: "broker", voters: "1@a:1", ..ALONE }).contains("lacks the role"));
         assert!(reason(QuorumTexts { roles: "broker", ..ALONE }).contains("has to be told"));
         assert!(reason(QuorumTexts { voters: "1@a:1,1@b:1", ..ALONE }).contains("given twice"));
-        assert!(reason(QuorumTexts { bootstrap_servers: "a:1,b", ..ALONE }).contains("b is no address"));
+    }
+
+    #[test]
+    fn a_broker_may_be_told_whom_to_ask_instead() {
+        let asks = QuorumTexts { roles: "broker", bootstrap_servers: "a:1, [::1]:2", ..ALONE };
+        assert_eq!(asks.resolve(NodeId(1)).unwrap().1, Voters::Formatted);
+        assert_eq!(asks.bootstrap_servers(), Ok(vec![at("a", 1), at("::1", 2)]));
+        assert!(QuorumTexts { bootstrap_servers: "a:1,b", ..ALONE }.bootstrap_servers().unwrap_err().reason.contains("b is no address"));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct OperatorSettings {
     pub roles: Roles,
     /// How the quorum's voters are named.
     pub voters: Voters,
+    /// `controller.quorum.bootstrap.servers`, without the node itself.
+    pub bootstrap_servers: Vec<HostPort>,
     /// The listener by which controllers serve: the first of `controller.listener.names`.
     pub controller_listener: Option<String>,
     /// `inter.broker.listener.name`: the listener by which other nodes find a broker that does not vote, the first if there is none.
@@ -86,7 +88,11 @@ impl OperatorSettings {
         NodeSettings {
             broker,
             listeners: self.listeners,
-            peers: PeerSettings { voters: addresses, inter_broker_listener: self.inter_broker_listener },
+            peers: PeerSettings {
+                voters: addresses,
+                bootstrap_servers: self.bootstrap_servers,
+                inter_broker_listener: self.inter_broker_listener,
+            },
             data_dir: self.data_dir,
             limits: self.limits,
             store: self.store,
@@ -99,9 +105,9 @@ impl OperatorSettings {
     /// with comes before the settings, as in Kafka: it was one decision for all.
     fn quorum(&self, folder: &DataFolder) -> (quorum::Voters, BTreeMap<NodeId, HostPort>) {
         let own = Voter { node: self.node, directory: folder.directory };
-        if !folder.voters.is_empty() {
-            let voters = folder.voters.iter().map(|(&node, voter)| Voter { node, directory: voter.directory }).collect();
-            let addresses = folder.voters.iter().map(|(&node, voter)| (node, voter.address.clone())).collect();
+        if let Some(formatted) = &folder.voters {
+            let voters = formatted.iter().map(|(&node, voter)| Voter { node, directory: voter.directory }).collect();
+            let addresses = formatted.iter().map(|(&node, voter)| (node, voter.address.clone())).collect();
             return (voters, addresses);
         }
         match &self.voters {
@@ -110,6 +116,7 @@ impl OperatorSettings {
                 let voters = addresses.keys().map(|node| if *node == own.node { own } else { unknown(node) }).collect();
                 (voters, addresses.clone())
             }
+            Voters::Formatted if !self.roles.is_controller => (quorum::Voters::default(), BTreeMap::new()),
             Voters::Formatted => ([own].into_iter().collect(), BTreeMap::new()),
         }
     }
@@ -120,6 +127,8 @@ impl OperatorSettings {
 pub struct PeerSettings {
     /// Where the voters are. Other brokers register where they are.
     pub voters: BTreeMap<NodeId, HostPort>,
+    /// Controllers to ask who the others are, while no leader of theirs is known (`controller.quorum.bootstrap.servers`).
+    pub bootstrap_servers: Vec<HostPort>,
     /// The listener by which those are found, the first if none is named.
     pub inter_broker_listener: Option<String>,
 }
@@ -159,6 +168,15 @@ pub struct ListenerSettings {
 }
 
 impl ListenerSettings {
+    /// Whether whoever connects to that address comes in here.
+    pub(super) fn is_at(&self, address: &HostPort) -> bool {
+        let bound = HostPort::parse(&self.bind);
+        let is_local = ["localhost", "127.0.0.1", "::1"].contains(&address.host.as_str());
+        let advertised = self.advertised.as_ref().is_some_and(|(host, port)| *host == address.host && *port == address.port);
+        let port = bound.as_ref().map(|bound| bound.port).or_else(|| self.bind.rsplit_once(':')?.1.parse().ok());
+        advertised || (port == Some(address.port) && (is_local || bound.is_some_and(|bound| bound.host == address.host)))
+    }
+
     /// A listener on every address is told by the machine's name: nobody can connect to 0.0.0.0.
     pub(super) fn advertise_by_name(&mut self, host_name: &str) {
         let is_everywhere = self.bind.starts_with("0.0.0.0:") || self.bind.starts_with("[::]:");
@@ -196,7 +214,12 @@ mod tests {
     fn on(voters: &str, formatted: FormattedVoters) -> NodeSettings {
         let args = ServeArgs { settings: vec![format!("controller.quorum.voters={voters}")], ..ServeArgs::default() };
         let (settings, _) = load(None, &args.overrides().unwrap(), BTreeMap::new()).unwrap();
-        let folder = DataFolder { cluster_id: "c".into(), directory: OWN, features: Features::new(), voters: formatted };
+        let folder = DataFolder {
+            cluster_id: "c".into(),
+            directory: OWN,
+            features: Features::new(),
+            voters: Some(formatted).filter(|voters| !voters.is_empty()),
+        };
         settings.on(folder, IncarnationId::default(), [0; 32])
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::folder::{Wanted, format_as};
-use super::{FormatError, Formatted, voters};
+use super::{FormatError, Formatted, FormattedVoters, voters};
 use crate::config::OperatorSettings;
 
 /// Make a data folder: give it a cluster and an id of its own, and the feature levels that the cluster starts with.
@@ -34,7 +34,7 @@ pub struct FormatArgs {
     /// The controllers of a new cluster, ID@HOST:PORT:DIRECTORY each, with commas between them.
     #[arg(long, short = 'I', value_name = "LIST", group = "controllers")]
     pub initial_controllers: Option<String>,
-    /// Make a node that joins the controllers of others (not kept yet).
+    /// Make a controller that joins the quorum of others, found by controller.quorum.bootstrap.servers: it votes once it has been added.
     #[arg(long, short = 'N', group = "controllers")]
     pub no_initial_controllers: bool,
 }
@@ -55,20 +55,24 @@ impl FormatArgs {
     }
 
     fn wanted(&self, settings: &OperatorSettings) -> Result<Wanted, FormatError> {
-        if self.no_initial_controllers {
-            return Err(FormatError::NoControllers);
-        }
-        let is_told = self.standalone || self.initial_controllers.is_some();
+        let has_others = !settings.bootstrap_servers.is_empty();
+        let is_told = self.standalone || self.initial_controllers.is_some() || self.no_initial_controllers;
         if is_told && settings.voters.are_static() {
             return Err(FormatError::VotersTwice);
         }
-        let voters = self
-            .initial_controllers
-            .as_deref()
-            .map(|given| voters::parse(given, settings.node).map_err(|reason| FormatError::Controllers { given: given.to_owned(), reason }));
+        if self.no_initial_controllers && !has_others {
+            return Err(FormatError::NoControllers);
+        }
+        if !is_told && has_others && settings.roles.is_controller && !settings.voters.are_static() {
+            return Err(FormatError::ControllersUnsaid);
+        }
+        let parse =
+            |given: &str| voters::parse(given, settings.node).map_err(|reason| FormatError::Controllers { given: given.to_owned(), reason });
+        let given = self.initial_controllers.as_deref().map(parse).transpose()?;
+        let voters = given.or_else(|| self.no_initial_controllers.then(FormattedVoters::new));
         Ok(Wanted {
             cluster_id: self.cluster_id.clone(),
-            voters: voters.transpose()?.unwrap_or_default(),
+            voters,
             features: self.features.clone(),
             release: self.release_version.clone(),
             has_formatted_voters: !settings.voters.are_static(),
@@ -84,7 +88,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::config::{ServeArgs, load};
+    use crate::config::{HostPort, ServeArgs, load};
     use crate::format::open_or_format;
 
     #[derive(Parser)]
@@ -141,7 +145,20 @@ mod tests {
         FormatArgs { initial_controllers: Some(list.to_owned()), ..FormatArgs::default() }.run(&settings).unwrap();
         let (opened, _) = open_or_format(&settings).unwrap();
         assert_eq!(opened.directory.to_string(), "JEXY6aqzQY-32P5TStzaFg");
-        assert_eq!(opened.voters.keys().map(|node| node.0).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(opened.voters.unwrap().keys().map(|node| node.0).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_controller_that_knows_of_others_says_whether_it_joins_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path(), "");
+        let joins = FormatArgs { no_initial_controllers: true, ..FormatArgs::default() };
+        assert!(matches!(joins.run(&settings).unwrap_err(), FormatError::NoControllers));
+        settings.bootstrap_servers.push(HostPort { host: "a".into(), port: 9093 });
+        assert!(matches!(open_or_format(&settings).unwrap_err(), FormatError::Unformatted { voters: 1, .. }));
+        assert!(matches!(FormatArgs::default().run(&settings).unwrap_err(), FormatError::ControllersUnsaid));
+        joins.run(&settings).unwrap();
+        assert_eq!(open_or_format(&settings).unwrap().0.voters, Some(FormattedVoters::new()));
     }
 
     #[test]
@@ -150,7 +167,7 @@ mod tests {
         let settings = settings(&folder.path().join("data"), "1@a:9093,2@b:9093");
         assert!(matches!(open_or_format(&settings).unwrap_err(), FormatError::Unformatted { voters: 2, .. }));
         FormatArgs::default().run(&settings).unwrap();
-        assert!(open_or_format(&settings).unwrap().0.voters.is_empty());
+        assert!(open_or_format(&settings).unwrap().0.voters.is_none());
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub struct DataFolder {
     pub directory: DirectoryId,
     /// Feature levels that the cluster starts with.
     pub features: Features,
-    /// The voters that it was formatted with, if it was.
-    pub voters: FormattedVoters,
+    /// The voters that it was formatted with, if it was: none of them, if its node joins a quorum of others.
+    pub voters: Option<FormattedVoters>,
 }
 
 /// How formatting ended.
@@ -160,9 +160,15 @@ pub enum FormatError {
         /// How many voters there are.
         voters: usize,
     },
-    /// A node that waits for a quorum of others.
-    #[error("--no-initial-controllers makes a node that joins the controllers of others, which is not kept yet")]
+    /// A node that is to join a quorum of others, and is not told where that is.
+    #[error("--no-initial-controllers makes a node that joins the controllers of others: controller.quorum.bootstrap.servers has to name some")]
     NoControllers,
+    /// A controller that knows of others, and may be one of a new quorum or join theirs.
+    #[error(
+        "controller.quorum.bootstrap.servers names other controllers: one of --standalone, --initial-controllers and --no-initial-controllers \
+        has to say whether this one makes a new quorum or joins theirs"
+    )]
+    ControllersUnsaid,
 }
 
 /// What a new folder is to be.
@@ -170,8 +176,9 @@ pub enum FormatError {
 pub(super) struct Wanted {
     /// The cluster; a new one if none is said.
     pub(super) cluster_id: Option<String>,
-    /// The quorum's voters, this node among them with its folder's id, if they are to be kept in the folder. Otherwise that has a new id.
-    pub(super) voters: FormattedVoters,
+    /// The quorum's voters, if they are to be kept in the folder: this node among them with its folder's id, or nobody. Otherwise that has a
+    /// new id.
+    pub(super) voters: Option<FormattedVoters>,
     /// `NAME=LEVEL` each.
     pub(super) features: Vec<String>,
     /// The release whose feature levels are the defaults.
@@ -205,9 +212,10 @@ pub(super) fn format_as(settings: &OperatorSettings, wanted: &Wanted) -> Result<
         return already(found);
     }
     let cluster_id = wanted.cluster_id.clone().unwrap_or_else(|| random_uuid().to_string());
-    let directory = wanted.voters.get(&settings.node).map_or_else(|| DirectoryId(random_uuid()), |own| own.directory);
+    let own = wanted.voters.as_ref().and_then(|voters| voters.get(&settings.node));
+    let directory = own.map_or_else(|| DirectoryId(random_uuid()), |own| own.directory);
     let identity = Identity { cluster_id, node: settings.node, directory };
-    create(&path, &identity, &features, &wanted.voters).map_err(|error| FormatError::Io { path: path.clone(), error })?;
+    create(&path, &identity, &features, wanted.voters.as_ref()).map_err(|error| FormatError::Io { path: path.clone(), error })?;
     Ok(Formatted::New { path, identity, features })
 }
 
@@ -228,17 +236,19 @@ pub fn format(settings: &OperatorSettings) -> Result<Formatted, FormatError> {
 /// When the folder belongs to another node, holds what is not ours or is damaged.
 pub fn open_or_format(settings: &OperatorSettings) -> Result<(DataFolder, Formatted), FormatError> {
     let path = &settings.data_dir;
-    if let Voters::Static(voters) = &settings.voters
-        && (voters.len() > 1 || !voters.contains_key(&settings.node))
-        && open(path)?.is_none()
-    {
+    let voters = match &settings.voters {
+        Voters::Static(voters) if voters.len() > 1 || !voters.contains_key(&settings.node) => voters.len(),
+        Voters::Static(_) => 0,
+        Voters::Formatted => settings.bootstrap_servers.len(),
+    };
+    if voters > 0 && open(path)?.is_none() {
         // Each would make a cluster of its own; and a voter that has lost its folder must not come back by itself, as one that never voted.
-        return Err(FormatError::Unformatted { path: path.clone(), voters: voters.len() });
+        return Err(FormatError::Unformatted { path: path.clone(), voters });
     }
     let formatted = format(settings)?;
     let (identity, features) = open(path)?.expect("the folder is formatted");
     let voters = meta::read_voters(path).map_err(|error| FormatError::Io { path: path.clone(), error })?;
-    let voters = voters.map_err(|reason| FormatError::Damaged { path: path.join(meta::VOTERS), reason })?;
+    let voters = voters.transpose().map_err(|reason| FormatError::Damaged { path: path.join(meta::VOTERS), reason })?;
     let folder = DataFolder { cluster_id: identity.cluster_id, directory: identity.directory, features, voters };
     Ok((folder, formatted))
 }
@@ -313,7 +323,7 @@ fn check_owner(path: &Path, held: &Identity, node: NodeId, cluster_id: Option<&s
     Ok(())
 }
 
-fn create(path: &Path, identity: &Identity, features: &Features, voters: &FormattedVoters) -> io::Result<()> {
+fn create(path: &Path, identity: &Identity, features: &Features, voters: Option<&FormattedVoters>) -> io::Result<()> {
     if let Some(parent) = fs::canonicalize(path)?.parent() {
         File::open(parent)?.sync_all()?;
     }

@@ -13,7 +13,8 @@ use crate::config::parse_properties;
 pub(super) const META: &str = "meta.properties";
 /// Ours that says which feature levels its cluster starts with, in TOML.
 pub(super) const FEATURES: &str = "bootstrap.features";
-/// Ours that says who votes in its quorum at first, in TOML; it is not there where the settings say that, or the node is alone.
+/// Ours that says who votes in its quorum at first, in TOML: nobody, where the quorum is others'. It is not there where the settings say that,
+/// or the node is alone.
 pub(super) const VOTERS: &str = "bootstrap.voters";
 /// What a file is called until it is whole.
 pub(super) const UNFINISHED: &str = ".unfinished";
@@ -28,9 +29,9 @@ pub(super) fn read_features(folder: &Path) -> io::Result<Option<Result<Features,
     Ok(read(&folder.join(FEATURES))?.map(|text| toml::from_str(&text).map_err(|error| error.to_string())))
 }
 
-/// Reads `bootstrap.voters`; none of them if there is none.
-pub(super) fn read_voters(folder: &Path) -> io::Result<Result<FormattedVoters, String>> {
-    Ok(read(&folder.join(VOTERS))?.map_or_else(|| Ok(FormattedVoters::new()), |text| voters::from_toml(&text)))
+/// Reads `bootstrap.voters`; none if there is none.
+pub(super) fn read_voters(folder: &Path) -> io::Result<Option<Result<FormattedVoters, String>>> {
+    Ok(read(&folder.join(VOTERS))?.map(|text| voters::from_toml(&text)))
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {
@@ -66,13 +67,13 @@ pub(super) fn write_features(folder: &Path, features: &Features) -> io::Result<(
 }
 
 /// Writes the voters, or takes away those that a formatting that was cut short has left.
-pub(super) fn write_voters(folder: &Path, formatted: &FormattedVoters) -> io::Result<()> {
-    if formatted.is_empty() {
+pub(super) fn write_voters(folder: &Path, formatted: Option<&FormattedVoters>) -> io::Result<()> {
+    let Some(formatted) = formatted else {
         return match fs::remove_file(folder.join(VOTERS)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         };
-    }
+    };
     let text =
         format!("# The voters that this cluster's quorum started with; its metadata has those in force.\n{}", voters::to_toml(formatted));
     write_whole(folder, VOTERS, &text)

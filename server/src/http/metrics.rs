@@ -42,10 +42,11 @@ struct SnapshotCollector(Snapshot);
 
 impl Collector for SnapshotCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Snapshot { is_serving, leads_quorum, partitions, leaders, waiting_produces, waiting_fetches, free_bytes } = self.0;
+        let Snapshot { is_serving, leads_quorum, hears_quorum, partitions, leaders, waiting_produces, waiting_fetches, free_bytes } = self.0;
         for (name, help, value) in [
             ("serving", "Whether the node serves clients", Some(u64::from(is_serving))),
             ("quorum_leader", "Whether the node leads the metadata quorum", Some(u64::from(leads_quorum))),
+            ("quorum_heard", "Whether the node hears the leader of the metadata quorum", Some(u64::from(hears_quorum))),
             ("partitions", "Partitions that the node has a copy of", u64::try_from(partitions).ok()),
             ("leaders", "Partitions that the node leads", u64::try_from(leaders).ok()),
             ("waiting_produces", "Produces that wait to be committed", u64::try_from(waiting_produces).ok()),

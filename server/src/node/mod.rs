@@ -29,7 +29,7 @@ use tokio::select;
 use tokio::sync::{mpsc, oneshot};
 
 use self::counters::Counters;
-use self::peers::{Addresses, Identity, QUEUED_FROM_PEERS_MAX};
+use self::peers::{Addresses, Identity, QUEUED_FROM_PEERS_MAX, find_controllers};
 pub use self::probe::{Probe, Snapshot};
 use self::shared::{Among, Shared};
 use self::turn::{Ended, Inputs, Turn};
@@ -136,6 +136,7 @@ pub async fn run<P: Platform>(
         let door = if settings.is_controller { Door::Controllers } else { Door::Brokers };
         platform.spawn("listener", listener::accept(Arc::clone(&shared), listener, Arc::clone(name), door, turn.clone()));
     }
+    platform.spawn("discovery", find_controllers(Arc::clone(&shared), probe.clone()));
     let (serving, is_serving) = oneshot::channel();
     let opening = async {
         // Without it the node stops before it has come so far.

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub is_serving: bool,
     /// Whether it leads the metadata quorum.
     pub leads_quorum: bool,
+    /// Whether it knows who leads the metadata quorum.
+    pub hears_quorum: bool,
     /// Partitions that it has a copy of.
     pub partitions: usize,
     /// Partitions that it leads.
@@ -53,6 +55,11 @@ impl Snapshot {
         Self {
             is_serving: view.is_serving(),
             leads_quorum: matches!(view.quorum().0, Role::Leader(_)),
+            hears_quorum: match view.quorum().0 {
+                Role::Leader(_) => true,
+                Role::Follower(follower) => follower.is_leader_heard,
+                Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Resigned(_) | Role::Failed => false,
+            },
             partitions: view.partitions().count(),
             leaders: view.leaders().count(),
             waiting_produces,

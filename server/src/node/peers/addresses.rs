@@ -1,4 +1,5 @@
-//! Where other nodes are: voters where the settings or else the metadata log says, other brokers where they have registered.
+//! Where other nodes are: voters where the settings or else the metadata log says, other brokers where they have registered, and controllers
+//! where one of them said that they are.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,11 +13,12 @@ use crate::config::{HostPort, PeerSettings};
 pub(in super::super) struct Addresses {
     settings: PeerSettings,
     registered: RwLock<Arc<BTreeMap<NodeId, HostPort>>>,
+    found: RwLock<BTreeMap<NodeId, HostPort>>,
 }
 
 impl Addresses {
     pub(in super::super) fn new(settings: PeerSettings) -> Self {
-        Self { settings, registered: RwLock::default() }
+        Self { settings, registered: RwLock::default(), found: RwLock::default() }
     }
 
     /// Where a voter is, as the settings say.
@@ -27,6 +29,21 @@ impl Addresses {
     /// Where a broker is, as it has registered.
     pub(super) fn of_broker(&self, node: NodeId) -> Option<HostPort> {
         self.registered.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
+    }
+
+    /// Where a controller is, as another one has said.
+    pub(super) fn of_controller(&self, node: NodeId) -> Option<HostPort> {
+        self.found.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
+    }
+
+    /// Controllers to ask who the others are.
+    pub(super) fn bootstrap_servers(&self) -> &[HostPort] {
+        &self.settings.bootstrap_servers
+    }
+
+    /// Takes where a controller says that all of them are.
+    pub(super) fn find(&self, controllers: BTreeMap<NodeId, HostPort>) {
+        *self.found.write().unwrap_or_else(PoisonError::into_inner) = controllers;
     }
 
     /// Takes the endpoints of the voters by the metadata log, and of the brokers by as much of it as is committed.

@@ -20,6 +20,7 @@
 //! | any other | the node ends | gone |
 
 mod addresses;
+mod discovery;
 mod incoming;
 mod links;
 mod outgoing;
@@ -36,6 +37,7 @@ use crate::config::HostPort;
 use crate::platform::Platform;
 
 pub(super) use self::addresses::Addresses;
+pub(super) use self::discovery::find_controllers;
 pub(super) use self::incoming::receive;
 pub(super) use self::links::Links;
 pub(super) use self::visitors::Visitors;
@@ -69,6 +71,8 @@ pub(super) enum FromPeer {
     Said { from: NodeId, message: PeerMessage },
     /// A connection to or from a node is gone, and what was said last may be lost.
     Lost(NodeId),
+    /// A controller has said who the controllers are.
+    Found(Vec<NodeId>),
 }
 
 /// Waits until the other end has been silent for too long.

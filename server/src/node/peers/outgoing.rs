@@ -175,6 +175,7 @@ async fn open<'a, P: Platform>(
 ) -> Result<(FrameReader<Watched<'a, P>>, P::Writer), Failure> {
     // What a node says of itself is newer than where it was registered.
     let address = shared.addresses.of_voter(to).or_else(|| shared.visitors.address_of(to)).or_else(|| shared.addresses.of_broker(to));
+    let address = address.or_else(|| shared.addresses.of_controller(to));
     let address = address.ok_or(Failure::Unknown)?;
     let (reader, mut writer) = shared.platform.connect(&address.to_string()).await.map_err(Failure::Connect)?;
     let identity = shared.identity.clone();
