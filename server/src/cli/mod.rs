@@ -1,5 +1,6 @@
 //! The commands that talk to a broker, or read what one left on disk.
 
+mod admin;
 mod batch;
 mod cluster;
 mod consume;
@@ -9,12 +10,9 @@ mod log;
 mod offsets;
 mod perf;
 mod produce;
-mod recover;
-mod status;
 mod table;
 mod text;
 mod topic;
-mod voters;
 
 use std::process::ExitCode;
 
@@ -28,7 +26,7 @@ pub enum ToolCommand {
     Topic(topic::TopicCommand),
     /// Look at a cluster, and change who votes in it.
     #[command(subcommand)]
-    Cluster(status::ClusterCommand),
+    Cluster(admin::ClusterCommand),
     /// Write lines to a topic as records.
     Produce(produce::ProduceArgs),
     /// Read a topic's records as lines.
@@ -46,7 +44,7 @@ pub enum ToolCommand {
 pub fn run(command: ToolCommand) -> ExitCode {
     let ended = match command {
         ToolCommand::Topic(command) => block_on(topic::run(command)),
-        ToolCommand::Cluster(command) => block_on(status::run(command)),
+        ToolCommand::Cluster(command) => block_on(admin::run(command)),
         ToolCommand::Produce(args) => block_on(produce::run(args)),
         ToolCommand::Consume(args) => block_on(consume::run(args)),
         ToolCommand::Perf(command) => perf::run(command),

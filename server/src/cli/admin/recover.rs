@@ -19,7 +19,7 @@ use gracchus_core::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::error::CliError;
+use super::super::error::CliError;
 use crate::format::{FormattedVoter, Identity, identity, parse_voter};
 use crate::platform::real::Real;
 use crate::store::{Store, StoreSettings};

@@ -1,24 +1,12 @@
-//! `gracchus cluster`: what a cluster looks like from outside, and who votes in it.
+//! `gracchus cluster status`: what a cluster looks like from outside.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::cluster::{Cluster, ConnectArgs};
-use super::error::CliError;
-use super::recover::{self, RecoverArgs};
-use super::table::{Align, Table};
-use super::voters::{self, AddVoterArgs, RemoveVoterArgs};
-
-/// What can be done with a cluster.
-#[derive(clap::Subcommand, Clone, Debug)]
-pub enum ClusterCommand {
-    /// Show the cluster's brokers, as the first broker that answers knows them.
-    Status(StatusArgs),
-    AddVoter(AddVoterArgs),
-    RemoveVoter(RemoveVoterArgs),
-    Recover(RecoverArgs),
-}
+use super::super::cluster::{Cluster, ConnectArgs};
+use super::super::error::CliError;
+use super::super::table::{Align, Table};
 
 /// Show the cluster's brokers.
 #[derive(clap::Args, Clone, Debug)]
@@ -46,16 +34,7 @@ struct Broker {
     rack: Option<String>,
 }
 
-pub(super) async fn run(command: ClusterCommand) -> Result<(), CliError> {
-    match command {
-        ClusterCommand::Status(args) => status(args).await,
-        ClusterCommand::AddVoter(args) => voters::add(args).await,
-        ClusterCommand::RemoveVoter(args) => voters::remove(args).await,
-        ClusterCommand::Recover(args) => recover::run(args).await,
-    }
-}
-
-async fn status(args: StatusArgs) -> Result<(), CliError> {
+pub(super) async fn run(args: StatusArgs) -> Result<(), CliError> {
     let mut cluster = Cluster::connect(&args.connect).await?;
     let metadata = cluster.metadata(Some(&[]), false).await?;
     let mut brokers: Vec<Broker> = metadata

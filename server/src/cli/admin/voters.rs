@@ -8,8 +8,8 @@ use kafka_wire::{AddRaftVoterRequest, RemoveRaftVoterRequest};
 use kafka_wire_core::StrBytes;
 use serde::Serialize;
 
-use super::cluster::{Cluster, ConnectArgs, Refusal};
-use super::error::CliError;
+use super::super::cluster::{Cluster, ConnectArgs, Refusal};
+use super::super::error::CliError;
 use crate::format::{FormattedVoter, parse_voter};
 
 /// Make a node a voter of the metadata quorum.

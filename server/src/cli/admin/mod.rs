@@ -1,0 +1,26 @@
+//! `gracchus cluster`: look at a cluster, and change who votes in it.
+
+mod recover;
+mod status;
+mod voters;
+
+use super::error::CliError;
+
+/// What can be done with a cluster.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum ClusterCommand {
+    /// Show the cluster's brokers, as the first broker that answers knows them.
+    Status(status::StatusArgs),
+    AddVoter(voters::AddVoterArgs),
+    RemoveVoter(voters::RemoveVoterArgs),
+    Recover(recover::RecoverArgs),
+}
+
+pub(crate) async fn run(command: ClusterCommand) -> Result<(), CliError> {
+    match command {
+        ClusterCommand::Status(args) => status::run(args).await,
+        ClusterCommand::AddVoter(args) => voters::add(args).await,
+        ClusterCommand::RemoveVoter(args) => voters::remove(args).await,
+        ClusterCommand::Recover(args) => recover::run(args).await,
+    }
+}
