@@ -8,6 +8,7 @@ mod error;
 mod link;
 mod log;
 mod offsets;
+mod output;
 mod perf;
 mod produce;
 mod table;

@@ -1,7 +1,8 @@
-//! Bytes, headers and times as people write them.
+//! Bytes, headers, times, ids and nodes as people write them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kafka_wire_core::Uuid;
 use serde::{Deserialize, Serialize};
 
 /// Bytes in JSON: a string where they are UTF-8, `{"base64": …}` where not.
@@ -93,6 +94,16 @@ pub(crate) fn show_timestamp(ms: i64) -> String {
         Some(time) => humantime::format_rfc3339_millis(time).to_string(),
         None => ms.to_string(),
     }
+}
+
+/// An id as Kafka shows it: 22 characters of URL-safe base 64.
+pub(crate) fn show_id(id: Uuid) -> String {
+    gracchus_core::ids::Uuid(id.to_bytes()).to_string()
+}
+
+/// Nodes with commas between them.
+pub(crate) fn show_nodes(nodes: &[i32]) -> String {
+    nodes.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

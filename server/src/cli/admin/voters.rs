@@ -1,7 +1,5 @@
 //! `gracchus cluster add-voter` and `remove-voter`: who votes in the metadata quorum (KIP-853).
 
-use std::io::{self, Write};
-
 use gracchus_core::ids::{DirectoryId, NodeId, Uuid};
 use kafka_wire::add_raft_voter_request::Listener;
 use kafka_wire::{AddRaftVoterRequest, RemoveRaftVoterRequest};
@@ -10,6 +8,7 @@ use serde::Serialize;
 
 use super::super::cluster::{Cluster, ConnectArgs, Refusal};
 use super::super::error::CliError;
+use super::super::output::{say, write_json};
 use crate::format::{FormattedVoter, parse_voter};
 
 /// Make a node a voter of the metadata quorum.
@@ -99,12 +98,8 @@ pub(super) async fn remove(args: RemoveVoterArgs) -> Result<(), CliError> {
 }
 
 fn report(as_json: bool, changed: &Changed) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    let written = if as_json {
-        let text = serde_json::to_string_pretty(changed).expect("plain values serialise");
-        writeln!(out, "{text}")
-    } else {
-        writeln!(out, "voter {} (directory {}) {}", changed.voter, changed.directory, changed.change)
-    };
-    written.map_err(CliError::output)
+    if as_json {
+        return write_json(changed);
+    }
+    say(&format!("voter {} (directory {}) {}", changed.voter, changed.directory, changed.change))
 }

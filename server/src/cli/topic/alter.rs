@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::super::cluster::{Cluster, ConnectArgs, Refusal};
 use super::super::error::CliError;
-use super::{Setting, parse_setting, say, write_json};
+use super::super::output::{say, write_json};
+use super::{Setting, parse_setting};
 
 /// A topic, among the resources that have settings.
 pub(super) const RESOURCE_TOPIC: i8 = 2;

@@ -1,5 +1,6 @@
 //! `gracchus topic create`.
 
+use gracchus_net::client::WireError;
 use kafka_wire::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_wire::{CreateTopicsRequest, CreateTopicsResponse};
 use kafka_wire_core::StrBytes;
@@ -7,8 +8,9 @@ use serde::Serialize;
 
 use super::super::cluster::{Cluster, ConnectArgs, Refusal};
 use super::super::error::CliError;
-use super::{Setting, parse_setting, say, settle, show_id, write_json};
-use gracchus_net::client::WireError;
+use super::super::output::{say, settle, write_json};
+use super::super::text::show_id;
+use super::{Setting, parse_setting};
 
 /// Make topics.
 #[derive(clap::Args, Clone, Debug)]

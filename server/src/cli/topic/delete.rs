@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::cluster::{Cluster, ConnectArgs, Refusal};
 use super::super::error::CliError;
-use super::{say, settle, write_json};
+use super::super::output::{say, settle, write_json};
 
 /// Delete topics with all their records.
 #[derive(clap::Args, Clone, Debug)]

@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::super::cluster::{Cluster, ConnectArgs, Refusal};
 use super::super::error::CliError;
 use super::super::offsets::{Bound, list_offsets};
+use super::super::output::{settle, write_json};
 use super::super::table::{Align, Table};
+use super::super::text::{show_id, show_nodes};
 use super::alter::RESOURCE_TOPIC;
-use super::{settle, show_id, write_json};
 
 /// Where a setting comes from when it is the topic's own.
 const SOURCE_TOPIC: i8 = 1;
@@ -173,15 +174,11 @@ fn partition_table(partitions: &[Partition]) -> Table {
             partition.partition.to_string(),
             number(partition.leader.map(i64::from)),
             partition.leader_epoch.to_string(),
-            nodes(&partition.replicas),
-            nodes(&partition.isr),
+            show_nodes(&partition.replicas),
+            show_nodes(&partition.isr),
             number(partition.start_offset),
             number(partition.end_offset),
         ]);
     }
     table
-}
-
-fn nodes(nodes: &[i32]) -> String {
-    nodes.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
 }

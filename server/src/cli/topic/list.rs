@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::super::cluster::{Cluster, ConnectArgs};
 use super::super::error::CliError;
+use super::super::output::write_json;
 use super::super::table::{Align, Table};
-use super::{show_id, write_json};
+use super::super::text::show_id;
 
 /// Name the topics there are.
 #[derive(clap::Args, Clone, Debug)]

@@ -6,10 +6,7 @@ mod delete;
 mod describe;
 mod list;
 
-use std::io::{self, Write};
-
-use kafka_wire_core::{StrBytes, Uuid};
-use serde::Serialize;
+use kafka_wire_core::StrBytes;
 
 use super::error::CliError;
 
@@ -52,28 +49,4 @@ fn parse_setting(text: &str) -> Result<Setting, String> {
         }
         _ => Err("a setting is NAME=VALUE, as in retention.ms=86400000".to_owned()),
     }
-}
-
-/// One JSON document on a line of its own.
-fn write_json(document: &impl Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string(document).expect("what a command reports has a JSON form");
-    writeln!(io::stdout().lock(), "{text}").map_err(CliError::output)
-}
-
-fn say(line: &str) -> Result<(), CliError> {
-    writeln!(io::stdout().lock(), "{line}").map_err(CliError::output)
-}
-
-fn show_id(id: Uuid) -> String {
-    gracchus_core::ids::Uuid(id.to_bytes()).to_string()
-}
-
-/// Reports what went well, then fails with the first of what did not; further failures are told before.
-fn settle(failures: Vec<CliError>) -> Result<(), CliError> {
-    let mut failures = failures.into_iter().rev();
-    let Some(last) = failures.next() else { return Ok(()) };
-    for failure in failures.rev() {
-        failure.report();
-    }
-    Err(last)
 }
