@@ -11,6 +11,7 @@ mod offsets;
 mod output;
 mod perf;
 mod produce;
+mod settings;
 mod table;
 mod text;
 mod topic;

@@ -9,10 +9,8 @@ use serde::Serialize;
 use super::super::cluster::{Cluster, ConnectArgs, Refusal};
 use super::super::error::CliError;
 use super::super::output::{say, write_json};
+use super::super::settings::RESOURCE_TOPIC;
 use super::{Setting, parse_setting};
-
-/// A topic, among the resources that have settings.
-pub(super) const RESOURCE_TOPIC: i8 = 2;
 
 const OPERATION_SET: i8 = 0;
 const OPERATION_DELETE: i8 = 1;

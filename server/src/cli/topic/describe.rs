@@ -2,10 +2,7 @@
 
 use std::io::{self, Write};
 
-use kafka_wire::describe_configs_request::DescribeConfigsResource;
-use kafka_wire::describe_configs_response::DescribeConfigsResourceResult;
 use kafka_wire::metadata_response::MetadataResponseTopic;
-use kafka_wire::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_wire_core::StrBytes;
 use serde::Serialize;
 
@@ -13,9 +10,9 @@ use super::super::cluster::{Cluster, ConnectArgs, Refusal};
 use super::super::error::CliError;
 use super::super::offsets::{Bound, list_offsets};
 use super::super::output::{settle, write_json};
+use super::super::settings::topic_settings;
 use super::super::table::{Align, Table};
 use super::super::text::{show_id, show_nodes};
-use super::alter::RESOURCE_TOPIC;
 
 /// Where a setting comes from when it is the topic's own.
 const SOURCE_TOPIC: i8 = 1;
@@ -115,14 +112,8 @@ async fn describe(cluster: &mut Cluster, topic: MetadataResponseTopic, all_confi
 }
 
 async fn settings(cluster: &mut Cluster, name: &str, all: bool) -> Result<Vec<Setting>, CliError> {
-    let mut resource = DescribeConfigsResource::default();
-    resource.resource_type = RESOURCE_TOPIC;
-    resource.resource_name = StrBytes::from(name);
-    resource.configuration_keys = None;
-    let mut request = DescribeConfigsRequest::default();
-    request.resources.push(resource);
-    let answer = cluster.ask(&request, read_settings).await?;
-    let entries = answer.map_err(|refusal| refusal.failed(&format!("the settings of topic {name} can't be read")))?;
+    let described = topic_settings(cluster, &[name.to_owned()], None).await?.remove(name).unwrap_or(Ok(Vec::new()));
+    let entries = described.map_err(|refusal| refusal.failed(&format!("the settings of topic {name} can't be read")))?;
     let mut settings: Vec<_> = entries
         .into_iter()
         .map(|entry| Setting {
@@ -134,12 +125,6 @@ async fn settings(cluster: &mut Cluster, name: &str, all: bool) -> Result<Vec<Se
         .collect();
     settings.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(settings)
-}
-
-fn read_settings(response: DescribeConfigsResponse) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    let resource = response.results.into_iter().next().unwrap_or_default();
-    Refusal::check(resource.error_code, resource.error_message.as_ref())?;
-    Ok(resource.configs)
 }
 
 fn write_words(topics: &[Described]) -> io::Result<()> {
