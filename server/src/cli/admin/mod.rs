@@ -1,5 +1,7 @@
 //! `gracchus cluster`: look at a cluster, and change who votes in it.
 
+mod members;
+mod quorum;
 mod recover;
 mod status;
 mod voters;
@@ -11,6 +13,7 @@ use super::error::CliError;
 pub enum ClusterCommand {
     /// Show the cluster's brokers, as the first broker that answers knows them.
     Status(status::StatusArgs),
+    Members(members::MembersArgs),
     AddVoter(voters::AddVoterArgs),
     RemoveVoter(voters::RemoveVoterArgs),
     Recover(recover::RecoverArgs),
@@ -19,6 +22,7 @@ pub enum ClusterCommand {
 pub(crate) async fn run(command: ClusterCommand) -> Result<(), CliError> {
     match command {
         ClusterCommand::Status(args) => status::run(args).await,
+        ClusterCommand::Members(args) => members::run(args).await,
         ClusterCommand::AddVoter(args) => voters::add(args).await,
         ClusterCommand::RemoveVoter(args) => voters::remove(args).await,
         ClusterCommand::Recover(args) => recover::run(args).await,
