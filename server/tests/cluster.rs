@@ -140,10 +140,20 @@ impl Node {
         eventually(&format!("{args:?} through node {}", self.id), || self.try_run(args, input))
     }
 
+    /// What `cluster status` shows, and its exit status, which is 3 where the cluster is not well.
+    fn status(&self) -> (Value, i32) {
+        eventually(&format!("the status through node {}", self.id), || {
+            let ended = gracchus(&["cluster", "status", "--json", "--bootstrap", &self.address, "--timeout", "10"], b"");
+            let code = ended.status.code().unwrap();
+            [0, 3].contains(&code).then(|| (serde_json::from_slice(&ended.stdout).unwrap(), code))
+        })
+    }
+
+    /// The brokers that are not fenced.
     fn brokers(&self) -> Vec<i64> {
-        let status = self.run(&["cluster", "status", "--json"], b"");
-        let status: Value = serde_json::from_str(&status).unwrap();
-        status["brokers"].as_array().unwrap().iter().map(|broker| broker["id"].as_i64().unwrap()).collect()
+        let (status, _) = self.status();
+        let active = status["brokers"].as_array().unwrap().iter().filter(|broker| broker["fenced"] == false);
+        active.map(|broker| broker["id"].as_i64().unwrap()).collect()
     }
 
     fn create(&self, topic: &str) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gracchus_net::client::{ClientError, TopicKey, WireError};
 use kafka_wire::metadata_request::MetadataRequestTopic;
 use kafka_wire::metadata_response::MetadataResponseTopic;
-use kafka_wire::{MetadataRequest, MetadataResponse, RequestResponsePair};
+use kafka_wire::{KafkaRequest, MetadataRequest, MetadataResponse, RequestResponsePair};
 use kafka_wire_core::StrBytes;
 use tokio::time::{Instant, sleep};
 
@@ -123,6 +123,11 @@ impl Cluster {
     /// As [`timeout`](Self::timeout), for requests that carry it.
     pub(crate) fn timeout_ms(&self) -> i32 {
         i32::try_from(self.args.timeout().as_millis()).expect("an hour at most")
+    }
+
+    /// Whether the broker that is asked serves a request at this version.
+    pub(crate) fn knows<Q: KafkaRequest>(&self, version: i16) -> bool {
+        self.seed.common_up_to::<Q>(version).is_ok_and(|common| common == version)
     }
 
     /// What the cluster says of these topics, or of all.

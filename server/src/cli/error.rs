@@ -11,6 +11,8 @@ pub(crate) enum CliError {
     Failure(String),
     /// The command line asks for something that makes no sense: status 2, clap's own.
     Usage(String),
+    /// The command was carried out, and what it looked at is not well: status 3.
+    Unwell(String),
     /// Whoever read our output has seen enough: no word, status 0.
     BrokenPipe,
 }
@@ -46,6 +48,10 @@ impl CliError {
                 eprintln!("gracchus: {words}");
                 ExitCode::from(2)
             }
+            Self::Unwell(words) => {
+                eprintln!("gracchus: {words}");
+                ExitCode::from(3)
+            }
             Self::BrokenPipe => ExitCode::SUCCESS,
         }
     }
@@ -54,7 +60,7 @@ impl CliError {
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failure(words) | Self::Usage(words) => f.write_str(words),
+            Self::Failure(words) | Self::Usage(words) | Self::Unwell(words) => f.write_str(words),
             Self::BrokenPipe => f.write_str("broken pipe"),
         }
     }

@@ -41,7 +41,7 @@ pub enum ToolCommand {
     Log(log::LogCommand),
 }
 
-/// Runs a command to its end. The exit status is 0, 1 when it failed, or 2 when it made no sense.
+/// Runs a command to its end. The exit status is 0, 1 when it failed, 2 when it made no sense, or 3 when what it looked at is not well.
 #[must_use]
 pub fn run(command: ToolCommand) -> ExitCode {
     let ended = match command {

@@ -1,9 +1,11 @@
 //! `gracchus cluster`: look at a cluster, and change who votes in it.
 
+mod counts;
 mod members;
 mod quorum;
 mod recover;
 mod status;
+mod under_way;
 mod voters;
 
 use super::error::CliError;
@@ -11,7 +13,6 @@ use super::error::CliError;
 /// What can be done with a cluster.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum ClusterCommand {
-    /// Show the cluster's brokers, as the first broker that answers knows them.
     Status(status::StatusArgs),
     Members(members::MembersArgs),
     AddVoter(voters::AddVoterArgs),
