@@ -274,7 +274,8 @@ fn layout(topic: &MetadataResponseTopic) -> Result<TopicLayout, Refusal> {
     Ok(TopicLayout { key: TopicKey { name, id: topic.topic_id }, leaders })
 }
 
-fn no_layout(name: &str, refusal: Refusal) -> CliError {
+/// Why a topic can't be used that metadata was asked for.
+pub(crate) fn no_layout(name: &str, refusal: Refusal) -> CliError {
     if refusal.error == WireError::UNKNOWN_TOPIC_OR_PARTITION {
         return CliError::failure(format!(
             "topic {name} does not exist. `gracchus topic create {name}` makes it, `gracchus topic list` shows what there is"

@@ -9,6 +9,7 @@ mod link;
 mod log;
 mod offsets;
 mod output;
+mod partitions;
 mod perf;
 mod produce;
 mod settings;

@@ -3,6 +3,7 @@
 mod counts;
 mod members;
 mod quorum;
+mod reassign;
 mod recover;
 mod status;
 mod under_way;
@@ -15,6 +16,7 @@ use super::error::CliError;
 pub enum ClusterCommand {
     Status(status::StatusArgs),
     Members(members::MembersArgs),
+    Reassign(reassign::ReassignArgs),
     AddVoter(voters::AddVoterArgs),
     RemoveVoter(voters::RemoveVoterArgs),
     Recover(recover::RecoverArgs),
@@ -24,6 +26,7 @@ pub(crate) async fn run(command: ClusterCommand) -> Result<(), CliError> {
     match command {
         ClusterCommand::Status(args) => status::run(args).await,
         ClusterCommand::Members(args) => members::run(args).await,
+        ClusterCommand::Reassign(args) => reassign::run(args).await,
         ClusterCommand::AddVoter(args) => voters::add(args).await,
         ClusterCommand::RemoveVoter(args) => voters::remove(args).await,
         ClusterCommand::Recover(args) => recover::run(args).await,
