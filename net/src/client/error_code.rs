@@ -31,6 +31,8 @@ impl WireError {
     pub const FENCED_LEADER_EPOCH: Self = Self(74);
     /// The leader epoch asked with is not known yet.
     pub const UNKNOWN_LEADER_EPOCH: Self = Self(75);
+    /// The partition is led as an election would have it.
+    pub const ELECTION_NOT_NEEDED: Self = Self(84);
     /// No topic has this id, as far as this broker knows.
     pub const UNKNOWN_TOPIC_ID: Self = Self(100);
     /// The id belongs to another topic of that name.
@@ -125,6 +127,7 @@ mod tests {
             (WireError::NOT_LEADER_OR_FOLLOWER, "NOT_LEADER_OR_FOLLOWER"),
             (WireError::UNSUPPORTED_VERSION, "UNSUPPORTED_VERSION"),
             (WireError::FENCED_LEADER_EPOCH, "FENCED_LEADER_EPOCH"),
+            (WireError::ELECTION_NOT_NEEDED, "ELECTION_NOT_NEEDED"),
             (WireError::UNKNOWN_TOPIC_ID, "UNKNOWN_TOPIC_ID"),
             (WireError(129), "REBOOTSTRAP_REQUIRED"),
             (WireError(-1), "UNKNOWN_SERVER_ERROR"),

@@ -27,7 +27,7 @@ pub enum ToolCommand {
     /// Make, show, change and delete topics.
     #[command(subcommand)]
     Topic(topic::TopicCommand),
-    /// Look at a cluster, and change who votes in it.
+    /// Look at a cluster, move its partitions, elect their leaders, and change who votes in it.
     #[command(subcommand)]
     Cluster(admin::ClusterCommand),
     /// Write lines to a topic as records.
