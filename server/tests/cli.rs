@@ -301,6 +301,103 @@ fn a_failure_is_one_clear_line_and_its_own_status() {
 }
 
 #[test]
+fn a_broker_alone_is_a_cluster_that_is_well() {
+    let broker = Broker::start();
+    broker.run(&["topic", "create", "seen", "--partitions", "3"], b"");
+
+    let status = broker.json(&["cluster", "status", "--json"]);
+    let shown = json!([{ "id": 1, "address": broker.address, "rack": null, "fenced": false }]);
+    assert_eq!(status["brokers"], shown);
+    let counts = json!({
+        "topics": 1, "partitions": 3, "without_leader": 0, "under_replicated": 0, "under_min_isr": 0, "offline_replicas": 0, "reassigned": 0,
+    });
+    assert_eq!(status["counts"], counts);
+    assert_eq!(status["cluster_id"].as_str().unwrap().len(), 22);
+    assert_eq!(status["controller"]["id"], 1);
+    assert!(status["controller"]["high_watermark"].as_i64().unwrap() > 0, "{status}");
+    let words = broker.run(&["cluster", "status"], b"");
+    assert!(words.contains("\ncontroller 1") && words.contains("    3  partitions\n"), "{words}");
+
+    let members = broker.json(&["cluster", "members", "--json"]);
+    let voter = &members["voters"][0];
+    assert_eq!((&members["leader"], &voter["node"], &voter["lag"], &members["observers"]), (&json!(1), &json!(1), &json!(0), &json!([])));
+    assert_eq!(voter["directory"].as_str().unwrap().len(), 22);
+    let words = broker.run(&["cluster", "members"], b"");
+    assert!(words.lines().any(|line| line.starts_with("   1  leader  ")), "{words}");
+}
+
+#[test]
+fn what_needs_no_change_is_left_as_it_is() {
+    let broker = Broker::start();
+    broker.run(&["topic", "create", "still", "--partitions", "2"], b"");
+
+    assert_eq!(broker.run(&["cluster", "elect"], b""), "no partition needed an election\n");
+    let named = broker.json(&["cluster", "elect", "still", "--json"]);
+    let unneeded = |partition| json!({ "topic": "still", "partition": partition, "leader": 1, "elected": false });
+    assert_eq!(named, json!([unneeded(0), unneeded(1)]));
+    assert_eq!(broker.run(&["cluster", "elect", "still", "--partition", "1", "--unclean"], b"").lines().count(), 2);
+
+    assert_eq!(broker.run(&["cluster", "reassign", "--list"], b""), "no partition is being moved\n");
+    let moved = broker.json(&["cluster", "reassign", "still", "--replicas", "1", "--wait", "--json"]);
+    let there = |partition| json!({ "topic": "still", "partition": partition, "from": [1], "to": [1], "complete": true });
+    assert_eq!(moved, json!([there(0), there(1)]));
+}
+
+#[test]
+fn what_can_not_be_steered_is_refused_by_name() {
+    let broker = Broker::start();
+    broker.run(&["topic", "create", "there", "--partitions", "2"], b"");
+    let plan = |name: &str, text: &str| {
+        let file = broker.folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let garbage = plan("garbage.json", "move it");
+    let twice = plan("twice.json", r#"{"version":1,"partitions":[{"topic":"there","partition":0,"replicas":[1,1]}]}"#);
+    let elsewhere = plan("elsewhere.json", r#"{"version":1,"partitions":[{"topic":"nowhere","partition":0,"replicas":[1]}]}"#);
+    for (args, status, words) in [
+        (&["elect", "nowhere"][..], 1, "topic nowhere does not exist"),
+        (&["elect", "there", "--partition", "2"], 1, "topic there has no partition 2, only 0 to 1"),
+        (&["reassign", "nowhere", "--replicas", "1"], 1, "topic nowhere does not exist"),
+        (&["reassign", "there", "--partition", "2", "--replicas", "1"], 1, "topic there has no partition 2, only 0 to 1"),
+        (
+            &["reassign", "there", "--partition", "1", "--replicas", "1,9"],
+            1,
+            "there-1 is not moved: The manual partition assignment includes broker 9",
+        ),
+        (&["reassign", "there", "--replicas", "1,2,1"], 2, "--replicas names broker 1 twice"),
+        (&["reassign", "--cancel", "there"], 1, "no partition of topic there is being moved"),
+        (&["reassign", "--cancel", "there", "--partition", "0"], 1, "NO_REASSIGNMENT_IN_PROGRESS"),
+        (&["reassign", "--file", "no such file"], 1, "no such file can't be read"),
+        (&["reassign", "--file", &garbage], 1, "garbage.json: this is no plan: expected value at line 1 column 1"),
+        (&["reassign", "--file", &twice], 1, "twice.json: replicas of there-0 names broker 1 twice"),
+        (&["reassign", "--file", &elsewhere], 1, "nowhere-0 is not moved: No such topic as nowhere"),
+    ] {
+        let ended = broker.try_run(&[&["cluster"], args].concat(), b"");
+        assert_eq!(ended.status, status, "{args:?}: {}", ended.error);
+        assert!(ended.error.contains(words), "{args:?}: {}", ended.error);
+        assert_eq!(ended.error.lines().count(), 1, "{args:?}: {}", ended.error);
+    }
+    for (args, words) in [
+        (&["reassign"][..], "<--replicas <BROKERS>|--file <FILE>|--cancel|--list>"),
+        (&["reassign", "there"], "<--replicas <BROKERS>|--file <FILE>|--cancel|--list>"),
+        (&["reassign", "--replicas", "1"], "<TOPIC>"),
+        (&["reassign", "--cancel"], "<TOPIC>"),
+        (&["reassign", "there", "--replicas", "1", "--cancel"], "cannot be used with"),
+        (&["reassign", "--list", "--wait"], "cannot be used with"),
+        (&["reassign", "there", "--file", &garbage], "cannot be used with"),
+        (&["reassign", "there", "--replicas", "1,x"], "invalid value 'x' for '--replicas <BROKERS>'"),
+        (&["reassign", "there", "--replicas", "-1"], "-1 is not in 0..=2147483647"),
+        (&["elect", "there", "--partition", "-1"], "-1 is not in 0..=2147483647"),
+        (&["elect", "--partition", "1"], "<TOPIC>"),
+    ] {
+        let ended = broker.try_run(&[&["cluster"], args].concat(), b"");
+        assert_eq!(ended.status, 2, "{args:?}: {}", ended.error);
+        assert!(ended.error.contains(words), "{args:?}: {}", ended.error);
+    }
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_named() {
     let ended = run(&["topic", "list"], Some("127.0.0.1:1"), b"");
     assert_eq!(ended.status, 1);

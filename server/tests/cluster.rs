@@ -1,4 +1,5 @@
-//! Three nodes in three processes: they find each other, serve as one cluster, and go on when the leader of their quorum is killed.
+//! Three nodes in three processes: they find each other, serve as one cluster, go on when the leader of their quorum is killed, and are steered
+//! by commands.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,11 +8,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const GRACCHUS: &str = env!("CARGO_BIN_EXE_gracchus");
@@ -19,6 +21,13 @@ const CLUSTER_ID: &str = "3KeQeJufRuSuguLntXMzEw";
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ports that a test looks for free ones among, and how many tests of this file do.
+const PORTS_EACH: u16 = 20;
+const TESTS_MAX: u16 = 4;
+
+/// Runs of this file at one time that take different ports.
+const RUNS_MAX: u32 = 250;
 
 /// A node's machine: its process comes and goes.
 struct Node {
@@ -37,7 +46,7 @@ struct Running {
 
 struct Cluster {
     nodes: Vec<Node>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Cluster {
@@ -47,7 +56,7 @@ impl Cluster {
         let addresses = free_addresses(3);
         let voters: Vec<String> = addresses.iter().zip(1..).map(|(address, id)| format!("{id}@{address}")).collect();
         let nodes = addresses.iter().zip(1..).map(|(address, id)| Node::format(folder.path(), id, address, &voters.join(","))).collect();
-        let mut cluster = Self { nodes, _folder: folder };
+        let mut cluster = Self { nodes, folder };
         cluster.nodes.iter_mut().for_each(Node::start);
         cluster.nodes.iter_mut().for_each(Node::await_ready);
         cluster
@@ -140,6 +149,10 @@ impl Node {
         eventually(&format!("{args:?} through node {}", self.id), || self.try_run(args, input))
     }
 
+    fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.run(&[args, &["--json"]].concat(), b"")).unwrap()
+    }
+
     /// What `cluster status` shows, and its exit status, which is 3 where the cluster is not well.
     fn status(&self) -> (Value, i32) {
         eventually(&format!("the status through node {}", self.id), || {
@@ -154,6 +167,13 @@ impl Node {
         let (status, _) = self.status();
         let active = status["brokers"].as_array().unwrap().iter().filter(|broker| broker["fenced"] == false);
         active.map(|broker| broker["id"].as_i64().unwrap()).collect()
+    }
+
+    /// The replicas of a topic's partitions, and who leads them.
+    fn placed(&self, topic: &str) -> Vec<(Value, Value)> {
+        let described = self.json(&["topic", "describe", topic]);
+        let partitions = described[0]["partitions"].as_array().unwrap().iter();
+        partitions.map(|partition| (partition["replicas"].clone(), partition["leader"].clone())).collect()
     }
 
     fn create(&self, topic: &str) {
@@ -194,9 +214,14 @@ fn gracchus(args: &[&str], input: &[u8]) -> Output {
 
 /// Addresses that nobody listens on, below those that the system gives to outgoing connections: a node that is killed finds its own free again.
 fn free_addresses(count: usize) -> Vec<String> {
-    let first = 12_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    // Tests run beside each other, and none may take what another is about to.
+    static TESTS: AtomicU16 = AtomicU16::new(0);
+    let test = TESTS.fetch_add(1, Ordering::Relaxed);
+    assert!(test < TESTS_MAX, "each test has ports of its own");
+    let run = u16::try_from(std::process::id() % RUNS_MAX).unwrap();
+    let first = 12_000 + (run * TESTS_MAX + test) * PORTS_EACH;
     let mut held = Vec::new();
-    for port in first..first + 1_000 {
+    for port in first..first + PORTS_EACH {
         // Held together, so that they differ.
         held.extend(TcpListener::bind(("127.0.0.1", port)));
         if held.len() == count {
@@ -310,4 +335,102 @@ fn nodes_find_the_quorum_by_its_bootstrap_servers() {
     one.run(&["cluster", "add-voter", &format!("2@{second}:{directory}")], b"");
     // Both votes are needed from here on: the second controller really takes part.
     one.make_use_of("voted", other, one);
+}
+
+#[test]
+fn partitions_move_to_other_nodes_and_are_led_by_whom_they_prefer() {
+    let cluster = Cluster::start();
+    let [first, second, third] = &cluster.nodes[..] else { panic!("three nodes") };
+    eventually("three brokers", || (first.brokers() == [1, 2, 3]).then_some(()));
+    first.run(&["topic", "create", "moved", "--partitions", "2", "--replication-factor", "2"], b"");
+    first.run(&["cluster", "reassign", "moved", "--replicas", "1,2", "--wait"], b"");
+    let lines: String = (0..1_000).map(|line| format!("line {line}\n")).collect();
+    first.run(&["produce", "moved"], lines.as_bytes());
+
+    let moved = second.json(&["cluster", "reassign", "moved", "--replicas", "2,3", "--wait"]);
+    let there =
+        |partition, from: [i32; 2], to: [i32; 2]| json!({ "topic": "moved", "partition": partition, "from": from, "to": to, "complete": true });
+    assert_eq!(moved, json!([there(0, [1, 2], [2, 3]), there(1, [2, 1], [3, 2])]));
+    assert_eq!(second.json(&["cluster", "reassign", "--list"]), json!([]));
+
+    // An ISR may have shrunk for a moment; what was elected then is elected already.
+    let elected = third.json(&["cluster", "elect", "moved"]);
+    let leaders: Vec<_> = elected.as_array().unwrap().iter().map(|outcome| outcome["leader"].clone()).collect();
+    assert_eq!(leaders, [2, 3]);
+    let again = third.json(&["cluster", "elect", "moved"]);
+    assert!(again.as_array().unwrap().iter().all(|outcome| outcome["elected"] == false), "{again}");
+    assert_eq!(sorted(&third.run(&["consume", "moved"], b"")), sorted(&lines));
+
+    let plan = cluster.folder.path().join("plan.json");
+    fs::write(&plan, r#"{"version":1,"partitions":[{"topic":"moved","partition":1,"replicas":[1,3]}]}"#).unwrap();
+    let words = first.run(&["cluster", "reassign", "--file", plan.to_str().unwrap(), "--wait"], b"");
+    assert_eq!(words, "TOPIC  PARTITION  FROM  TO\nmoved          1  3,2   1,3\nmoved 1 partition\n");
+    assert_eq!(first.placed("moved"), [(json!([2, 3]), json!(2)), (json!([1, 3]), json!(3))]);
+    let elected = first.json(&["cluster", "elect", "moved"]);
+    assert_eq!((&elected[0]["elected"], &elected[1]["elected"], &elected[1]["leader"]), (&json!(false), &json!(true), &json!(1)));
+    assert_eq!(sorted(&first.run(&["consume", "moved"], b"")), sorted(&lines));
+}
+
+#[test]
+fn a_node_that_is_down_is_seen_by_everyone() {
+    let mut cluster = Cluster::start();
+    let leader = cluster.await_leader();
+    let (down, asked) = ((leader + 1) % 3, (leader + 2) % 3);
+    let [down_id, leader_id, asked_id] = [down, leader, asked].map(|at| cluster.nodes[at].id);
+    let node = &cluster.nodes[asked];
+    eventually("three brokers", || (node.brokers() == [1, 2, 3]).then_some(()));
+    let members = eventually("members without lag", || {
+        let members = node.json(&["cluster", "members"]);
+        let voters = members["voters"].as_array().unwrap();
+        (voters.len() == 3 && voters.iter().all(|voter| voter["lag"] == 0 && voter["directory"].is_string())).then_some(members)
+    });
+    let addresses: Vec<_> =
+        members["voters"].as_array().unwrap().iter().map(|voter| (voter["node"].clone(), voter["address"].clone())).collect();
+    assert_eq!(addresses, cluster.nodes.iter().map(|node| (json!(node.id), json!(node.address))).collect::<Vec<_>>());
+    assert_eq!((&members["leader"], &members["observers"]), (&json!(leader_id), &json!([])));
+    node.run(&["topic", "create", "copied", "staying", "--partitions", "1", "--replication-factor", "2"], b"");
+    node.run(&["topic", "create", "alone", "--partitions", "1", "--replication-factor", "1"], b"");
+    for (topic, replicas) in [("copied", [asked_id, down_id]), ("staying", [asked_id, leader_id])] {
+        let replicas = format!("{},{}", replicas[0], replicas[1]);
+        node.run(&["cluster", "reassign", topic, "--replicas", &replicas, "--wait"], b"");
+    }
+    node.run(&["cluster", "reassign", "alone", "--replicas", &down_id.to_string(), "--wait"], b"");
+    eventually("a cluster that is well", || {
+        let (status, code) = node.status();
+        (status["counts"]["under_replicated"] == 0 && code == 0).then_some(())
+    });
+
+    cluster.nodes[down].kill();
+    let node = &cluster.nodes[asked];
+    let counts = json!({
+        "topics": 3, "partitions": 3, "without_leader": 1, "under_replicated": 2, "under_min_isr": 1, "offline_replicas": 2, "reassigned": 0,
+    });
+    eventually("a status that shows what lacks a node", || {
+        let (status, code) = node.status();
+        let fenced = status["brokers"].as_array().unwrap().iter().filter(|broker| broker["fenced"] == true);
+        let fenced: Vec<_> = fenced.map(|broker| broker["id"].clone()).collect();
+        (status["counts"] == counts && fenced == [down_id] && code == 3).then_some(())
+    });
+    let in_vain = gracchus(&["cluster", "elect", "alone", "--unclean", "--bootstrap", &node.address], b"");
+    assert_eq!(in_vain.status.code(), Some(1));
+    assert!(text(&in_vain.stderr).contains("no leader was elected for alone-0: ELIGIBLE_LEADERS_NOT_AVAILABLE"), "{in_vain:?}");
+
+    // A move to a node that is down begins and does not end.
+    node.run(&["cluster", "reassign", "staying", "--partition", "0", "--replicas", &format!("{asked_id},{down_id}")], b"");
+    let under_way = json!([{
+        "topic": "staying", "partition": 0, "replicas": [asked_id, down_id, leader_id], "adding": [down_id], "removing": [leader_id],
+    }]);
+    assert_eq!(node.json(&["cluster", "reassign", "--list"]), under_way);
+    let (status, _) = node.status();
+    assert_eq!((&status["counts"]["reassigned"], &status["counts"]["under_replicated"]), (&json!(1), &json!(2)), "{status}");
+    assert_eq!(node.run(&["cluster", "reassign", "--cancel", "staying"], b""), "called off the move of staying-0\n");
+    assert_eq!(node.json(&["cluster", "reassign", "--list"]), json!([]));
+    assert_eq!(node.placed("staying")[0].0, json!([asked_id, leader_id]));
+
+    cluster.nodes[leader].kill();
+    let node = &cluster.nodes[asked];
+    eventually("a status without a controller", || {
+        let (status, code) = node.status();
+        (status["controller"].is_null() && code == 3).then_some(())
+    });
 }
