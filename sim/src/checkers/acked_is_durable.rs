@@ -32,7 +32,7 @@ impl AckedIsDurable {
                 self.asked.insert((node, *id), (request.acks == Ok(Acks::All), batches(request)));
             }
             Input::Disconnected(connection) => self.asked.retain(|(asked, id), _| *asked != node || id.connection != *connection),
-            Input::Start | Input::Request { .. } | Input::Storage(_) | Input::Deadline | Input::Stop => {}
+            Input::Start | Input::Request { .. } | Input::ControllersFound(_) | Input::Storage(_) | Input::Deadline | Input::Stop => {}
             Input::Peer { .. } | Input::PeerLost(_) => {}
         }
         for reply in &effects.replies {

@@ -59,6 +59,7 @@ impl AlteredDurability {
             | Input::PeerLost(_)
             | Input::Request { .. }
             | Input::Storage(_)
+            | Input::ControllersFound(_)
             | Input::Deadline
             | Input::Stop => {}
         }

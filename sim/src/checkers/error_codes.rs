@@ -117,6 +117,7 @@ impl ErrorCodes {
             | Input::PeerLost(_)
             | Input::Request { .. }
             | Input::Disconnected(_)
+            | Input::ControllersFound(_)
             | Input::Storage(_)
             | Input::Deadline => {}
         }

@@ -51,7 +51,7 @@ impl LogStarts {
                 self.batches.entry((node, *partition)).or_default().split_off(&recovered.log_end);
             }
             Input::Start | Input::Peer { .. } | Input::PeerLost(_) | Input::Request { .. } | Input::Storage(_) | Input::Deadline => {}
-            Input::Disconnected(_) | Input::Stop => {}
+            Input::Disconnected(_) | Input::ControllersFound(_) | Input::Stop => {}
         }
         // The store's operations on a log are in their order.
         for op in &effects.storage {

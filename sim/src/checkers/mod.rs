@@ -22,7 +22,7 @@ mod time_lookups;
 mod topic_book;
 mod watermarks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gracchus_core::boundary::{Durability, Effects, Input};
@@ -422,9 +422,10 @@ impl Checkers {
         self.cluster.may_lose_disk(node)
     }
 
-    /// The metadata quorum begins with these voters; `are_folders_unnamed` says that the settings name only the nodes.
-    pub(crate) fn start_quorum(&mut self, voters: Vec<Voter>, are_folders_unnamed: bool) {
-        self.cluster.start_quorum(voters, are_folders_unnamed);
+    /// The metadata quorum begins with these voters, of the nodes that may ever vote; `are_folders_unnamed` says that the settings name only
+    /// the nodes.
+    pub(crate) fn start_quorum(&mut self, voters: Vec<Voter>, controllers: BTreeSet<NodeId>, are_folders_unnamed: bool) {
+        self.cluster.start_quorum(voters, controllers, are_folders_unnamed);
     }
 
     /// What an operator might ask for who takes care that a majority of the voters is left.

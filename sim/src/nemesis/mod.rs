@@ -146,6 +146,7 @@ impl Nemesis {
                 let other = self.victim(*other).server.ip();
                 self.part("partition between nodes", server.ip(), &[other], *length_ms);
             }
+            Fault::Mute { other, length_ms } => self.mute(server.ip(), self.victim(*other).server.ip(), *length_ms),
             Fault::WallStep { by_ms } => self.count("wall clock step", server.step_wall(*by_ms)),
             Fault::Disk { kind, length_ms } => self.spoil_disk(node, *kind, *length_ms),
             Fault::Rot { choice } => self.rot(server, *choice),
@@ -217,6 +218,17 @@ impl Nemesis {
             for other in others {
                 net.set_partitioned(host, other, false);
             }
+        });
+    }
+
+    /// What a host sends does not reach another.
+    fn mute(&self, from: IpAddr, to: IpAddr, length_ms: u64) {
+        self.recorder.note(&format!("{to} does not hear {from}"));
+        self.count("one-way link", self.net.set_mute(from, to, true) > 0);
+        let net = self.net.clone();
+        spawn(async move {
+            sleep(Duration::from_millis(length_ms)).await;
+            net.set_mute(from, to, false);
         });
     }
 

@@ -22,7 +22,12 @@ const RECOVERY_STEPS_MAX: u64 = 300;
 
 /// How many nodes a seed has.
 pub(super) fn node_count(seed: u64) -> usize {
-    Draw::split(seed, Stream::Topology, 1).pick(&[1, 1, 3, 3, 3, 3, 3, 5])
+    Draw::split(seed, Stream::Topology, 1).pick(&[1, 1, 3, 3, 3, 3, 3, 5, 6, 7])
+}
+
+/// How many nodes are controllers alone: six stand for the two roles apart, three of each.
+fn controllers(node_count: usize) -> usize {
+    if node_count == 6 { 3 } else { 0 }
 }
 
 pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
@@ -31,7 +36,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
     let mut workload = Draw::new(seed, Stream::Workload);
     let mut topics = topics(&mut topology, &mut Draw::new(seed, Stream::Settings));
     if node_count > 1 {
-        replicate(&mut topics, node_count, &mut Draw::split(seed, Stream::Settings, 2));
+        replicate(&mut topics, node_count - controllers(node_count), &mut Draw::split(seed, Stream::Settings, 2));
     }
     let mut clients = clients(&mut workload);
     if node_count > 1 {
@@ -43,6 +48,8 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
         duration_ms,
         recovery_ms_max: 30_000,
         nodes: nodes(seed, node_count),
+        controllers: controllers(node_count),
+        are_controllers_found: controllers(node_count) > 0 && Draw::split(seed, Stream::Topology, 5).chance(500_000),
         voters: voters(seed, node_count),
         are_voters_static: node_count > 1 && Draw::split(seed, Stream::Topology, 3).chance(500_000),
         topics,
@@ -95,7 +102,13 @@ fn place_consumers(clients: &mut [ClientPlan], draw: &mut Draw) {
 /// Most often all vote; a node that does not is an observer of the quorum, and a broker like any other.
 fn voters(seed: u64, node_count: usize) -> usize {
     let mut draw = Draw::split(seed, Stream::Topology, 2);
-    if node_count > 3 && draw.chance(400_000) { node_count - 2 } else { node_count }
+    if controllers(node_count) > 0 {
+        controllers(node_count)
+    } else if node_count > 3 && draw.chance(400_000) {
+        node_count - 2
+    } else {
+        node_count
+    }
 }
 
 const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
@@ -129,9 +142,9 @@ fn snapshot_configs(seed: u64, number: u64) -> Vec<(String, String)> {
     settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
 }
 
-/// Gives topics copies: the first has one on each of three nodes, and needs two for a commit.
-fn replicate(topics: &mut [TopicPlan], node_count: usize, draw: &mut Draw) {
-    let most = i16::try_from(node_count.min(5)).expect("nodes are few");
+/// Gives topics copies: the first has one on each of three brokers, and needs two for a commit.
+fn replicate(topics: &mut [TopicPlan], brokers: usize, draw: &mut Draw) {
+    let most = i16::try_from(brokers.min(5)).expect("nodes are few");
     for (topic, number) in topics.iter_mut().zip(0..) {
         topic.replicas = if number == 0 { 3 } else { draw.pick(&[1, 2, 3, 3, most]) };
         let min_insync = if number == 0 { 2 } else { draw.pick(&[1, 2, 2]).min(topic.replicas) };
@@ -245,7 +258,10 @@ fn faults(seed: u64, duration_ms: u64, clients: u32, nodes: usize) -> Vec<Planne
     let draw = &mut Draw::new(seed, Stream::Crashes);
     let choice = &mut Draw::split(seed, Stream::Crashes, 3);
     let victims = Victims { clients, nodes };
-    let kinds = enabled_kinds(draw, nodes);
+    let mut kinds = enabled_kinds(draw, nodes);
+    if nodes > 1 && Draw::split(seed, Stream::Crashes, 5).chance(400_000) {
+        kinds.push(MUTE);
+    }
     let mut faults = Vec::new();
     for _ in 0..draw.within(FAULTS_MIN..FAULTS_MAX) {
         // Some time is left at both ends, for a run without any fault.
@@ -320,6 +336,7 @@ const ISOLATION: u64 = 14;
 const PART: u64 = 15;
 /// With those that need several nodes.
 const CLUSTER_KINDS: u64 = 18;
+const MUTE: u64 = CLUSTER_KINDS;
 
 fn death(draw: &mut Draw, down_ms_max: u64) -> Death {
     let after_steps = match draw.below(4) {
@@ -372,10 +389,8 @@ fn fault(draw: &mut Draw, victims: Victims, node: usize, kinds: &[u64]) -> Fault
             disk(draw, kind)
         }
         ISOLATION => Fault::Isolate { length_ms: draw.within(50..12_000) },
-        PART => {
-            let other = draw.index(victims.nodes - 1);
-            Fault::Part { other: if other < node { other } else { other + 1 }, length_ms: draw.within(50..12_000) }
-        }
+        PART => Fault::Part { other: another(draw, victims, node), length_ms: draw.within(50..12_000) },
+        MUTE => Fault::Mute { other: another(draw, victims, node), length_ms: draw.within(50..12_000) },
         16 => Fault::Blackout { down_ms: draw.within(1..2_000) },
         17 => Fault::Replace { down_ms: draw.within(1..2_000) },
         _ => {
@@ -383,4 +398,9 @@ fn fault(draw: &mut Draw, victims: Victims, node: usize, kinds: &[u64]) -> Fault
             disk(draw, kind)
         }
     }
+}
+
+fn another(draw: &mut Draw, victims: Victims, node: usize) -> usize {
+    let other = draw.index(victims.nodes - 1);
+    if other < node { other } else { other + 1 }
 }

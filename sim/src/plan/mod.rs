@@ -22,6 +22,12 @@ pub struct Plan {
     pub recovery_ms_max: u64,
     /// The nodes, from number 1 on.
     pub nodes: Vec<NodePlan>,
+    /// So many of them are controllers and no brokers: the first ones. The others are brokers and no controllers, if these are any.
+    #[serde(default)]
+    pub controllers: usize,
+    /// Whether brokers are told where controllers are, and not who votes (`controller.quorum.bootstrap.servers`).
+    #[serde(default)]
+    pub are_controllers_found: bool,
     /// So many of them vote in the metadata quorum: the first ones.
     pub voters: usize,
     /// Whether each node's settings name the other voters without their folders, as `controller.quorum.voters` does.
@@ -220,6 +226,13 @@ pub enum Fault {
     },
     /// The node and another do not reach each other, while the rest reach both.
     Part {
+        /// The other one, counted from 0.
+        other: usize,
+        /// For so many milliseconds.
+        length_ms: u64,
+    },
+    /// Nothing that the node sends to another arrives, while it hears that one.
+    Mute {
         /// The other one, counted from 0.
         other: usize,
         /// For so many milliseconds.

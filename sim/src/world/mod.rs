@@ -95,7 +95,7 @@ impl World {
         let surroundings = Surroundings {
             net: net.clone(),
             recorder: recorder.clone(),
-            servers: members.all().collect(),
+            servers: members.brokers().collect(),
             topics: Arc::default(),
             passing: Arc::default(),
             counts: Arc::new(Mutex::new(OperationCounts::default())),
@@ -103,7 +103,7 @@ impl World {
             disks: servers.iter().map(Server::disk).collect(),
         };
         recorder.tell(|checkers| {
-            checkers.start_quorum(members.voters().collect(), plan.are_voters_static);
+            checkers.start_quorum(members.voters().collect(), members.controllers().collect(), plan.are_voters_static);
             Ok(())
         });
         let operator = Handle::current().create_node().name("operator").ip(client_host(OPERATOR_NUMBER)).build();

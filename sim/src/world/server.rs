@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gracchus_core::broker::BrokerSettings;
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, Uuid};
+use gracchus_core::quorum::Voters;
 use gracchus_core::record::Voter;
 use gracchus_server::config::{ConnectionLimits, HostPort, ListenerSettings, NodeSettings, PeerSettings};
 use gracchus_server::node::{self, NodeError};
@@ -52,6 +53,8 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct Members {
     count: usize,
+    controllers: usize,
+    are_controllers_found: bool,
     voters: usize,
     /// Whether each node's settings name the other voters without their folders.
     are_static: bool,
@@ -59,12 +62,37 @@ pub(crate) struct Members {
 
 impl Members {
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self { count: plan.nodes.len(), voters: plan.voters, are_static: plan.are_voters_static }
+        Self {
+            count: plan.nodes.len(),
+            controllers: plan.controllers,
+            are_controllers_found: plan.are_controllers_found,
+            voters: plan.voters,
+            are_static: plan.are_voters_static,
+        }
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=i32::try_from(self.count).expect("nodes are few")).map(NodeId)
+    }
+
+    /// Those that clients can turn to.
+    pub(crate) fn brokers(&self) -> impl Iterator<Item = NodeId> + use<> {
+        self.all().skip(self.controllers)
+    }
+
+    /// Those that may vote.
+    pub(crate) fn controllers(&self) -> impl Iterator<Item = NodeId> + use<> {
+        self.all().take(if self.controllers > 0 { self.controllers } else { self.count })
+    }
+
+    fn is_controller_alone(&self, node: NodeId) -> bool {
+        self.controllers > 0 && self.controllers().any(|controller| controller == node)
+    }
+
+    /// Whether a node has to find out who the controllers are.
+    fn looks_for_controllers(&self, node: NodeId) -> bool {
+        self.are_controllers_found && !self.is_controller_alone(node)
     }
 
     /// Where one listens.
@@ -394,6 +422,13 @@ impl Server {
             (node, HostPort { host: address.ip().to_string(), port: address.port() })
         };
         let plan = &self.plan;
+        let is_controller_alone = self.cluster.is_controller_alone(self.id);
+        let voters: BTreeMap<NodeId, HostPort> = self.cluster.voters().map(|voter| address_of(voter.node)).collect();
+        let own = Voter { node: self.id, directory };
+        let (voters, bootstrap_servers, named) = match self.cluster.looks_for_controllers(self.id) {
+            true => (BTreeMap::new(), voters.into_values().collect(), Voters::default()),
+            false => (voters, Vec::new(), self.cluster.voters_named_by(own).collect()),
+        };
         NodeSettings {
             broker: BrokerSettings {
                 node: self.id,
@@ -401,23 +436,23 @@ impl Server {
                 directory,
                 incarnation: IncarnationId(Uuid(incarnation_id)),
                 rack: self.plan.rack.clone(),
-                is_broker: true,
+                is_broker: !is_controller_alone,
                 endpoints: Vec::new(),
                 controllers: BTreeMap::new(),
                 configs: plan.configs.iter().cloned().collect(),
                 log_directory: "/data".to_owned(),
                 was_unclean: true,
-                voters: self.cluster.voters_named_by(Voter { node: self.id, directory }).collect(),
+                voters: named,
                 features: BTreeMap::from([("metadata.version".to_owned(), 30), ("eligible.leader.replicas.version".to_owned(), 1)]),
                 seed,
             },
             listeners: vec![ListenerSettings {
-                name: "PLAINTEXT".to_owned(),
+                name: if is_controller_alone { "CONTROLLER" } else { "PLAINTEXT" }.to_owned(),
                 bind: Members::address(self.id).to_string(),
                 advertised: None,
-                is_controller: false,
+                is_controller: is_controller_alone,
             }],
-            peers: PeerSettings { voters: self.cluster.voters().map(|voter| address_of(voter.node)).collect(), ..PeerSettings::default() },
+            peers: PeerSettings { voters, bootstrap_servers, ..PeerSettings::default() },
             data_dir: PathBuf::from("/data"),
             limits: ConnectionLimits {
                 connections_max: 1_000,

@@ -79,7 +79,7 @@ pub(super) fn fetch(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
             }),
         }),
         forgotten: if has_session { draw.list(|draw| (topic_ref(by_id, draw), draw.list(index))) } else { Vec::new() },
-        rack: if version >= 11 { draw.text() } else { String::new() },
+        rack: (version >= 11).then(|| draw.text()),
     };
     let mut message = wire::FetchRequest::default();
     message.max_wait_ms = request.wait_ms_max;
@@ -88,7 +88,7 @@ pub(super) fn fetch(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
     message.isolation_level = i8::from(request.read_committed);
     message.session_id = request.session_id;
     message.session_epoch = request.session_epoch;
-    message.rack_id = text(&request.rack);
+    message.rack_id = text(request.rack.as_deref().unwrap_or_default());
     message.topics = request.topics.iter().map(|topic| fetch_topic(topic, version)).collect();
     for (topic, partitions) in &request.forgotten {
         let mut forgotten = wire::fetch_request::ForgottenTopic::default();

@@ -18,6 +18,8 @@ mod voter_sets;
 mod votes;
 mod whole;
 
+use std::collections::BTreeSet;
+
 use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
 use gracchus_core::ids::{NodeId, TopicPartition};
@@ -146,9 +148,9 @@ impl Cluster {
         self.voter_sets.may_lose(node) && self.committed.may_lose(node, &self.registry)
     }
 
-    /// The quorum begins with these voters; `are_folders_unnamed` says that the settings name only the nodes.
-    pub(super) fn start_quorum(&mut self, voters: Vec<Voter>, are_folders_unnamed: bool) {
-        self.voter_sets.start(voters, are_folders_unnamed);
+    /// The quorum begins with these voters, of the nodes that may ever vote; `are_folders_unnamed` says that the settings name only the nodes.
+    pub(super) fn start_quorum(&mut self, voters: Vec<Voter>, controllers: BTreeSet<NodeId>, are_folders_unnamed: bool) {
+        self.voter_sets.start(voters, controllers, are_folders_unnamed);
     }
 
     /// What an operator might ask for who takes care that a majority of the voters is left.

@@ -38,6 +38,8 @@ const VOTERS_MIN: usize = 2;
 pub(super) struct VoterSets {
     /// The voters before the log names any, each with its first folder: until that is written down no disk is taken from it.
     initial: Vec<Voter>,
+    /// Those that may ever vote.
+    controllers: BTreeSet<NodeId>,
     /// Whether the settings name only the nodes, so that a node that has lost its folder does not know by itself that it is no voter.
     are_folders_unnamed: bool,
     records: BTreeMap<(Offset, LeaderEpoch), Vec<Voter>>,
@@ -55,7 +57,8 @@ pub(super) struct VoterSets {
 }
 
 impl VoterSets {
-    pub(super) fn start(&mut self, initial: Vec<Voter>, are_folders_unnamed: bool) {
+    pub(super) fn start(&mut self, initial: Vec<Voter>, controllers: BTreeSet<NodeId>, are_folders_unnamed: bool) {
+        self.controllers = controllers;
         self.committed_voters.clone_from(&initial);
         self.initial = initial;
         self.are_folders_unnamed = are_folders_unnamed;
@@ -193,7 +196,7 @@ impl VoterSets {
             }
         }
         for (&node, &directory) in &self.folders {
-            if voters.iter().all(|voter| voter.node != node) {
+            if self.controllers.contains(&node) && voters.iter().all(|voter| voter.node != node) {
                 changes.extend(std::iter::repeat_n(VoterChange::Add(Voter { node, directory }), ADD_WEIGHT));
             }
         }

@@ -21,6 +21,8 @@ pub(super) struct Pipe {
     is_closed: bool,
     /// Nobody will read it.
     is_deaf: bool,
+    /// Nothing arrives for the time being: what its writer's host sends does not reach the reader's.
+    is_lost: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -36,8 +38,6 @@ pub(super) struct Link {
     is_reset: bool,
     /// Nothing arrives for the time being, in either direction.
     is_stalled: bool,
-    /// As stalled, because the hosts cannot reach each other.
-    is_partitioned: bool,
     /// One end has vanished without a word.
     is_half_open: bool,
     /// The host that vanished is back and knows nothing of this: who writes is told so.
@@ -80,7 +80,6 @@ impl Link {
             down: Pipe::default(),
             is_reset: false,
             is_stalled: false,
-            is_partitioned: false,
             is_half_open: false,
             is_unknown: false,
         }
@@ -107,13 +106,13 @@ impl Link {
 
     /// What the reader on `side` may do; its task is woken when that changes.
     pub(super) fn poll_incoming(&mut self, side: Side, cx: &Context<'_>) -> Incoming {
-        let (is_reset, is_held, is_half_open) = (self.is_reset, self.is_stalled || self.is_partitioned, self.is_half_open);
+        let (is_reset, is_stalled, is_half_open) = (self.is_reset, self.is_stalled, self.is_half_open);
         let pipe = self.incoming(side);
         if is_reset {
             return Incoming::Reset;
         }
         pipe.reader = Some(cx.waker().clone());
-        if is_held || is_half_open {
+        if is_stalled || pipe.is_lost || is_half_open {
             Incoming::Held
         } else if pipe.is_closed && pipe.unread_bytes == 0 {
             Incoming::End
@@ -174,8 +173,9 @@ impl Link {
         self.wake_all();
     }
 
-    pub(super) fn set_partitioned(&mut self, is_partitioned: bool) {
-        self.is_partitioned = is_partitioned;
+    /// What the writer on `side` sends arrives no longer, or again.
+    pub(super) fn set_lost(&mut self, side: Side, is_lost: bool) {
+        self.outgoing(side).is_lost = is_lost;
         self.wake_all();
     }
 

@@ -2,9 +2,9 @@
 //!
 //! **Fault model.** A connection keeps bytes in order and loses none while it lives. Its writer waits once a window of bytes is unread. Reads and
 //! writes come in odd sizes. It may stall, be reset, or be half open: one end has vanished and the other is not told; a host that comes
-//! back after that answers what it gets with a reset. Hosts may be partitioned, which stalls what connects them; who connects into a
-//! partition, or to a host without power, waits until it ends or the attempt times out. A process that dies closes its
-//! connections or resets them.
+//! back after that answers what it gets with a reset. Hosts may be partitioned, which stalls what connects them, or one of them may be mute to
+//! the other, which stalls what it sends; who connects across either, or to a host without power, waits until it ends or the attempt times
+//! out. A process that dies closes its connections or resets them.
 
 mod link;
 mod stream;
@@ -64,8 +64,8 @@ struct Shared {
     links: Vec<Arc<Mutex<Link>>>,
     /// Connections that were made and not accepted, by the ends' addresses.
     arriving: BTreeMap<(SocketAddr, SocketAddr), Arc<Mutex<Link>>>,
-    /// Hosts that do not reach each other, and for how many reasons.
-    partitioned: BTreeMap<(IpAddr, IpAddr), u32>,
+    /// Hosts that do not reach others, and for how many reasons.
+    lost: BTreeMap<(IpAddr, IpAddr), u32>,
     dark: BTreeSet<IpAddr>,
 }
 
@@ -85,7 +85,7 @@ impl SimNet {
             counts: NetFaultCounts::default(),
             links: Vec::new(),
             arriving: BTreeMap::new(),
-            partitioned: BTreeMap::new(),
+            lost: BTreeMap::new(),
             dark: BTreeSet::new(),
         };
         Self { shared: Arc::new(Mutex::new(shared)) }
@@ -174,19 +174,27 @@ impl SimNet {
 
     /// Parts two hosts, or ends one reason for which they are parted. Says how many connections there are between them.
     pub fn set_partitioned(&self, one: IpAddr, other: IpAddr, is_partitioned: bool) -> usize {
+        self.set_mute(one, other, is_partitioned);
+        self.set_mute(other, one, is_partitioned)
+    }
+
+    /// Has nothing arrive that one host sends to another, or ends one reason for that. Says how many connections there are between them.
+    pub fn set_mute(&self, from: IpAddr, to: IpAddr, is_mute: bool) -> usize {
         let mut shared = lock(&self.shared);
-        for pair in [(one, other), (other, one)] {
-            let reasons = shared.partitioned.entry(pair).or_default();
-            *reasons = if is_partitioned { *reasons + 1 } else { reasons.saturating_sub(1) };
-        }
-        shared.partitioned.retain(|_, reasons| *reasons > 0);
-        let is_partitioned = shared.partitioned.contains_key(&(one, other));
+        let reasons = shared.lost.entry((from, to)).or_default();
+        *reasons = if is_mute { *reasons + 1 } else { reasons.saturating_sub(1) };
+        shared.lost.retain(|_, reasons| *reasons > 0);
+        let is_lost = shared.lost.contains_key(&(from, to));
         let mut count = 0;
         for link in &shared.links {
             let mut link = lock(link);
-            let (client, server) = (link.client.ip(), link.server.ip());
-            if [(one, other), (other, one)].contains(&(client, server)) && !link.is_over() {
-                link.set_partitioned(is_partitioned);
+            let side = match (link.client.ip(), link.server.ip()) {
+                ends if ends == (from, to) => Side::Client,
+                ends if ends == (to, from) => Side::Server,
+                _ => continue,
+            };
+            if !link.is_over() {
+                link.set_lost(side, is_lost);
                 count += 1;
             }
         }
@@ -195,16 +203,16 @@ impl SimNet {
 
     /// Joins all hosts again.
     pub fn heal(&self) {
-        let pairs: Vec<_> = lock(&self.shared).partitioned.keys().copied().collect();
-        for (one, other) in pairs {
-            while !self.is_joined(one, other) {
-                self.set_partitioned(one, other, false);
+        let pairs: Vec<_> = lock(&self.shared).lost.keys().copied().collect();
+        for (from, to) in pairs {
+            while !self.is_heard(from, to) {
+                self.set_mute(from, to, false);
             }
         }
     }
 
-    fn is_joined(&self, one: IpAddr, other: IpAddr) -> bool {
-        !lock(&self.shared).partitioned.contains_key(&(one, other))
+    fn is_heard(&self, from: IpAddr, to: IpAddr) -> bool {
+        !lock(&self.shared).lost.contains_key(&(from, to))
     }
 
     /// A process on a host dies: some of its connections are reset; the others close as it is cleared away.
@@ -241,8 +249,7 @@ impl SimNet {
     }
 
     fn reaches(&self, one: IpAddr, other: IpAddr) -> bool {
-        let shared = lock(&self.shared);
-        !shared.partitioned.contains_key(&(one, other)) && !shared.dark.contains(&other)
+        self.is_heard(one, other) && self.is_heard(other, one) && !lock(&self.shared).dark.contains(&other)
     }
 
     fn links_of(&self, host: IpAddr) -> Vec<Arc<Mutex<Link>>> {
