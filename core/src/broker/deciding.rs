@@ -106,7 +106,7 @@ impl Broker {
                 checked(false, records, Response::ElectLeaders(response))
             }
             ControllerCommand::UpdateFeatures(request) => {
-                let (records, response) = controller.update_features(&request, self.settings.node);
+                let (records, response) = controller.update_features(&request, self.settings.node, &self.configs);
                 checked(request.validate_only, records, Response::UpdateFeatures(response))
             }
             ControllerCommand::UnregisterBroker(request) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Controller;
+use super::features::MIN_INSYNC;
 use super::topics::counted;
 use crate::boundary::{ConfigChange, ConfigResource, OwnConfigs};
 use crate::config::{self, BrokerConfigs, BrokerScope, SettingsOf};
@@ -17,9 +18,18 @@ pub(crate) type Altered = (Vec<MetadataRecord>, Vec<(ConfigResource, Option<ApiE
 type Settings = BTreeMap<String, String>;
 
 impl Controller {
-    /// Gives each resource the settings listed, and takes away the others. `node` is the broker that was asked.
+    /// Gives each resource the settings listed, and takes away the others, but for what can't be taken away. `node` is the broker that was
+    /// asked.
     pub(crate) fn alter_configs(&self, resources: &[(ConfigResource, OwnConfigs)], node: NodeId, defaults: &BrokerConfigs) -> Altered {
-        self.alter_each(resources, node, defaults, |_, _, given| config::replace(given))
+        let replace = |kind, current: &Settings, given: &[_]| {
+            let mut replaced = config::replace(given)?;
+            let kept = current.get_key_value(MIN_INSYNC).filter(|_| kind == SettingsOf::Broker && self.image().has_eligible_replicas());
+            if let Some((name, value)) = kept {
+                replaced.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            Ok(replaced)
+        };
+        self.alter_each(resources, node, defaults, replace)
     }
 
     /// Changes settings one by one. `node` is the broker that was asked.
@@ -51,6 +61,7 @@ impl Controller {
                     let current = self.image().configs_of(&target);
                     let altered = alter(settings_of(&target), &current, changes)?;
                     check(&target, &self.without_others_listeners(&target, &altered), defaults)?;
+                    self.check_min_insync(&target, &current, &altered)?;
                     Ok(differences(&target, &current, &altered))
                 })
             };
@@ -59,6 +70,22 @@ impl Controller {
         let disqualified = self.disqualified(&records);
         records.extend(disqualified);
         (records, outcomes)
+    }
+
+    /// While replicas are eligible (KIP-966), how many have to be in sync is one number for all brokers.
+    fn check_min_insync(&self, target: &ConfigTarget, current: &Settings, altered: &Settings) -> Result<(), ApiError> {
+        let (before, after) = (current.get(MIN_INSYNC), altered.get(MIN_INSYNC));
+        if !self.image().has_eligible_replicas() || before == after {
+            return Ok(());
+        }
+        let refuse = |message: &str| Err(ApiError::new(ErrorCode::InvalidConfig, message));
+        match target {
+            ConfigTarget::Broker(_) => refuse("Broker-level min.insync.replicas cannot be altered while ELR is enabled."),
+            ConfigTarget::DefaultBroker if after.is_none() => {
+                refuse("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
+            }
+            ConfigTarget::DefaultBroker | ConfigTarget::Topic(_) => Ok(()),
+        }
     }
 
     /// The settings without those of listeners that a broker does not have: they protect nothing, and have no effect.
@@ -79,7 +106,7 @@ impl Controller {
             records.iter().any(|record| {
                 let MetadataRecord::Config { target, name, .. } = record else { return false };
                 let is_its = !matches!(target, ConfigTarget::Topic(topic) if *topic != id);
-                is_its && name == "min.insync.replicas"
+                is_its && name == MIN_INSYNC
             })
         };
         let mut disqualified = Vec::new();

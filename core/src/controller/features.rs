@@ -2,25 +2,42 @@
 
 use super::Controller;
 use crate::boundary::{FeatureDirection, FeatureUpdate, UpdateFeaturesRequest, UpdateFeaturesResponse};
+use crate::config::BrokerConfigs;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{NodeId, TopicPartition};
-use crate::metadata::{ELIGIBLE_LEADER_REPLICAS, FEATURES, MetadataRecord, PartitionRegistration};
+use crate::metadata::{ConfigTarget, ELIGIBLE_LEADER_REPLICAS, FEATURES, MetadataRecord, PartitionRegistration};
+
+pub(super) const MIN_INSYNC: &str = "min.insync.replicas";
 
 impl Controller {
     /// Decides on the levels of features: all of them, or none. `me` is the controller's node, which answers name. The form of this release's
     /// metadata hangs on no level, so that nothing is lost by one that goes down.
     #[must_use]
-    pub fn update_features(&self, request: &UpdateFeaturesRequest, me: NodeId) -> (Vec<MetadataRecord>, UpdateFeaturesResponse) {
+    pub fn update_features(
+        &self,
+        request: &UpdateFeaturesRequest,
+        me: NodeId,
+        defaults: &BrokerConfigs,
+    ) -> (Vec<MetadataRecord>, UpdateFeaturesResponse) {
         let features: Vec<String> = request.updates.iter().map(|update| update.feature.clone()).collect();
         let decided: Result<Vec<_>, _> = request.updates.iter().map(|update| self.update_feature(update, me)).collect();
         match decided {
-            Ok(records) => (self.with_consequences(records.into_iter().flatten().collect()), UpdateFeaturesResponse { error: None, features }),
+            Ok(records) => {
+                let records = records.into_iter().flatten().collect();
+                (self.with_consequences(records, defaults), UpdateFeaturesResponse { error: None, features })
+            }
             Err(error) => (Vec::new(), UpdateFeaturesResponse { error: Some(error), features }),
         }
     }
 
-    /// The records, and what follows from them: where no replica is eligible any more (KIP-966), none stays so.
-    fn with_consequences(&self, mut records: Vec<MetadataRecord>) -> Vec<MetadataRecord> {
+    /// The records, and what follows from them: where no replica is eligible any more (KIP-966), none stays so; where replicas become eligible,
+    /// how many have to be in sync is the same for all brokers from there on, and is in the metadata.
+    pub(super) fn with_consequences(&self, mut records: Vec<MetadataRecord>, defaults: &BrokerConfigs) -> Vec<MetadataRecord> {
+        let is_begin =
+            |record: &MetadataRecord| matches!(record, MetadataRecord::Feature { name, level: 1.. } if name == ELIGIBLE_LEADER_REPLICAS);
+        if !self.image().has_eligible_replicas() && records.iter().any(is_begin) {
+            records.extend(self.unite_min_insync(defaults));
+        }
         let is_end = |record: &MetadataRecord| matches!(record, MetadataRecord::Feature { name, level: 0 } if name == ELIGIBLE_LEADER_REPLICAS);
         if records.iter().any(is_end) {
             let all = self.image().topics.iter().flat_map(|(topic, registered)| {
@@ -33,6 +50,15 @@ impl Controller {
             records.extend(ended);
         }
         records
+    }
+
+    /// One `min.insync.replicas` for all brokers: what was set for them all, or this node's.
+    fn unite_min_insync(&self, defaults: &BrokerConfigs) -> Vec<MetadataRecord> {
+        let of = |target: &ConfigTarget| self.image().configs_of(target).contains_key(MIN_INSYNC);
+        let record = |target, value| MetadataRecord::Config { target, name: MIN_INSYNC.to_owned(), value };
+        let own = self.image().brokers.keys().map(|node| ConfigTarget::Broker(*node)).filter(of).map(|target| record(target, None));
+        let of_all = (!of(&ConfigTarget::DefaultBroker)).then(|| record(ConfigTarget::DefaultBroker, defaults.text(MIN_INSYNC)));
+        own.chain(of_all).collect()
     }
 
     fn update_feature(&self, update: &FeatureUpdate, me: NodeId) -> Result<Option<MetadataRecord>, ApiError> {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::sessions::Sessions;
 pub use topics::check_name;
 
+use crate::config::BrokerConfigs;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::TopicName;
 use crate::limits::PRODUCER_ID_BLOCK;
@@ -96,13 +97,14 @@ impl Controller {
     /// The records that finalise the features that the folder was formatted with, on a log that has none yet. What this release does not
     /// keep up to the level asked for is finalised at the level that it keeps: nothing is promised to clients that nobody does.
     #[must_use]
-    pub fn bootstrap(&self, features: &BTreeMap<String, i16>) -> Vec<MetadataRecord> {
+    pub fn bootstrap(&self, features: &BTreeMap<String, i16>, defaults: &BrokerConfigs) -> Vec<MetadataRecord> {
         if !self.image.features.is_empty() {
             return Vec::new();
         }
         let kept = FEATURES.iter().filter_map(|feature| Some((feature, (*features.get(feature.name)?).min(feature.level_max))));
         let finalised = kept.filter(|(_, level)| *level > 0);
-        finalised.map(|(feature, level)| MetadataRecord::Feature { name: feature.name.to_owned(), level }).collect()
+        let finalised = finalised.map(|(feature, level)| MetadataRecord::Feature { name: feature.name.to_owned(), level }).collect();
+        self.with_consequences(finalised, defaults)
     }
 }
 

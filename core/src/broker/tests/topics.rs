@@ -230,6 +230,37 @@ fn what_is_listed_can_be_described() {
     assert_eq!((entries[0] > 300, entries[1], entries[2]), (true, 34, 0));
 }
 
+/// Replicas are eligible (KIP-966) by one measure, whichever broker decides.
+#[test]
+fn how_many_have_to_be_in_sync_is_in_the_metadata_while_replicas_are_eligible() {
+    const NAME: &str = "min.insync.replicas";
+    let configs = BTreeMap::from([(NAME.to_owned(), "2".to_owned())]);
+    let mut node = Node::with(BrokerSettings { configs, ..settings(1) }, Shelf::default(), Now { monotonic: Monotonic(0), wall: Timestamp(0) });
+    node.settle();
+    let of_all = ConfigResource::Broker(None);
+    let held = |node: &mut Node| {
+        let request = DescribeConfigsRequest { resources: vec![(of_all.clone(), None)], include_synonyms: false, include_documentation: false };
+        let id = node.ask(Request::DescribeConfigs(request));
+        let Some(Response::DescribeConfigs(answer)) = node.answer(id) else { panic!("it is answered at once") };
+        let entries = answer.resources.into_iter().next().unwrap().1.unwrap();
+        entries.into_iter().find(|entry| entry.name == NAME).and_then(|entry| entry.value)
+    };
+    assert_eq!(held(&mut node).as_deref(), Some("2"));
+    let alter = |node: &mut Node, resource: ConfigResource, value: Option<&str>| {
+        let operation = if value.is_some() { ConfigOperation::Set } else { ConfigOperation::Delete };
+        let change = ConfigChange { name: NAME.into(), operation, value: value.map(str::to_owned) };
+        let resources = vec![(resource, vec![change])];
+        let id = node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
+        node.settle();
+        let Some(Response::AlterConfigs(answer)) = node.answer(id) else { panic!("it is answered") };
+        answer.resources.into_iter().next().unwrap().1.map(|error| error.code)
+    };
+    assert_eq!(alter(&mut node, ConfigResource::Broker(Some(NodeId(1))), Some("1")), Some(ErrorCode::InvalidConfig));
+    assert_eq!(alter(&mut node, of_all.clone(), None), Some(ErrorCode::InvalidConfig));
+    assert_eq!(alter(&mut node, of_all.clone(), Some("1")), None);
+    assert_eq!(held(&mut node).as_deref(), Some("1"));
+}
+
 #[test]
 fn a_topic_without_partitions_is_nowhere_on_the_disk() {
     let mut node = Node::serving();
