@@ -382,7 +382,7 @@ fn a_node_that_is_down_is_seen_by_everyone() {
     let members = eventually("members without lag", || {
         let members = node.json(&["cluster", "members"]);
         let voters = members["voters"].as_array().unwrap();
-        (voters.len() == 3 && voters.iter().all(|voter| voter["lag"] == 0 && voter["directory"].is_string())).then_some(members)
+        (voters.len() == 3 && voters.iter().all(|voter| voter["lag"] == 0 && voter["directory"].is_null())).then_some(members)
     });
     let addresses: Vec<_> =
         members["voters"].as_array().unwrap().iter().map(|voter| (voter["node"].clone(), voter["address"].clone())).collect();

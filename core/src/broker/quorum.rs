@@ -8,9 +8,9 @@ use crate::boundary::{
 use crate::controller::Controller;
 use crate::epoch::{LeaderEpoch, QuorumEpoch};
 use crate::error::ErrorCode;
-use crate::ids::{CLUSTER_METADATA_TOPIC, NodeId, PartitionIndex, TopicName};
+use crate::ids::{CLUSTER_METADATA_TOPIC, DirectoryId, NodeId, PartitionIndex, TopicName};
 use crate::limits::OBSERVER_MS_MAX;
-use crate::metadata::MetadataLog;
+use crate::metadata::{KRAFT_VERSION, MetadataLog};
 use crate::quorum::{LogEnd, Moment, Outcome, Quorum, QuorumMessage, Role};
 use crate::record::Voter;
 use crate::replica::Progress;
@@ -91,7 +91,7 @@ impl Broker {
         }
         let session_timeout = Wait::from_ms(self.configs.whole("broker.session.timeout.ms"));
         let controller = Controller::new(image, session_timeout, self.now.monotonic);
-        let bootstrap = controller.bootstrap(&self.settings.features);
+        let bootstrap = controller.bootstrap(&self.settings.features, &self.configs);
         self.controller = Some(controller);
         let voters = self.quorum.voters().iter().collect();
         let entry =
@@ -156,7 +156,10 @@ impl Broker {
             },
             None => QuorumMember { node, directory, log_end: None, fetched: None, caught_up: None },
         };
-        let voters: Vec<QuorumMember> = self.quorum.voters().iter().map(member).collect();
+        // Whose voters are in the settings is told of nodes, as by Kafka: their folders are pinned all the same.
+        let has_formatted_voters = self.image.features.get(KRAFT_VERSION).is_some_and(|level| *level > 0);
+        let told = |voter: QuorumMember| if has_formatted_voters { voter } else { QuorumMember { directory: DirectoryId::default(), ..voter } };
+        let voters: Vec<QuorumMember> = self.quorum.voters().iter().map(member).map(told).collect();
         let is_recent = |progress: &Progress| self.now.monotonic.since(progress.heard) < Wait::from_ms(OBSERVER_MS_MAX);
         let observers = leader.followers().filter(|(follower, progress)| is_recent(progress) && !self.quorum.voters().contain(*follower));
         let observers = observers.map(|(follower, _)| member(follower)).collect();

@@ -97,7 +97,12 @@ impl Broker {
 
     /// RemoveRaftVoter, at the controller: the answer, if it is known already.
     pub(super) fn remove_voter(&mut self, caller: Caller, request: &RemoveRaftVoterRequest) -> Option<Decision> {
-        let change = VoterChange::Remove(request.voter);
+        let Voter { node, directory } = request.voter;
+        let voters = self.registered_voters();
+        let registered = voters.iter().find(|voter| voter.node == node);
+        // Who was not told of its folder means the voter that the node is.
+        let directory = registered.filter(|_| directory == DirectoryId::default()).map_or(directory, |voter| voter.directory);
+        let change = VoterChange::Remove(Voter { node, directory });
         self.change_voters(caller, request.cluster_id.as_deref(), change, true, REMOVE_VOTER_MS_MAX)
     }
 

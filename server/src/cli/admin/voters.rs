@@ -37,14 +37,15 @@ pub struct AddVoterArgs {
 /// The leader removes itself too: another one leads then. The last voter stays.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
+  gracchus cluster remove-voter 3
   gracchus cluster remove-voter 3 JEXY6aqzQY-32P5TStzaFg")]
 pub struct RemoveVoterArgs {
     /// The node.
     #[arg(value_name = "ID")]
     node: i32,
-    /// The directory.id by which it votes: a node that was formatted anew still has the old one here.
+    /// The directory.id by which it votes, if it is to be removed only as that: a node that was formatted anew still has the old one here.
     #[arg(value_name = "DIRECTORY", allow_hyphen_values = true, value_parser = parse_directory)]
-    directory: DirectoryId,
+    directory: Option<DirectoryId>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -63,7 +64,7 @@ fn parse_directory(text: &str) -> Result<DirectoryId, String> {
 #[derive(Debug, Serialize)]
 struct Changed {
     voter: i32,
-    directory: String,
+    directory: Option<String>,
     change: &'static str,
 }
 
@@ -83,7 +84,7 @@ pub(super) async fn add(args: AddVoterArgs) -> Result<(), CliError> {
     request.ack_when_committed = true;
     let asked = cluster.ask(&request, |answer| Refusal::check(answer.error_code, answer.error_message.as_ref())).await?;
     asked.map_err(|refusal| refusal.failed(&format!("node {node} can't be added to the voters")))?;
-    report(args.json, &Changed { voter: node.0, directory: directory.to_string(), change: "added" })
+    report(args.json, &Changed { voter: node.0, directory: Some(directory.to_string()), change: "added" })
 }
 
 pub(super) async fn remove(args: RemoveVoterArgs) -> Result<(), CliError> {
@@ -91,15 +92,17 @@ pub(super) async fn remove(args: RemoveVoterArgs) -> Result<(), CliError> {
     let mut request = RemoveRaftVoterRequest::default();
     request.cluster_id = None;
     request.voter_id = args.node;
-    request.voter_directory_id = kafka_wire_core::Uuid::from_bytes(args.directory.0.0);
+    request.voter_directory_id = kafka_wire_core::Uuid::from_bytes(args.directory.unwrap_or_default().0.0);
     let asked = cluster.ask(&request, |answer| Refusal::check(answer.error_code, answer.error_message.as_ref())).await?;
     asked.map_err(|refusal| refusal.failed(&format!("node {} can't be removed from the voters", args.node)))?;
-    report(args.json, &Changed { voter: args.node, directory: args.directory.to_string(), change: "removed" })
+    let directory = args.directory.map(|directory| directory.to_string());
+    report(args.json, &Changed { voter: args.node, directory, change: "removed" })
 }
 
 fn report(as_json: bool, changed: &Changed) -> Result<(), CliError> {
     if as_json {
         return write_json(changed);
     }
-    say(&format!("voter {} (directory {}) {}", changed.voter, changed.directory, changed.change))
+    let directory = changed.directory.as_ref().map(|directory| format!(" (directory {directory})")).unwrap_or_default();
+    say(&format!("voter {}{directory} {}", changed.voter, changed.change))
 }
