@@ -99,6 +99,12 @@ impl Recorder {
         }
     }
 
+    /// The run is over and told: what watched it is dropped, for disks and checkers hold each other.
+    pub fn close(&self) {
+        let checkers = std::mem::take(&mut lock(&self.shared).checkers);
+        drop(checkers);
+    }
+
     /// Something befell the world.
     pub fn note(&self, what: &str) {
         let mut recording = lock(&self.shared);
@@ -281,5 +287,25 @@ fn log_of(op: &StorageOp) -> LogId {
         | StorageOp::Remove { log } => *log,
         StorageOp::KeepElection(_) | StorageOp::LoadElection | StorageOp::RemoveOthers { .. } => LogId::Metadata,
         StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => LogId::Metadata,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::disk::{DiskFaults, SimDisk};
+
+    #[test]
+    fn a_run_that_is_closed_leaves_nothing_behind() {
+        let recorder = Recorder::new(1, None);
+        let disk = SimDisk::new(1, DiskFaults::default()).told_to(recorder.clone());
+        recorder.tell(|checkers| {
+            checkers.add_node(NodeId(1), disk);
+            Ok(())
+        });
+        let shared = Arc::downgrade(&recorder.shared);
+        recorder.close();
+        drop(recorder);
+        assert!(shared.upgrade().is_none(), "a disk and its checkers hold each other");
     }
 }

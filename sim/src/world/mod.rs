@@ -60,6 +60,7 @@ fn run_here(plan: &Plan, listing: Option<Listing>) -> RunReport {
     if let Some(world) = world.get() {
         world.tell(&mut report);
     }
+    recorder.close();
     report.real = started.elapsed();
     report
 }
