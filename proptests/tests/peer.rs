@@ -110,6 +110,8 @@ fn wanted() -> impl Strategy<Value = WantedPartition> {
             at,
             last_fetched_epoch,
             high_watermark,
+            log_start: high_watermark,
+            bytes_max: 1 << 20,
         },
     )
 }

@@ -32,6 +32,8 @@ pub enum Input {
     },
     /// The connection to another node is gone: a hint that the node may be.
     PeerLost(NodeId),
+    /// As [`PeerLost`](Self::PeerLost), and nobody listens any longer where the other node did: its process is gone, or has never been there.
+    PeerRefused(NodeId),
     /// Nodes that may know who leads the metadata quorum, though nobody has said yet that they vote in it
     /// (`controller.quorum.bootstrap.servers`, KIP-853).
     ControllersFound(Vec<NodeId>),

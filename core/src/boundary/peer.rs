@@ -126,6 +126,10 @@ pub struct WantedPartition {
     pub last_fetched_epoch: Option<LeaderEpoch>,
     /// The high watermark that it knows of: a greater one is news.
     pub high_watermark: Offset,
+    /// Where its log starts: what lies below it can't serve to consumers.
+    pub log_start: Offset,
+    /// Bytes that it takes at once: one whole batch always.
+    pub bytes_max: u32,
 }
 
 /// A leader's answer.

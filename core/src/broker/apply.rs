@@ -131,7 +131,7 @@ impl Broker {
         self.retake_wants(id, effects);
     }
 
-    pub(super) fn leads(&self, id: TopicPartition) -> bool {
+    fn leads(&self, id: TopicPartition) -> bool {
         self.partitions.get(&id).is_some_and(|partition| partition.leader().is_ok())
     }
 
@@ -204,8 +204,12 @@ impl Broker {
     fn resettle_topic(&mut self, topic: TopicId, effects: &mut Effects) {
         let own: BTreeMap<String, String> = self.image.configs_of(&ConfigTarget::Topic(topic));
         let settings = Arc::new(TopicSettings::resolve(&own, &self.configs));
-        if self.topics.get(topic).is_some_and(|held| *held == settings) {
+        let former = self.topics.get(topic);
+        if former.is_some_and(|held| *held == settings) {
             return;
+        }
+        if former.is_some_and(|held| held.throttled_followers != settings.throttled_followers) {
+            self.following.unthrottle();
         }
         let name = self.image.topics.get(&topic).expect("only what exists has settings").name.clone();
         self.topics.insert(name, topic, Arc::clone(&settings));

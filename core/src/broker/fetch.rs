@@ -84,7 +84,7 @@ impl Broker {
 
     fn readable(&self, id: TopicPartition, wanted: &FetchPartition, wish: &FetchRequest) -> Result<Readable, Unreadable> {
         let partition = self.partitions.get(&id).ok_or_else(|| Unreadable::Error(self.absence(id)))?;
-        // Who says where it stands can be told of the replica that is near, and has been sent here (KIP-392).
+        // As in Kafka a client that could be told of a replica may read from any (KIP-392).
         let reading = partition.reading(wish.rack.is_some()).map_err(Unreadable::Error)?;
         reading.read(LogId::Partition(id), wanted, wish.read_committed).map_err(|error| Unreadable::Refused {
             error,
@@ -96,16 +96,17 @@ impl Broker {
     /// A replica in the consumer's own rack that has what it wants, where the leader stands in another (KIP-392).
     fn preferred_replica(&self, id: TopicPartition, wanted: &FetchPartition, wish: &FetchRequest) -> Option<NodeId> {
         let rack = wish.rack.as_deref().filter(|rack| self.bounds.selects_by_rack && !rack.is_empty())?;
-        let leader = self.partitions.get(&id)?.leader().ok()?;
-        let is_near =
-            |node: &NodeId| self.image.brokers.get(node).is_some_and(|broker| !broker.is_fenced && broker.rack.as_deref() == Some(rack));
-        let members = leader.isr().committed();
         if self.settings.rack.as_deref() == Some(rack) {
             return None;
         }
-        let reach = |node: &NodeId| leader.isr().progress(*node).map(|progress| (progress.at.written_offset, *node));
-        let near = members.iter().filter(|node| is_near(node)).filter_map(reach);
-        near.filter(|(written, _)| *written >= wanted.fetch_offset).max().map(|(_, node)| node)
+        let leader = self.partitions.get(&id)?.leader().ok()?;
+        let is_near =
+            |node: &NodeId| self.image.brokers.get(node).is_some_and(|broker| !broker.is_fenced && broker.rack.as_deref() == Some(rack));
+        let reach = |node: &NodeId| {
+            let held = leader.isr().holds(*node).filter(|held| held.contains(&wanted.fetch_offset));
+            held.map(|held| (*held.end(), *node))
+        };
+        leader.isr().committed().iter().filter(|node| is_near(node)).filter_map(reach).max().map(|(_, node)| node)
     }
 
     fn await_data(&mut self, part: &ParkedPart, slot: (RequestId, u32)) {
@@ -180,13 +181,14 @@ impl Broker {
             let answer = |wanted: &FetchPartition| {
                 let id = topic_id.map(|topic| TopicPartition { topic, partition: wanted.partition });
                 let found = id.map_err(Unreadable::Error).and_then(|id| self.readable(id, wanted, wish));
+                let is_of_follower = found.as_ref().is_ok_and(|readable| !readable.is_of_leader);
                 let mut part = fetched(wanted, found, wish.read_committed, effects);
                 part.preferred_read_replica = id.ok().filter(|_| part.error.is_none()).and_then(|id| self.preferred_replica(id, wanted, wish));
                 if part.preferred_read_replica.is_some() {
                     effects.mark(Mark::PreferredReplicaNamed);
                     part.slice = None;
                 }
-                if part.slice.is_some() && id.is_ok_and(|id| !self.leads(id)) {
+                if part.slice.is_some() && is_of_follower {
                     effects.mark(Mark::FollowerRead);
                 }
                 part

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
+use super::leading::throttled_bytes;
 use super::timers::Timer;
 use crate::boundary::{
     Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage, Records, StorageOp, Unfetched, WantedPartition,
 };
 use crate::error::ErrorCode;
 use crate::ids::{LogId, NodeId, TopicPartition};
-use crate::limits::{REPLICA_WANTS_MAX, REPLICATION_TICK_MS};
+use crate::limits::{REPLICA_FETCH_BYTES, REPLICA_WANTS_MAX, REPLICATION_TICK_MS};
 use crate::metadata::{Image, PartitionRegistration};
 use crate::partition::{Partition, PartitionRole, log_settings};
 use crate::producer::ProducerStates;
@@ -27,7 +28,7 @@ pub(super) struct Following {
     exchanges: BTreeMap<NodeId, Exchange>,
     leaders: BTreeMap<TopicPartition, NodeId>,
     last_session: u64,
-    /// When throttled copies may fetch again (KIP-73): the time passes that the bytes which came may take.
+    /// When throttled copies may fetch again (KIP-73): the time passes that the bytes which were asked for may take.
     throttled_until: Option<Monotonic>,
 }
 
@@ -156,7 +157,8 @@ impl Broker {
         let me = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
         let Some(broker_epoch) = me.map(|broker| broker.broker_epoch) else { return };
         let (partitions, incarnation, image, me) = (&self.partitions, self.settings.incarnation, &self.image, self.settings.node);
-        let is_waited = self.following.throttled_until.is_some();
+        let (rate, now) = (self.bounds.follower_throttled_rate, self.now.monotonic);
+        let throttled_until = &mut self.following.throttled_until;
         for (leader, exchange) in &mut self.following.exchanges {
             let has_news = exchange.owes || !exchange.unsaid.is_empty() || !exchange.dropped.is_empty();
             if exchange.rests || !has_news {
@@ -166,11 +168,22 @@ impl Broker {
             while wanted.len() < REPLICA_WANTS_MAX
                 && let Some(id) = exchange.unsaid.pop_first()
             {
-                if is_waited && is_throttled(id, partitions, image, me) {
-                    exchange.throttled.insert(id);
-                    continue;
+                let mut bytes_max = REPLICA_FETCH_BYTES;
+                if rate < u64::MAX && is_throttled(id, partitions, image, me) {
+                    if throttled_until.is_some() {
+                        exchange.throttled.insert(id);
+                        continue;
+                    }
+                    bytes_max = throttled_bytes(rate);
+                    let until = now.after(Wait(u64::from(bytes_max).saturating_mul(1_000_000_000) / rate));
+                    *throttled_until = Some(until);
+                    self.timers.set(Timer::ThrottledCopies, until);
+                    effects.mark(Mark::ReplicaThrottled);
                 }
-                wanted.extend(partitions.get(&id).and_then(|partition| wish(id, partition)));
+                wanted.extend(partitions.get(&id).and_then(|partition| wish(id, partition, bytes_max)));
+            }
+            if wanted.is_empty() && exchange.dropped.is_empty() && !exchange.owes && !exchange.begins {
+                continue;
             }
             let message = FetchPartitions {
                 incarnation,
@@ -220,7 +233,6 @@ impl Broker {
         let id = fetched.id;
         let (log, now) = (LogId::Partition(id), self.now.wall);
         let snapshot_bytes = self.bounds.snapshot_interval_bytes;
-        self.throttle_copies(&fetched, effects);
         let Some(follower) = self.partitions.get_mut(&id).and_then(Partition::follower_mut) else { return };
         if follower.leader() != Some(from) || follower.leader_epoch() != fetched.leader_epoch {
             return;
@@ -287,21 +299,6 @@ impl Broker {
         }
     }
 
-    /// Lets the time pass that the bytes of a throttled copy may take (KIP-73). One that is in sync is never throttled.
-    fn throttle_copies(&mut self, fetched: &FetchedReplica, effects: &mut Effects) {
-        let Ok(Records::Data(batches)) = &fetched.result else { return };
-        let rate = self.bounds.follower_throttled_rate;
-        if rate == u64::MAX || !is_throttled(fetched.id, &self.partitions, &self.image, self.settings.node) {
-            return;
-        }
-        let bytes: u64 = batches.iter().map(|batch| u64::from(batch.header.batch_bytes)).sum();
-        let from = self.following.throttled_until.unwrap_or(self.now.monotonic);
-        let until = from.after(Wait(bytes.saturating_mul(1_000_000_000) / rate));
-        self.following.throttled_until = Some(until);
-        self.timers.set(Timer::ThrottledCopies, until);
-        effects.mark(Mark::ReplicaThrottled);
-    }
-
     /// The logs part: what the leader does not have goes.
     fn truncate_replica(&mut self, id: TopicPartition, parting: EpochEnd, effects: &mut Effects) {
         let Some(follower) = self.partitions.get_mut(&id).and_then(Partition::follower_mut) else { return };
@@ -315,12 +312,12 @@ impl Broker {
     /// Opens a log again that the store is about to shorten: what it says of producers and of itself is read anew.
     fn open_anew(&mut self, id: TopicPartition, effects: &mut Effects) {
         self.unfollow(id);
+        let Some(settings) = self.topics.get(id.topic).map(|settings| log_settings(settings)) else { return };
         let stranded = self.strand(id);
         let Some(partition) = self.partitions.get_mut(&id) else { return };
         let high_watermark = partition.replica().map(|replica| replica.high_watermark()).unwrap_or_default();
         partition.role = PartitionRole::Opening { high_watermark };
-        let Some(settings) = self.topics.get(id.topic) else { return };
-        effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: partition.topic.clone(), settings: log_settings(settings) });
+        effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: partition.topic.clone(), settings });
         self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
     }
 }
@@ -333,9 +330,9 @@ fn is_throttled(id: TopicPartition, partitions: &BTreeMap<TopicPartition, Partit
 }
 
 /// What a partition's copy wants next, if it follows.
-fn wish(id: TopicPartition, partition: &Partition) -> Option<WantedPartition> {
+fn wish(id: TopicPartition, partition: &Partition, bytes_max: u32) -> Option<WantedPartition> {
     match &partition.role {
-        PartitionRole::Follower(follower) => Some(follower.wanted(id)),
+        PartitionRole::Follower(follower) => Some(follower.wanted(id, bytes_max)),
         PartitionRole::Opening { .. } | PartitionRole::Leader(_) | PartitionRole::Offline(_) => None,
     }
 }

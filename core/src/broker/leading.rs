@@ -176,7 +176,7 @@ impl Broker {
                         }
                         *throttled_until = None;
                     }
-                    let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES };
+                    let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES }.min(want.bytes_max);
                     let result = leader.replicate(LogId::Partition(id), &want, bytes_max.min(bytes_left));
                     if let Ok(Some(slice)) = &result {
                         let bytes = leader.log().bytes_between(slice.from, slice.upto).min(slice.bytes_max.into());
@@ -283,6 +283,6 @@ impl Broker {
 }
 
 /// What a throttled replica is sent at once: no more than a second's worth, but for what a batch may well have.
-fn throttled_bytes(rate: u64) -> u32 {
+pub(super) fn throttled_bytes(rate: u64) -> u32 {
     u32::try_from(rate).unwrap_or(u32::MAX).clamp(THROTTLED_FETCH_BYTES_MIN, REPLICA_FETCH_BYTES)
 }

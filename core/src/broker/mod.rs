@@ -144,8 +144,8 @@ pub struct Broker {
     following: Following,
     /// Whether the controller has not been heard for a session.
     is_cut_off: bool,
-    /// Nodes whose connections were lost and that have said nothing since, and when that was.
-    lost: BTreeMap<NodeId, Monotonic>,
+    /// Nodes whose connections were lost and that have said nothing since.
+    lost: BTreeMap<NodeId, peers::Absence>,
     leading: Leading,
     producer_ids: ProducerIds,
 
@@ -229,6 +229,7 @@ impl Broker {
             Input::ControllersFound(controllers) => self.quorum.ask_also(controllers),
             Input::Peer { from, message } => self.peer_said(from, message, effects),
             Input::PeerLost(node) => self.peer_lost(node, effects),
+            Input::PeerRefused(node) => self.peer_refused(node, effects),
             Input::Storage(done) => self.storage_done(done, effects),
             Input::Deadline => {}
             Input::Stop => self.stop(effects),

@@ -1,10 +1,21 @@
 //! What other nodes say.
 
+use serde::{Deserialize, Serialize};
+
 use super::Broker;
 use crate::boundary::{Effects, PeerMessage};
 use crate::ids::NodeId;
 use crate::limits::{DOUBT_MS, LOST_BROKER_MS};
-use crate::time::Wait;
+use crate::time::{Monotonic, Wait};
+
+/// A node that is not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Absence {
+    /// When a connection to it was lost last.
+    since: Monotonic,
+    /// Whether nobody listens where it was.
+    is_gone: bool,
+}
 
 impl Broker {
     pub(super) fn peer_said(&mut self, from: NodeId, message: PeerMessage, effects: &mut Effects) {
@@ -30,7 +41,8 @@ impl Broker {
 
     /// The connection to a node is gone, and messages with it.
     pub(super) fn peer_lost(&mut self, node: NodeId, effects: &mut Effects) {
-        self.lost.insert(node, self.now.monotonic);
+        let now = self.now.monotonic;
+        self.lost.entry(node).or_insert(Absence { since: now, is_gone: false }).since = now;
         self.quorum_connection_lost(node, effects);
         self.calls_lost(node);
         self.following.lost(node);
@@ -41,16 +53,26 @@ impl Broker {
         self.doubt_lost_brokers();
     }
 
-    /// Whether a broker is about to be fenced, as far as this node can tell: what it leads will be led by another in a moment.
-    pub(super) fn is_doubted(&self, node: NodeId) -> bool {
-        self.lost.get(&node).is_some_and(|lost| self.now.monotonic.since(*lost) < Wait::from_ms(DOUBT_MS))
+    /// Nobody listens where a node was. One that was lost before has not just failed to be there yet: it is gone.
+    pub(super) fn peer_refused(&mut self, node: NodeId, effects: &mut Effects) {
+        if let Some(absence) = self.lost.get_mut(&node) {
+            absence.is_gone = true;
+        }
+        self.peer_lost(node, effects);
     }
 
-    /// Gives brokers little time to show that they live, that the controller has lost the connection to and not heard of since.
+    /// Whether a broker is about to be fenced, as far as this node can tell: what it leads will be led by another in a moment.
+    pub(super) fn is_doubted(&self, node: NodeId) -> bool {
+        self.lost.get(&node).is_some_and(|absence| self.now.monotonic.since(absence.since) < Wait::from_ms(DOUBT_MS))
+    }
+
+    /// Gives brokers little time to show that they live, that the controller has lost the connection to and not heard of since: none to those
+    /// that are gone.
     pub(super) fn doubt_lost_brokers(&mut self) {
         if let Some(controller) = &mut self.controller {
-            for node in self.lost.keys() {
-                controller.connection_lost(*node, Wait::from_ms(LOST_BROKER_MS), self.now.monotonic);
+            for (node, absence) in &self.lost {
+                let patience = if absence.is_gone { Wait::default() } else { Wait::from_ms(LOST_BROKER_MS) };
+                controller.connection_lost(*node, patience, self.now.monotonic);
             }
             self.watch_sessions();
         }

@@ -156,9 +156,8 @@ impl Broker {
             },
             None => QuorumMember { node, directory, log_end: None, fetched: None, caught_up: None },
         };
-        // Whose voters are in the settings is told of nodes, as by Kafka: their folders are pinned all the same.
-        let has_formatted_voters = self.image.features.get(KRAFT_VERSION).is_some_and(|level| *level > 0);
-        let told = |voter: QuorumMember| if has_formatted_voters { voter } else { QuorumMember { directory: DirectoryId::default(), ..voter } };
+        let tells_folders = self.tells_folders();
+        let told = |voter: QuorumMember| if tells_folders { voter } else { QuorumMember { directory: DirectoryId::default(), ..voter } };
         let voters: Vec<QuorumMember> = self.quorum.voters().iter().map(member).map(told).collect();
         let is_recent = |progress: &Progress| self.now.monotonic.since(progress.heard) < Wait::from_ms(OBSERVER_MS_MAX);
         let observers = leader.followers().filter(|(follower, progress)| is_recent(progress) && !self.quorum.voters().contain(*follower));
@@ -169,6 +168,11 @@ impl Broker {
             partitions,
             result: Ok(QuorumDescription { leader: me, quorum_epoch, high_watermark, voters, observers, controllers }),
         }
+    }
+
+    /// Whether anybody is told of voters' folders: those that the settings name are nodes to everyone, as in Kafka, and pinned all the same.
+    pub(super) fn tells_folders(&self) -> bool {
+        self.image.features.get(KRAFT_VERSION).is_some_and(|level| *level > 0)
     }
 
     /// The epoch of the metadata log's last entry: a vote that was lost must not let an older one begin.

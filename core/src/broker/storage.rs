@@ -178,6 +178,8 @@ impl Broker {
         let LogId::Partition(id) = log else { return self.metadata_trimmed(log_start, effects) };
         if let Some(replica) = self.partitions.get_mut(&id).and_then(|partition| partition.replica_mut()) {
             replica.trim_to(log_start);
+            // Its leader is to know what it can't serve.
+            self.following.changed(id);
         }
         while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_trim.pop_reached(leader.log().start())) {
             let log_start = self.leader_at(id).map_or(log_start, |leader| leader.log().start());

@@ -51,6 +51,12 @@ impl<'a> View<'a> {
         (self.broker.quorum.role(), self.broker.quorum.quorum_epoch())
     }
 
+    /// Whether it leads the metadata quorum, or hears who does.
+    #[must_use]
+    pub fn hears_quorum(&self) -> bool {
+        self.broker.quorum.hears_leader()
+    }
+
     /// Who votes in the metadata quorum.
     #[must_use]
     pub fn voters(&self) -> &'a Voters {

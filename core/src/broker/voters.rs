@@ -100,8 +100,9 @@ impl Broker {
         let Voter { node, directory } = request.voter;
         let voters = self.registered_voters();
         let registered = voters.iter().find(|voter| voter.node == node);
-        // Who was not told of its folder means the voter that the node is.
-        let directory = registered.filter(|_| directory == DirectoryId::default()).map_or(directory, |voter| voter.directory);
+        // Who is not told of folders means the voter that the node is.
+        let is_untold = directory == DirectoryId::default() && !self.tells_folders();
+        let directory = registered.filter(|_| is_untold).map_or(directory, |voter| voter.directory);
         let change = VoterChange::Remove(Voter { node, directory });
         self.change_voters(caller, request.cluster_id.as_deref(), change, true, REMOVE_VOTER_MS_MAX)
     }

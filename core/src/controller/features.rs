@@ -52,12 +52,13 @@ impl Controller {
         records
     }
 
-    /// One `min.insync.replicas` for all brokers: what was set for them all, or this node's.
+    /// One `min.insync.replicas` for all brokers: what was set for them all, or what this node's file says.
     fn unite_min_insync(&self, defaults: &BrokerConfigs) -> Vec<MetadataRecord> {
         let of = |target: &ConfigTarget| self.image().configs_of(target).contains_key(MIN_INSYNC);
         let record = |target, value| MetadataRecord::Config { target, name: MIN_INSYNC.to_owned(), value };
         let own = self.image().brokers.keys().map(|node| ConfigTarget::Broker(*node)).filter(of).map(|target| record(target, None));
-        let of_all = (!of(&ConfigTarget::DefaultBroker)).then(|| record(ConfigTarget::DefaultBroker, defaults.text(MIN_INSYNC)));
+        let of_all = (!of(&ConfigTarget::DefaultBroker))
+            .then(|| record(ConfigTarget::DefaultBroker, BrokerConfigs::new(defaults.given.clone()).text(MIN_INSYNC)));
         own.chain(of_all).collect()
     }
 

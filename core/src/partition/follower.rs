@@ -20,9 +20,9 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// What it wants of its leader next.
+    /// What it wants of its leader next, `bytes_max` of it at once.
     #[must_use]
-    pub fn wanted(&self, id: TopicPartition) -> WantedPartition {
+    pub fn wanted(&self, id: TopicPartition, bytes_max: u32) -> WantedPartition {
         let log = self.replica.log();
         WantedPartition {
             id,
@@ -30,6 +30,8 @@ impl Follower {
             at: Positions { fetch_offset: log.end(), written_offset: log.written(), durable_offset: log.synced() },
             last_fetched_epoch: last_fetched_epoch(log, log.end()),
             high_watermark: self.replica.high_watermark(),
+            log_start: log.start(),
+            bytes_max,
         }
     }
 
@@ -48,7 +50,7 @@ impl Follower {
     /// What it says to consumers that may read from any replica.
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
-        Reading { replica: &self.replica, leader_epoch: self.leader_epoch }
+        Reading { replica: &self.replica, leader_epoch: self.leader_epoch, is_leading: false }
     }
 
     /// Whom it fetches from.

@@ -4,6 +4,7 @@
 //! shrinking nor expanding is thought of before the controller has answered it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,8 @@ struct Fetching {
     /// The run that it fetches in (KIP-903).
     broker_epoch: BrokerEpoch,
     progress: Progress,
+    /// Where its log starts, once it has said so.
+    log_start: Option<Offset>,
 }
 
 /// What decides on who is in sync.
@@ -90,7 +93,7 @@ impl Isr {
         if !self.replicas.contains(&node) {
             return;
         }
-        let fresh = Fetching { broker_epoch, progress: Progress::unheard(by.now) };
+        let fresh = Fetching { broker_epoch, progress: Progress::unheard(by.now), log_start: None };
         let follower = self.followers.entry(node).or_insert(fresh);
         if follower.broker_epoch > broker_epoch {
             return;
@@ -99,6 +102,20 @@ impl Isr {
             *follower = fresh;
         }
         follower.progress.fetched(at, by.durability, by.log_end, by.now);
+    }
+
+    /// A replica that fetches has told where its log starts.
+    pub(super) fn starts_at(&mut self, node: NodeId, log_start: Offset) {
+        if let Some(follower) = self.followers.get_mut(&node) {
+            follower.log_start = Some(log_start);
+        }
+    }
+
+    /// What a replica could serve to consumers: from its log's start to where it has written; none of one that has not fetched.
+    #[must_use]
+    pub fn holds(&self, node: NodeId) -> Option<RangeInclusive<Offset>> {
+        let follower = self.followers.get(&node)?;
+        Some(follower.log_start?..=follower.progress.at.written_offset)
     }
 
     /// A replica that waits at the log's end has shown that it lives.
@@ -150,7 +167,7 @@ impl Isr {
     pub(super) fn expect_members(&mut self, broker_epoch_of: impl Fn(NodeId) -> Option<BrokerEpoch>, now: Monotonic) {
         for node in self.committed.iter().copied().filter(|node| *node != self.me) {
             let Some(broker_epoch) = broker_epoch_of(node) else { continue };
-            self.followers.insert(node, Fetching { broker_epoch, progress: Progress::expected(now) });
+            self.followers.insert(node, Fetching { broker_epoch, progress: Progress::expected(now), log_start: None });
         }
     }
 

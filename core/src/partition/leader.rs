@@ -155,6 +155,7 @@ impl Leader {
         self.check_fetched(wanted)?;
         let by = self.criteria(around);
         self.isr.fetched(node, broker_epoch, wanted.at, &by);
+        self.isr.starts_at(node, wanted.log_start);
         self.advance_high_watermark(around);
         Ok(())
     }
@@ -323,7 +324,7 @@ impl Leader {
     /// What it says to readers.
     #[must_use]
     pub fn reading(&self) -> Reading<'_> {
-        Reading { replica: &self.replica, leader_epoch: self.leader_epoch }
+        Reading { replica: &self.replica, leader_epoch: self.leader_epoch, is_leading: true }
     }
 
     /// An offset that needs no search, with its leader epoch.

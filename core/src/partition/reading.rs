@@ -13,6 +13,7 @@ use crate::offset::Offset;
 pub struct Reading<'a> {
     pub(super) replica: &'a Replica,
     pub(super) leader_epoch: LeaderEpoch,
+    pub(super) is_leading: bool,
 }
 
 /// What may be read of a partition.
@@ -26,6 +27,8 @@ pub struct Readable {
     pub log_start: Offset,
     /// The reader gets nothing from here on.
     pub end: Offset,
+    /// Whether the leader says so.
+    pub is_of_leader: bool,
     /// The records, if there are any.
     pub slice: Option<LogSlice>,
     /// How many bytes those are, before any limit.
@@ -79,6 +82,10 @@ impl Reading<'_> {
     pub fn read(&self, id: LogId, wanted: &FetchPartition, read_committed: bool) -> Result<Readable, ReadError> {
         self.check_epoch(wanted.current_leader_epoch)?;
         let (replica, log, from) = (self.replica, &self.replica.log, wanted.fetch_offset);
+        if !self.is_leading && from > log.end() {
+            // It is behind the reader, and can't judge it.
+            return Err(ReadError::AboveLogEnd);
+        }
         let diverging = wanted.last_fetched_epoch.map_or(Ok(None), |epoch| self.divergence(epoch, from))?;
         if from < log.start() {
             return Err(ReadError::BelowLogStart);
@@ -94,6 +101,7 @@ impl Reading<'_> {
             last_stable_offset: replica.last_stable_offset(),
             log_start: log.start(),
             end: upto,
+            is_of_leader: self.is_leading,
             bytes: slice.map_or(0, |_| log.bytes_between(from, upto)),
             slice,
             diverging,

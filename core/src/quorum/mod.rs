@@ -93,6 +93,16 @@ impl Quorum {
         }
     }
 
+    /// Whether it leads, or hears who does.
+    #[must_use]
+    pub fn hears_leader(&self) -> bool {
+        match &self.role {
+            Role::Leader(_) => true,
+            Role::Follower(follower) => follower.is_leader_heard,
+            Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Resigned(_) | Role::Failed => false,
+        }
+    }
+
     /// Takes in whom an observer may ask for the leader, beside the voters that it knows: it may know none, or none that are left.
     pub fn ask_also(&mut self, acquaintances: impl IntoIterator<Item = NodeId>) {
         self.acquaintances = acquaintances.into_iter().filter(|node| *node != self.me.node).collect();

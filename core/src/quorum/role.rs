@@ -69,7 +69,7 @@ pub struct Resigned {
 pub struct Follower {
     pub(super) leader: NodeId,
     /// Whether it has heard from the leader, and has no hint that the leader is gone.
-    pub is_leader_heard: bool,
+    pub(super) is_leader_heard: bool,
     /// When it takes the leader for dead.
     pub(super) deadline: Monotonic,
 }

@@ -9,6 +9,7 @@ use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId};
 use gracchus_core::quorum;
 use gracchus_core::record::Voter;
 
+use super::listeners::{host_and_port, unbracketed};
 use super::{HostPort, Roles, Voters};
 use crate::format::DataFolder;
 use crate::store::StoreSettings;
@@ -170,11 +171,14 @@ pub struct ListenerSettings {
 impl ListenerSettings {
     /// Whether whoever connects to that address comes in here.
     pub(super) fn is_at(&self, address: &HostPort) -> bool {
-        let bound = HostPort::parse(&self.bind);
-        let is_local = ["localhost", "127.0.0.1", "::1"].contains(&address.host.as_str());
-        let advertised = self.advertised.as_ref().is_some_and(|(host, port)| *host == address.host && *port == address.port);
-        let port = bound.as_ref().map(|bound| bound.port).or_else(|| self.bind.rsplit_once(':')?.1.parse().ok());
-        advertised || (port == Some(address.port) && (is_local || bound.is_some_and(|bound| bound.host == address.host)))
+        const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+        const EVERYWHERE: [&str; 3] = ["", "0.0.0.0", "::"];
+        let Some((host, port)) = host_and_port(&self.bind) else { return false };
+        let (host, told) = (unbracketed(host), address.host.as_str());
+        // Port 0 of what is advertised stands for the port that is bound.
+        let is_advertised = |(host, at): &(String, u16)| host == told && (if *at == 0 { port } else { *at }) == address.port;
+        let is_bound = host == told || (LOCAL.contains(&told) && (LOCAL.contains(&host) || EVERYWHERE.contains(&host)));
+        self.advertised.as_ref().is_some_and(is_advertised) || (port == address.port && is_bound)
     }
 
     /// A listener on every address is told by the machine's name: nobody can connect to 0.0.0.0.
@@ -225,6 +229,24 @@ mod tests {
 
     fn directories(settings: &NodeSettings) -> Vec<(i32, DirectoryId)> {
         settings.broker.voters.iter().map(|voter| (voter.node.0, voter.directory)).collect()
+    }
+
+    #[test]
+    fn a_listener_is_where_it_is_bound_and_where_it_is_advertised() {
+        let is_at = |bind: &str, advertised: Option<(&str, u16)>, address: &str| {
+            let advertised = advertised.map(|(host, port)| (host.to_owned(), port));
+            let listener = ListenerSettings { name: "CONTROLLER".into(), bind: bind.into(), advertised, is_controller: true };
+            listener.is_at(&HostPort::parse(address).unwrap())
+        };
+        for (bind, address) in
+            [(":9093", "localhost:9093"), ("0.0.0.0:9093", "[::1]:9093"), ("localhost:9093", "127.0.0.1:9093"), ("a:1", "a:1")]
+        {
+            assert!(is_at(bind, None, address), "{bind} is at {address}");
+        }
+        assert!(is_at("0.0.0.0:9093", Some(("a", 0)), "a:9093"), "port 0 is the one that is bound");
+        for (bind, address) in [("10.0.0.2:9093", "localhost:9093"), ("0.0.0.0:9093", "a:9093"), (":9093", "localhost:9094")] {
+            assert!(!is_at(bind, None, address), "{bind} is not at {address}");
+        }
     }
 
     #[test]

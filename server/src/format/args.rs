@@ -155,7 +155,7 @@ mod tests {
         let joins = FormatArgs { no_initial_controllers: true, ..FormatArgs::default() };
         assert!(matches!(joins.run(&settings).unwrap_err(), FormatError::NoControllers));
         settings.bootstrap_servers.push(HostPort { host: "a".into(), port: 9093 });
-        assert!(matches!(open_or_format(&settings).unwrap_err(), FormatError::Unformatted { voters: 1, .. }));
+        assert!(matches!(open_or_format(&settings).unwrap_err(), FormatError::UnformattedMember { .. }));
         assert!(matches!(FormatArgs::default().run(&settings).unwrap_err(), FormatError::ControllersUnsaid));
         joins.run(&settings).unwrap();
         assert_eq!(open_or_format(&settings).unwrap().0.voters, Some(FormattedVoters::new()));
@@ -177,6 +177,6 @@ mod tests {
         let standalone = FormatArgs { standalone: true, ..FormatArgs::default() };
         assert!(matches!(standalone.run(&settings).unwrap_err(), FormatError::VotersTwice));
         let waiting = FormatArgs { no_initial_controllers: true, ..FormatArgs::default() };
-        assert!(matches!(waiting.run(&settings).unwrap_err(), FormatError::NoControllers));
+        assert!(matches!(waiting.run(&settings).unwrap_err(), FormatError::VotersTwice));
     }
 }

@@ -138,7 +138,7 @@ pub enum FormatError {
     #[error(transparent)]
     Feature(#[from] UnsupportedFeature),
     /// Voters in the settings and on the command line.
-    #[error("controller.quorum.voters names the voters already: --standalone and --initial-controllers can't")]
+    #[error("controller.quorum.voters names the voters already: --standalone, --initial-controllers and --no-initial-controllers can't")]
     VotersTwice,
     /// Controllers that can't be.
     #[error("--initial-controllers {given}: {reason}; allowed: ID@HOST:PORT:DIRECTORY, with commas between them")]
@@ -159,6 +159,16 @@ pub enum FormatError {
         path: PathBuf,
         /// How many voters there are.
         voters: usize,
+    },
+    /// A node that is told of others, and of no cluster.
+    #[error(
+        "{} is not formatted, and controller.quorum.bootstrap.servers names controllers of a cluster: gracchus format --config FILE \
+        --cluster-id ID, with that cluster's id; of a controller also whether it joins them, by --no-initial-controllers",
+        path.display()
+    )]
+    UnformattedMember {
+        /// The folder.
+        path: PathBuf,
     },
     /// A node that is to join a quorum of others, and is not told where that is.
     #[error("--no-initial-controllers makes a node that joins the controllers of others: controller.quorum.bootstrap.servers has to name some")]
@@ -238,9 +248,12 @@ pub fn open_or_format(settings: &OperatorSettings) -> Result<(DataFolder, Format
     let path = &settings.data_dir;
     let voters = match &settings.voters {
         Voters::Static(voters) if voters.len() > 1 || !voters.contains_key(&settings.node) => voters.len(),
-        Voters::Static(_) => 0,
-        Voters::Formatted => settings.bootstrap_servers.len(),
+        Voters::Static(_) | Voters::Formatted => 0,
     };
+    let is_told_of_others = !settings.bootstrap_servers.is_empty() && !settings.voters.are_static();
+    if is_told_of_others && open(path)?.is_none() {
+        return Err(FormatError::UnformattedMember { path: path.clone() });
+    }
     if voters > 0 && open(path)?.is_none() {
         // Each would make a cluster of its own; and a voter that has lost its folder must not come back by itself, as one that never voted.
         return Err(FormatError::Unformatted { path: path.clone(), voters });

@@ -114,7 +114,7 @@ pub async fn run<P: Platform>(
     broker.endpoints = endpoints(&of_clients);
     // A node without listeners of controllers serves what is theirs by its own.
     let own = endpoints(&of_controllers).into_iter().next().or_else(|| broker.endpoints.first().cloned());
-    let is_controller = broker.voters.iter().any(|voter| voter.node == broker.node);
+    let is_controller = !of_controllers.is_empty() || broker.voters.iter().any(|voter| voter.node == broker.node);
     if let Some(own) = own.clone().filter(|_| is_controller) {
         broker.controllers.entry(broker.node).or_insert(own);
     }

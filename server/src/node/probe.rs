@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub is_serving: bool,
     /// Whether it leads the metadata quorum.
     pub leads_quorum: bool,
-    /// Whether it knows who leads the metadata quorum.
+    /// Whether it leads the metadata quorum, or hears who does.
     pub hears_quorum: bool,
     /// Partitions that it has a copy of.
     pub partitions: usize,
@@ -55,11 +55,7 @@ impl Snapshot {
         Self {
             is_serving: view.is_serving(),
             leads_quorum: matches!(view.quorum().0, Role::Leader(_)),
-            hears_quorum: match view.quorum().0 {
-                Role::Leader(_) => true,
-                Role::Follower(follower) => follower.is_leader_heard,
-                Role::Unattached(_) | Role::Prospective(_) | Role::Candidate(_) | Role::Resigned(_) | Role::Failed => false,
-            },
+            hears_quorum: view.hears_quorum(),
             partitions: view.partitions().count(),
             leaders: view.leaders().count(),
             waiting_produces,

@@ -182,6 +182,7 @@ impl<P: Platform> Turn<P> {
         self.step(match from {
             FromPeer::Said { from, message } => Input::Peer { from, message },
             FromPeer::Lost(node) => Input::PeerLost(node),
+            FromPeer::Refused(node) => Input::PeerRefused(node),
             FromPeer::Found(controllers) => Input::ControllersFound(controllers),
         });
     }

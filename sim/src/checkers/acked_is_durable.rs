@@ -33,7 +33,7 @@ impl AckedIsDurable {
             }
             Input::Disconnected(connection) => self.asked.retain(|(asked, id), _| *asked != node || id.connection != *connection),
             Input::Start | Input::Request { .. } | Input::ControllersFound(_) | Input::Storage(_) | Input::Deadline | Input::Stop => {}
-            Input::Peer { .. } | Input::PeerLost(_) => {}
+            Input::Peer { .. } | Input::PeerLost(_) | Input::PeerRefused(_) => {}
         }
         for reply in &effects.replies {
             let Response::Produce(response) = &reply.response else { continue };

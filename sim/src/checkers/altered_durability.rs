@@ -57,6 +57,7 @@ impl AlteredDurability {
             Input::Start
             | Input::Peer { .. }
             | Input::PeerLost(_)
+            | Input::PeerRefused(_)
             | Input::Request { .. }
             | Input::Storage(_)
             | Input::ControllersFound(_)

@@ -115,6 +115,7 @@ impl ErrorCodes {
             Input::Start
             | Input::Peer { .. }
             | Input::PeerLost(_)
+            | Input::PeerRefused(_)
             | Input::Request { .. }
             | Input::Disconnected(_)
             | Input::ControllersFound(_)

@@ -50,7 +50,8 @@ impl LogStarts {
             Input::Storage(StorageDone::Opened { log: LogId::Partition(partition), recovered }) => {
                 self.batches.entry((node, *partition)).or_default().split_off(&recovered.log_end);
             }
-            Input::Start | Input::Peer { .. } | Input::PeerLost(_) | Input::Request { .. } | Input::Storage(_) | Input::Deadline => {}
+            Input::Start | Input::Peer { .. } | Input::PeerLost(_) | Input::PeerRefused(_) | Input::Request { .. } => {}
+            Input::Storage(_) | Input::Deadline => {}
             Input::Disconnected(_) | Input::ControllersFound(_) | Input::Stop => {}
         }
         // The store's operations on a log are in their order.

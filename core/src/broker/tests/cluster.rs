@@ -467,6 +467,22 @@ fn a_leader_that_is_doubted_is_named_to_nobody() {
 }
 
 #[test]
+fn a_broker_whose_process_is_gone_is_replaced_at_once() {
+    let (mut cluster, leader) = replicated(&[]);
+    cluster.isolated.insert(leader);
+    for other in cluster.others(leader) {
+        cluster.node(other).step(Input::PeerRefused(leader));
+    }
+    cluster.pass_for(20);
+    assert_eq!(cluster.leader_of_t(), Some(leader), "one that was not lost before may have yet to be there");
+    for other in cluster.others(leader) {
+        cluster.node(other).step(Input::PeerRefused(leader));
+    }
+    cluster.pass_for(60);
+    assert!(cluster.leader_of_t().is_some_and(|other| other != leader));
+}
+
+#[test]
 fn an_answer_of_the_controller_that_is_lost_is_asked_for_again() {
     let mut cluster = Cluster::serving(3);
     let controller = cluster.leaders()[0];

@@ -13,8 +13,8 @@ use super::quorum::{self, Member, Quorum};
 
 /// Show the members of the metadata quorum: who votes, who follows without a vote, and how far each is behind.
 ///
-/// The numbers are the leader's. A voter whose DIRECTORY is not known has not been heard from since the cluster began. `gracchus cluster
-/// add-voter` and `remove-voter` change who votes.
+/// The numbers are the leader's. Of voters that the settings name no DIRECTORY is told (kraft.version 0). `gracchus cluster add-voter` and
+/// `remove-voter` change who votes.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Columns:
   LOG END        where the member's metadata ends; LAG is how much of the leader's it lacks
@@ -66,7 +66,7 @@ pub(super) async fn run(args: MembersArgs) -> Result<(), CliError> {
 }
 
 impl Members {
-    /// An observer is no controller: `brokers` has where those serve that are brokers.
+    /// Of observers only those have an address that are brokers: `brokers` has it.
     fn of(quorum: Quorum, brokers: BTreeMap<i32, String>) -> Self {
         let Quorum { leader, quorum_epoch, high_watermark, voters, observers, addresses } = quorum;
         let leading = voters.iter().find(|voter| voter.node == leader).cloned();

@@ -31,7 +31,7 @@ impl Addresses {
         self.registered.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
     }
 
-    /// Where a controller is, as another one has said.
+    /// Where a controller is, as another one has said while no leader was heard: what else is known is of before.
     pub(super) fn of_controller(&self, node: NodeId) -> Option<HostPort> {
         self.found.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
     }

@@ -33,6 +33,8 @@ enum Unanswered {
     Slow,
     #[error("it closed the connection")]
     Closed,
+    #[error("it knows of none itself")]
+    Nobody,
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error(transparent)]
@@ -45,6 +47,7 @@ pub(in super::super) async fn find_controllers<P: Platform>(shared: Arc<Shared<P
         while let Some(seen) = probe.look().await
             && seen.hears_quorum
         {
+            shared.addresses.find(BTreeMap::new());
             if has_ended_after(&shared, LOOK_MS).await {
                 return;
             }
@@ -89,5 +92,8 @@ async fn ask<P: Platform>(shared: &Shared<P>, server: &HostPort) -> Result<BTree
     let mut frames = FrameReader::new(reader, CONTROLLERS_BYTES_MAX);
     let length = frames.length().await?.ok_or(Unanswered::Closed)?;
     let controllers = controllers_of(frames.body(length).await?)?;
+    if controllers.is_empty() {
+        return Err(Unanswered::Nobody);
+    }
     Ok(controllers.into_iter().map(|(node, (host, port))| (NodeId(node), HostPort { host, port })).collect())
 }

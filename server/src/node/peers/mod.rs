@@ -15,6 +15,7 @@
 //! | at rest | there is a message | connecting |
 //! | connecting | the other node has answered the handshake | up |
 //! | connecting, up | the connection fails, is refused, is closed or is silent | paused: what waits is dropped, and the node is told lost |
+//! | paused | the pause is over, and the link was up | connecting, so that a process that is gone is known at once |
 //! | paused | the pause is over, which doubles while connecting fails | at rest |
 //! | up | the node ends, and what waits has left | gone |
 //! | any other | the node ends | gone |
@@ -71,6 +72,8 @@ pub(super) enum FromPeer {
     Said { from: NodeId, message: PeerMessage },
     /// A connection to or from a node is gone, and what was said last may be lost.
     Lost(NodeId),
+    /// As lost, and nobody listens where the node was.
+    Refused(NodeId),
     /// A controller has said who the controllers are.
     Found(Vec<NodeId>),
 }

@@ -75,15 +75,26 @@ impl<P: Platform> Link<P> {
 
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        while let Some(first) = self.queue.recv().await {
-            let Err(failure) = self.connect_and_send(first).await else { return };
+        let mut was_up = false;
+        loop {
+            // A link that was up is made anew unasked: whether somebody still listens there is worth knowing at once.
+            let first = if std::mem::take(&mut was_up) { None } else { Some(self.queue.recv().await) };
+            if first == Some(None) {
+                return;
+            }
+            let Err(failure) = self.connect_and_send(first.flatten()).await else { return };
             self.report(&failure);
             if std::mem::take(&mut self.is_up) {
                 self.pause_ms = PAUSE_MS_MIN;
+                was_up = true;
             }
             while self.queue.try_recv().is_ok() {}
+            let told = match &failure {
+                Failure::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => FromPeer::Refused(self.to),
+                _ => FromPeer::Lost(self.to),
+            };
             // It fails when the turn loop has ended, which needs no other node.
-            let _ = shared.from_peers.send(FromPeer::Lost(self.to)).await;
+            let _ = shared.from_peers.send(told).await;
             let until = shared.platform.now().monotonic.after(Wait::from_ms(self.pause_ms));
             self.pause_ms = (self.pause_ms * 2).min(PAUSE_MS_MAX);
             select! {
@@ -113,7 +124,7 @@ impl<P: Platform> Link<P> {
     }
 
     /// Makes a connection and sends what there is to say, until the turn loop has nothing more.
-    async fn connect_and_send(&mut self, first: PeerMessage) -> Result<(), Failure> {
+    async fn connect_and_send(&mut self, first: Option<PeerMessage>) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
         let activity = Activity::new(shared.platform.now().monotonic);
         let deadline = shared.platform.now().monotonic.after(Wait::from_ms(CONNECT_MS_MAX));
@@ -134,9 +145,12 @@ impl<P: Platform> Link<P> {
         }
     }
 
-    async fn send_all(&mut self, first: PeerMessage, writer: &mut P::Writer) -> Result<(), Failure> {
+    async fn send_all(&mut self, first: Option<PeerMessage>, writer: &mut P::Writer) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
-        let mut next = Some(first);
+        let mut next = match first {
+            Some(first) => Some(first),
+            None => self.next(writer).await?,
+        };
         while let Some(message) = next {
             let mut gathered = Gathered::new();
             gathered.push(&shared, message).await;
@@ -174,8 +188,8 @@ async fn open<'a, P: Platform>(
     lane: Lane,
 ) -> Result<(FrameReader<Watched<'a, P>>, P::Writer), Failure> {
     // What a node says of itself is newer than where it was registered.
-    let address = shared.addresses.of_voter(to).or_else(|| shared.visitors.address_of(to)).or_else(|| shared.addresses.of_broker(to));
-    let address = address.or_else(|| shared.addresses.of_controller(to));
+    let address = shared.addresses.of_controller(to).or_else(|| shared.addresses.of_voter(to));
+    let address = address.or_else(|| shared.visitors.address_of(to)).or_else(|| shared.addresses.of_broker(to));
     let address = address.ok_or(Failure::Unknown)?;
     let (reader, mut writer) = shared.platform.connect(&address.to_string()).await.map_err(Failure::Connect)?;
     let identity = shared.identity.clone();

@@ -36,7 +36,7 @@ fn a_consumer_is_told_of_the_replica_in_its_rack() {
 }
 
 #[test]
-fn a_replica_that_lacks_what_is_wanted_is_not_named() {
+fn a_replica_that_is_not_in_sync_is_not_named() {
     let (mut cluster, leader) = racks();
     let near = cluster.others(leader)[0];
     cluster.isolate(near);
@@ -45,6 +45,31 @@ fn a_replica_that_lacks_what_is_wanted_is_not_named() {
     cluster.pass_for(100);
     let id = fetch_near(&mut cluster, leader, near, 0, 0);
     assert_eq!(cluster.node(leader).fetched(id).unwrap().preferred_read_replica, None);
+}
+
+#[test]
+fn a_replica_that_lacks_what_is_wanted_is_not_named() {
+    let (mut cluster, leader) = racks();
+    let near = cluster.others(leader)[0];
+    cluster.isolate(near);
+    cluster.produce(leader, plain(3));
+    cluster.settle();
+    assert!(cluster.isr().contains(&near));
+    let named = |cluster: &mut Cluster, from| {
+        let id = fetch_near(cluster, leader, near, from, 0);
+        cluster.node(leader).fetched(id).unwrap().preferred_read_replica
+    };
+    assert_eq!((named(&mut cluster, 0), named(&mut cluster, 2)), (Some(near), None), "it has nothing yet");
+    cluster.isolated.clear();
+    cluster.pass_for(2_000);
+    assert_eq!(named(&mut cluster, 2), Some(near));
+    let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(2))])];
+    cluster.node(leader).ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms: 1000 }));
+    cluster.pass_for(100);
+    cluster.produce(leader, plain(1));
+    cluster.pass_for(2_000);
+    let replica = cluster.node(leader).broker.partitions.values().next().unwrap().leader().unwrap();
+    assert_eq!(replica.isr().holds(near), Some(Offset(2)..=Offset(4)), "its log starts there too");
 }
 
 #[test]
