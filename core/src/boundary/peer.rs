@@ -160,6 +160,9 @@ pub struct FetchedReplica {
     pub log_start: Offset,
     /// The records, or why there are none.
     pub result: Result<Records, Unfetched>,
+    /// For a follower that has to begin anew at `log_start`: a snapshot of the producers that wrote below it alone, which it can't learn from
+    /// the log.
+    pub producers: Option<Bytes>,
 }
 
 /// Why a follower gets no records.

@@ -276,8 +276,8 @@ impl Broker {
                 if fetched.log_start > start {
                     effects.storage.push(StorageOp::Trim { log, log_start: fetched.log_start });
                 }
-                // Of what was skipped nobody tells whose it was: a producer that is remembered from before would seem to leave a gap.
-                let producers = ProducerStates::new(fetched.log_start).to_snapshot();
+                // Who wrote what is skipped the leader tells: a retry of that is none of a producer that nobody knows.
+                let producers = fetched.producers.unwrap_or_else(|| ProducerStates::new(fetched.log_start).to_snapshot());
                 effects.storage.push(StorageOp::KeepSnapshot { log, upto: fetched.log_start, producers });
                 return self.open_anew(id, effects);
             }

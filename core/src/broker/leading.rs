@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
@@ -12,7 +13,7 @@ use super::calls::Purpose;
 use super::timers::Timer;
 use crate::boundary::{
     AlterPartitions, ControllerAnswer, ControllerCommand, Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage,
-    Records, WantedPartition,
+    Records, Unfetched, WantedPartition,
 };
 use crate::epoch::{BrokerEpoch, PartitionEpoch};
 use crate::ids::{IncarnationId, LogId, NodeId, TopicPartition};
@@ -182,13 +183,19 @@ impl Broker {
                         let bytes = leader.log().bytes_between(slice.from, slice.upto).min(slice.bytes_max.into());
                         bytes_left = bytes_left.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
                     }
+                    let log_start = leader.log().start();
+                    let begins_anew = matches!(result, Err(Unfetched::OutOfRange));
+                    let producers = begins_anew.then(|| leader.producers().below(log_start).to_snapshot());
+                    let snapshot_bytes = producers.as_ref().map_or(0, Bytes::len);
+                    bytes_left = bytes_left.saturating_sub(u32::try_from(snapshot_bytes).unwrap_or(u32::MAX));
                     answers.push(FetchedReplica {
                         id,
                         leader_epoch: leader.leader_epoch(),
                         fetch_offset: want.at.fetch_offset,
                         high_watermark: leader.high_watermark(),
-                        log_start: leader.log().start(),
+                        log_start,
                         result: result.map(Records::Slice),
+                        producers,
                     });
                 }
                 if answers.is_empty() {
