@@ -92,6 +92,9 @@ pub const PRODUCER_IDS_MS_MAX: i32 = 10_000;
 /// a heartbeat at once or repeats it after [`CALL_RETRY_MS`], and a connection is made anew within tens of milliseconds.
 pub const LOST_BROKER_MS: i64 = 250;
 
+/// A Metadata request waits this long at most, in milliseconds, for another leader in the place of one that may be gone.
+pub const DOUBTFUL_METADATA_MS: i64 = LOST_BROKER_MS + 50;
+
 /// For this long after its connection was lost, in milliseconds, a broker is named to clients as the leader of nothing: they would wait for it,
 /// some a second before they ask again, while another is elected.
 pub const DOUBT_MS: i64 = 2 * LOST_BROKER_MS;

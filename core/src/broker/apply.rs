@@ -26,6 +26,7 @@ impl Broker {
             self.follow(&record, effects);
         }
         self.finish_calls(effects);
+        self.settle_doubtful_metadata(effects);
         self.snapshot_if_due(effects);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Broker;
 use super::calls::Purpose;
-use crate::boundary::{ControllerCommand, Effects, MetadataRequest, NewTopic, Reply, RequestContext, Response, TopicRef};
+use crate::boundary::{ControllerCommand, Effects, MetadataRequest, NewTopic, RequestContext, TopicRef};
 use crate::config::ConfigSource;
 use crate::ids::RequestId;
 use crate::limits::METADATA_REQUEST_MS_MAX;
@@ -23,8 +23,7 @@ impl Broker {
         }
         let missing = self.topics_to_create(&request);
         if missing.is_empty() {
-            let response = Response::Metadata(self.describe_metadata(&context, &request));
-            return effects.replies.push(Reply { id, response });
+            return self.answer_metadata_request(id, context, request, effects);
         }
         let purpose = Purpose::Metadata(id, context, request);
         self.call(purpose, ControllerCommand::AutoCreateTopics(missing), Some(METADATA_REQUEST_MS_MAX), effects);

@@ -275,7 +275,7 @@ impl Broker {
 
     /// Whether a client waits for something that is sure to come.
     fn owes_answers(&self) -> bool {
-        let waiting = [self.produces.len(), self.offset_lists.len(), self.deletions.len()];
+        let waiting = [self.produces.len(), self.offset_lists.len(), self.deletions.len(), self.doubtful.len()];
         waiting.into_iter().any(|count| count > 0) || self.calls.owe_answers()
     }
 

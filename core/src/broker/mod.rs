@@ -14,6 +14,7 @@ mod configs;
 mod deciding;
 mod describe;
 mod directory;
+mod doubtful;
 mod fetch;
 mod following;
 mod join;
@@ -146,6 +147,8 @@ pub struct Broker {
     is_cut_off: bool,
     /// Nodes whose connections were lost and that have said nothing since.
     lost: BTreeMap<NodeId, peers::Absence>,
+    /// Metadata requests that wait for a leader.
+    doubtful: BTreeMap<RequestId, doubtful::DoubtfulMetadata>,
     leading: Leading,
     producer_ids: ProducerIds,
 
@@ -199,6 +202,7 @@ impl Broker {
             following: Following::default(),
             is_cut_off: false,
             lost: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
             leading: Leading::default(),
             producer_ids: ProducerIds::default(),
             produces: BTreeMap::new(),
@@ -347,6 +351,7 @@ impl Broker {
         self.deletions.retain(|id, _| id.connection != connection);
         self.producer_ids.abandon(connection);
         self.calls.abandon(connection);
+        self.abandon_doubtful_metadata(connection);
     }
 
     /// What a client is told of a partition that this node has no copy of: there is none, or others have it.

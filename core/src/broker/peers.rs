@@ -25,6 +25,7 @@ impl Broker {
             controller.heard_again(from);
             self.watch_sessions();
         }
+        self.settle_doubtful_metadata(effects);
         match message {
             PeerMessage::Quorum(message) => self.quorum_said(from, message, effects),
             PeerMessage::FetchMetadata(fetch) => self.metadata_wanted(from, fetch, effects),

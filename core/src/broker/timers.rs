@@ -24,6 +24,8 @@ pub(super) enum Timer {
     Call(CallId),
     /// Calls that may be lost are to be made again.
     Calls,
+    /// A Metadata request has waited long enough for a leader.
+    Metadata(RequestId),
     /// The controller is to hear from this broker.
     Heartbeat,
     /// Followers are to say that they live, and leaders to look at their ISRs.

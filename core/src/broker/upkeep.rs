@@ -20,6 +20,7 @@ impl Broker {
                 Timer::ParkedMetadata(node) => self.parked_metadata_timed_out(node, effects),
                 Timer::Call(id) => self.call_timed_out(id, effects),
                 Timer::Calls => self.retry_calls(effects),
+                Timer::Metadata(request) => self.doubtful_metadata_timed_out(request, effects),
                 Timer::Heartbeat => self.heartbeat(effects),
                 Timer::Replication => self.replication_tick(effects),
                 Timer::CutOff => self.cut_off(effects),

@@ -449,21 +449,44 @@ fn a_leader_that_stood_still_leads_nothing_before_the_controller_has_answered() 
     assert_eq!(cluster.node(now).produced(id), Some(Ok(Offset(0))));
 }
 
+/// Asks a node for metadata of "t".
+fn ask_for_t(cluster: &mut Cluster, node: NodeId) -> RequestId {
+    let request = MetadataRequest { topics: Some(vec![TopicRef::Name("t".into())]), allow_auto_topic_creation: false };
+    cluster.node(node).ask(Request::Metadata(request))
+}
+
+/// Whom it was told, if it was answered.
+fn told_leader(cluster: &mut Cluster, node: NodeId, id: RequestId) -> Option<Option<NodeId>> {
+    let Response::Metadata(answer) = cluster.node(node).answer(id)? else { panic!("metadata is answered as such") };
+    Some(answer.topics[0].partitions[0].leader)
+}
+
 #[test]
-fn a_leader_that_is_doubted_is_named_to_nobody() {
+fn who_asks_for_a_leader_that_is_doubted_waits_for_the_next() {
     let (mut cluster, leader) = replicated(&[]);
     let other = cluster.others(leader)[0];
-    let led = |cluster: &mut Cluster| {
-        let request = MetadataRequest { topics: Some(vec![TopicRef::Name("t".into())]), allow_auto_topic_creation: false };
-        let id = cluster.node(other).ask(Request::Metadata(request));
-        let Some(Response::Metadata(answer)) = cluster.node(other).answer(id) else { panic!("it is answered at once") };
-        answer.topics[0].partitions[0].leader
-    };
-    assert_eq!(led(&mut cluster), Some(leader));
+    let id = ask_for_t(&mut cluster, other);
+    assert_eq!(told_leader(&mut cluster, other, id), Some(Some(leader)));
+    cluster.isolate(leader);
+    let id = ask_for_t(&mut cluster, other);
+    assert_eq!(told_leader(&mut cluster, other, id), None, "another may be elected in a moment");
+    let mut told = None;
+    for _ in 0..40 {
+        cluster.pass(10);
+        told = told.or_else(|| told_leader(&mut cluster, other, id));
+    }
+    assert!(told.expect("it is answered soon").is_none_or(|told| told != leader));
+}
+
+#[test]
+fn who_asks_for_a_leader_that_is_doubted_for_nothing_is_told_of_it_at_once_when_it_is_heard() {
+    let (mut cluster, leader) = replicated(&[]);
+    let other = cluster.others(leader)[0];
     cluster.node(other).step(Input::PeerLost(leader));
-    assert_eq!(led(&mut cluster), None);
-    cluster.pass_for(1_000);
-    assert!(led(&mut cluster).is_some(), "it was heard again, or another leads");
+    let id = ask_for_t(&mut cluster, other);
+    assert_eq!(told_leader(&mut cluster, other, id), None);
+    cluster.pass_for(250);
+    assert_eq!(told_leader(&mut cluster, other, id), Some(Some(leader)));
 }
 
 #[test]
