@@ -89,10 +89,8 @@ impl<P: Platform> Link<P> {
                 was_up = true;
             }
             while self.queue.try_recv().is_ok() {}
-            let told = match &failure {
-                Failure::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => FromPeer::Refused(self.to),
-                _ => FromPeer::Lost(self.to),
-            };
+            let is_refused = matches!(&failure, Failure::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused);
+            let told = if is_refused { FromPeer::Refused(self.to) } else { FromPeer::Lost(self.to) };
             // It fails when the turn loop has ended, which needs no other node.
             let _ = shared.from_peers.send(told).await;
             let until = shared.platform.now().monotonic.after(Wait::from_ms(self.pause_ms));
