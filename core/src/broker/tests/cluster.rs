@@ -1,5 +1,6 @@
 //! Several nodes over a network that delivers what it is told to, when it is told to.
 
+mod begun_anew;
 mod nearest;
 mod voters;
 
@@ -567,51 +568,4 @@ fn a_throttled_replica_waits_for_its_rate(side: &str) {
     assert!([leader, follower].iter().any(|node| cluster.node(*node).marks.contains(&Mark::ReplicaThrottled)));
     alter(&mut cluster, "1000000");
     cluster.pass_until(|cluster| cluster.isr().contains(&follower));
-}
-
-#[test]
-fn a_retry_is_not_stored_twice_by_one_who_began_anew() {
-    let (mut cluster, leader) = replicated(&[("min.insync.replicas", "1")]);
-    let next = *cluster.state_of_t().replicas.iter().find(|node| **node != leader).unwrap();
-    cluster.isolate(next);
-    cluster.pass_until(|cluster| !cluster.isr().contains(&next));
-    let taken = cluster.produce(leader, idempotent(7, 0, 0, 3));
-    cluster.pass_for(100);
-    assert_eq!(cluster.node(leader).produced(taken), Some(Ok(Offset(0))));
-    let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(3))])];
-    cluster.node(leader).ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms: 1000 }));
-    cluster.pass_for(100);
-    cluster.isolated.clear();
-    cluster.pass_until(|cluster| cluster.isr().contains(&next));
-    assert!(cluster.node(next).marks.contains(&Mark::FollowerBeganAnew));
-    cluster.isolate(leader);
-    cluster.pass_until(|cluster| cluster.leader_of_t() == Some(next));
-    let retry = cluster.produce(next, idempotent(7, 0, 0, 3));
-    cluster.pass_for(2_000);
-    assert_eq!(cluster.node(next).produced(retry), Some(Ok(Offset(0))), "as it was answered the first time");
-    assert_eq!(cluster.log_of_t(next).0, Offset(3));
-}
-
-#[test]
-fn what_a_follower_refused_does_not_matter_once_it_has_begun_anew() {
-    let (mut cluster, leader) = replicated(&[("min.insync.replicas", "1")]);
-    let next = *cluster.state_of_t().replicas.iter().find(|node| **node != leader).unwrap();
-    let refused = cluster.produce(next, idempotent(7, 0, 0, 3));
-    assert_eq!(cluster.node(next).produced(refused), Some(Err(ErrorCode::NotLeaderOrFollower)));
-    cluster.isolate(next);
-    cluster.pass_until(|cluster| !cluster.isr().contains(&next));
-    let taken = cluster.produce(leader, idempotent(7, 0, 0, 3));
-    cluster.pass_for(100);
-    assert_eq!(cluster.node(leader).produced(taken), Some(Ok(Offset(0))));
-    let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(3))])];
-    cluster.node(leader).ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms: 1000 }));
-    cluster.pass_for(100);
-    cluster.isolated.clear();
-    cluster.pass_until(|cluster| cluster.isr().contains(&next));
-    assert!(cluster.node(next).marks.contains(&Mark::FollowerBeganAnew));
-    cluster.isolate(leader);
-    cluster.pass_until(|cluster| cluster.leader_of_t() == Some(next));
-    let following = cluster.produce(next, idempotent(7, 0, 3, 1));
-    cluster.pass_for(2_000);
-    assert_eq!(cluster.node(next).produced(following), Some(Ok(Offset(3))));
 }

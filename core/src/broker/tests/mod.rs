@@ -135,25 +135,12 @@ impl Node {
     }
 
     fn fetch_within(&mut self, topic: &str, from: i64, bytes_min: i32, wait_ms_max: i32, bytes_max: i32) -> RequestId {
-        let wanted = FetchPartition {
-            partition: PartitionIndex(0),
-            current_leader_epoch: None,
-            fetch_offset: Offset(from),
-            last_fetched_epoch: None,
-            partition_bytes_max: 1 << 20,
-        };
-        self.fetch_as_wanted(topic, wanted, bytes_min, wait_ms_max, bytes_max)
+        self.fetch_as_wanted(topic, wanted_from(from), bytes_min, wait_ms_max, bytes_max)
     }
 
     /// A fetch by a reader that has read the epoch up to there.
     fn fetch_after(&mut self, topic: &str, from: i64, last_fetched_epoch: i32) -> RequestId {
-        let wanted = FetchPartition {
-            partition: PartitionIndex(0),
-            current_leader_epoch: None,
-            fetch_offset: Offset(from),
-            last_fetched_epoch: Some(LeaderEpoch(last_fetched_epoch)),
-            partition_bytes_max: 1 << 20,
-        };
+        let wanted = FetchPartition { last_fetched_epoch: Some(LeaderEpoch(last_fetched_epoch)), ..wanted_from(from) };
         self.fetch_as_wanted(topic, wanted, 0, 0, 1 << 20)
     }
 
@@ -179,6 +166,17 @@ impl Node {
     fn fetched(&mut self, id: RequestId) -> Option<FetchedPartition> {
         let Response::Fetch(answer) = self.answer(id)? else { panic!("a fetch is answered as one") };
         Some(answer.topics[0].1[0].clone())
+    }
+}
+
+/// What a reader wants that knows no epochs.
+fn wanted_from(from: i64) -> FetchPartition {
+    FetchPartition {
+        partition: PartitionIndex(0),
+        current_leader_epoch: None,
+        fetch_offset: Offset(from),
+        last_fetched_epoch: None,
+        partition_bytes_max: 1 << 20,
     }
 }
 

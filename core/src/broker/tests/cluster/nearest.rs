@@ -11,14 +11,7 @@ fn racks() -> (Cluster, NodeId) {
 
 /// A fetch of a consumer in the rack of `near`, from `from` on.
 fn fetch_near(cluster: &mut Cluster, at: NodeId, near: NodeId, from: i64, wait_ms_max: i32) -> RequestId {
-    let wanted = FetchPartition {
-        partition: PartitionIndex(0),
-        current_leader_epoch: None,
-        fetch_offset: Offset(from),
-        last_fetched_epoch: None,
-        partition_bytes_max: 1 << 20,
-    };
-    cluster.node(at).fetch_from_rack("t", wanted, (1, wait_ms_max, 1 << 20), Some(&format!("rack {near}")))
+    cluster.node(at).fetch_from_rack("t", wanted_from(from), (1, wait_ms_max, 1 << 20), Some(&format!("rack {near}")))
 }
 
 #[test]
