@@ -161,6 +161,12 @@ pub enum Mark {
     LeaderDeposed,
     /// A follower cut records of a partition that its leader does not have.
     FollowerTruncated,
+    /// The controller has heard that nobody listens any longer where a node was, which gets no time to show that it lives.
+    BrokerGone,
+    /// A Metadata request waited for a leader in the place of one that may be gone, and was told of one.
+    MetadataAwaitedLeader,
+    /// A node was told who the controllers are.
+    ControllersFound,
     /// A follower's log began anew, where its leader's begins.
     FollowerBeganAnew,
     /// A leader proposed a smaller ISR.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Broker;
 use super::timers::Timer;
-use crate::boundary::{Effects, MetadataRequest, MetadataResponse, Reply, RequestContext, Response};
+use crate::boundary::{Effects, Mark, MetadataRequest, MetadataResponse, Reply, RequestContext, Response};
 use crate::ids::{ConnectionId, RequestId, TopicPartition};
 use crate::limits::DOUBTFUL_METADATA_MS;
 use crate::partition::requests_of;
@@ -59,6 +59,7 @@ impl Broker {
                 continue;
             }
             self.timers.cancel(&Timer::Metadata(id));
+            effects.mark(Mark::MetadataAwaitedLeader);
             effects.replies.push(Reply { id, response: Response::Metadata(answer) });
         }
     }

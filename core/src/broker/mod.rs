@@ -56,7 +56,9 @@ use self::producer_ids::ProducerIds;
 use self::timers::Timer;
 pub use self::view::View;
 use self::voters::PendingVoters;
-use crate::boundary::{ControllerCommand, ControllerDecision, Effects, Input, Reply, Request, RequestContext, Response, SearchId, TopicRef};
+use crate::boundary::{
+    ControllerCommand, ControllerDecision, Effects, Input, Mark, Reply, Request, RequestContext, Response, SearchId, TopicRef,
+};
 use crate::config::{BrokerConfigs, RACK_AWARE_SELECTOR};
 use crate::controller::Controller;
 use crate::coordinator::Uncommitted;
@@ -230,7 +232,10 @@ impl Broker {
             Input::Start => self.start(effects),
             Input::Request { id, context, request } => self.request(id, context, request, effects),
             Input::Disconnected(connection) => self.disconnected(connection),
-            Input::ControllersFound(controllers) => self.quorum.ask_also(controllers),
+            Input::ControllersFound(controllers) => {
+                effects.mark(Mark::ControllersFound);
+                self.quorum.ask_also(controllers);
+            }
             Input::Peer { from, message } => self.peer_said(from, message, effects),
             Input::PeerLost(node) => self.peer_lost(node, effects),
             Input::PeerRefused(node) => self.peer_refused(node, effects),

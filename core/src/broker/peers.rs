@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
-use crate::boundary::{Effects, PeerMessage};
+use crate::boundary::{Effects, Mark, PeerMessage};
 use crate::ids::NodeId;
 use crate::limits::{DOUBT_MS, LOST_BROKER_MS};
 use crate::time::{Monotonic, Wait};
@@ -56,8 +56,11 @@ impl Broker {
 
     /// Nobody listens where a node was. One that was lost before has not just failed to be there yet: it is gone.
     pub(super) fn peer_refused(&mut self, node: NodeId, effects: &mut Effects) {
-        if let Some(absence) = self.lost.get_mut(&node) {
-            absence.is_gone = true;
+        if let Some(absence) = self.lost.get_mut(&node)
+            && !std::mem::replace(&mut absence.is_gone, true)
+            && self.controller.is_some()
+        {
+            effects.mark(Mark::BrokerGone);
         }
         self.peer_lost(node, effects);
     }
