@@ -269,9 +269,6 @@ impl Broker {
                 // What lies between is gone everywhere; or the leader has less than this copy begins with, and the controller has named it.
                 effects.mark(Mark::FollowerBeganAnew);
                 let start = replica.log().start();
-                if let Some(partition) = self.partitions.get_mut(&id) {
-                    partition.forget_refused();
-                }
                 effects.storage.push(StorageOp::Truncate { log, to: start.min(fetched.log_start) });
                 if fetched.log_start > start {
                     effects.storage.push(StorageOp::Trim { log, log_start: fetched.log_start });

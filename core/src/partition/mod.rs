@@ -242,11 +242,6 @@ impl Partition {
         leader.append(batch, needs_commit, now)
     }
 
-    /// Forgets whom it has refused: what they sent since to others is in what this copy has skipped.
-    pub fn forget_refused(&mut self) {
-        self.refused = RefusedProducers::default();
-    }
-
     /// Whether its disk has failed.
     #[must_use]
     pub fn is_offline(&self) -> bool {
