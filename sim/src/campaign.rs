@@ -44,8 +44,9 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 28] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 30] = [
     Mark::BrokerFenced,
+    Mark::BrokerGone,
     Mark::CaughtUpFromSnapshot,
     Mark::CommittedByFollower,
     Mark::CutOffLeaderAnswered,
@@ -60,6 +61,7 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 28] = [
     Mark::LeaderDeposed,
     Mark::LeaderResigned,
     Mark::LogBegunInsideBatch,
+    Mark::MetadataAwaitedLeader,
     Mark::MetadataSnapshotLoaded,
     Mark::MetadataSnapshotTaken,
     Mark::MetadataTrimmed,
