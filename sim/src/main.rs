@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use gracchus_sim::campaign::{self, Summary, Verdict, Work, describe};
 use gracchus_sim::plan::{self, Plan};
-use gracchus_sim::trace::Listing;
+use gracchus_sim::trace::{Length, Listing};
 use gracchus_sim::world;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -77,9 +77,15 @@ struct ReplayArgs {
     /// How many nodes the seed is run with. As many as it says, if not given.
     #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
     nodes: Option<usize>,
+    /// The first event to print.
+    #[arg(long, value_name = "EVENT", default_value_t = 0)]
+    from: u64,
     /// The last event to print.
     #[arg(long, value_name = "EVENT", default_value_t = u64::MAX)]
     until: u64,
+    /// Cuts nothing off: without it inputs, effects and answers are printed to 600 characters each.
+    #[arg(long)]
+    whole: bool,
     /// Saves the plan and runs nothing.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -183,7 +189,8 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
         // A reader that has seen enough, such as head, is no error.
         let _ = writeln!(std::io::stdout(), "{line}");
     });
-    let report = world::run(&plan, Some(Listing { until: args.until, line }));
+    let length = if args.whole { Length::Whole } else { Length::Brief };
+    let report = world::run(&plan, Some(Listing { from: args.from, until: args.until, length, line }));
     println!("{}", describe(&report.ending));
     // That of a run cut short says nothing of the seed.
     if !matches!(report.ending, world::Ending::Stopped(_)) {

@@ -11,7 +11,7 @@ use madsim::time::timeout;
 use super::{Client, Topic, TopicKind};
 use crate::checkers::Connected;
 use crate::platform::net::{SimReader, SimWriter, Vanish};
-use crate::trace::{Recorder, brief};
+use crate::trace::Recorder;
 use crate::world::Members;
 
 /// The connection is of no use any more, and nobody knows what became of what was asked on it.
@@ -103,7 +103,7 @@ impl Wire {
     }
 
     fn settle<T: fmt::Debug>(&self, outcome: Result<Result<T, ClientError>, madsim::time::error::Elapsed>) -> Result<T, Lost> {
-        self.recorder.remark(|| format!("{} has  {}", self.name, brief(&outcome)));
+        self.recorder.remark(|length| format!("{} has  {}", self.name, length.describe(&outcome)));
         match outcome {
             Ok(Ok(value)) => Ok(value),
             // What was decoded from a connection that lives must make sense: anything else is the node's mistake.

@@ -4,5 +4,4 @@ mod hash;
 mod recorder;
 
 pub use hash::{RollingHash, RunHash};
-pub(crate) use recorder::brief;
-pub use recorder::{Listing, Recorder};
+pub use recorder::{Length, Listing, Recorder};

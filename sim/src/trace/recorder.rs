@@ -29,8 +29,12 @@ pub struct Recorder {
 
 /// Where events are listed.
 pub struct Listing {
+    /// The first event that is wanted.
+    pub from: u64,
     /// The last event that is wanted.
     pub until: u64,
+    /// How much is said of anything.
+    pub length: Length,
     /// Takes a line.
     pub line: Box<dyn FnMut(&str) + Send>,
 }
@@ -86,10 +90,10 @@ impl Recorder {
         for mark in &effects.marks {
             *recording.marks.entry(*mark).or_default() += 1;
         }
-        let is_last = recording.list(|| format!("node {node}  {}  ->  {}", brief(input), brief(&effects)));
+        let is_last = recording.list(|length| format!("node {node}  {}  ->  {}", length.describe(input), length.describe(&effects)));
         let checked = recording.checkers.step(node, now, input, effects, broker);
         for remark in recording.checkers.take_remarks() {
-            recording.list(|| format!("        {remark}"));
+            recording.list(|_| format!("        {remark}"));
         }
         shuffle(effects, &mut recording.order);
         drop(recording);
@@ -111,13 +115,13 @@ impl Recorder {
         recording.count_event();
         recording.hash.number(nanos());
         recording.hash.bytes(what.as_bytes());
-        if recording.list(|| what.to_owned()) {
+        if recording.list(|_| what.to_owned()) {
             self.over.notify_one();
         }
     }
 
     /// Lists something that is no event: it follows from events, and helps who reads them.
-    pub fn remark(&self, what: impl FnOnce() -> String) {
+    pub fn remark(&self, what: impl FnOnce(Length) -> String) {
         lock(&self.shared).list(what);
     }
 
@@ -195,7 +199,7 @@ impl Recorder {
         let Err(violation) = checked else { return };
         let mut recording = lock(&self.shared);
         let event = recording.events;
-        recording.list(|| format!("VIOLATION of {}: {}", violation.property, violation.what));
+        recording.list(|_| format!("VIOLATION of {}: {}", violation.property, violation.what));
         if recording.violation.is_none() {
             recording.violation = Some((event, violation));
         }
@@ -220,14 +224,16 @@ impl Recording {
         self.last = simulated_time();
     }
 
-    /// Lists the current event. True if it is the last one wanted.
-    fn list(&mut self, describe: impl FnOnce() -> String) -> bool {
+    /// Lists the current event, described as long as is wanted. True if it is the last one.
+    fn list(&mut self, describe: impl FnOnce(Length) -> String) -> bool {
         let Some(listing) = &mut self.listing else { return false };
         if self.events > listing.until {
             return true;
         }
-        let seconds = Duration::from_nanos(nanos()).as_secs_f64();
-        (listing.line)(&format!("{:>8}  {seconds:>12.6}  {}", self.events, describe()));
+        if self.events >= listing.from {
+            let seconds = Duration::from_nanos(nanos()).as_secs_f64();
+            (listing.line)(&format!("{:>8}  {seconds:>12.6}  {}", self.events, describe(listing.length)));
+        }
         self.is_stopped |= self.events == listing.until;
         self.is_stopped
     }
@@ -237,16 +243,28 @@ fn nanos() -> u64 {
     u64::try_from(simulated_time().as_nanos()).expect("runs are short")
 }
 
-/// Longest description of anything in a listing, in characters.
+/// How long the description of an input, of the effects or of an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// At most 600 characters; what is cut off ends with an ellipsis.
+    Brief,
+    /// As long as it is.
+    Whole,
+}
+
 const BRIEF_CHARS_MAX: usize = 600;
 
-pub(crate) fn brief(value: &impl fmt::Debug) -> String {
-    let mut text = format!("{value:?}");
-    if let Some((end, _)) = text.char_indices().nth(BRIEF_CHARS_MAX) {
-        text.truncate(end);
-        text.push('…');
+impl Length {
+    pub(crate) fn describe(self, value: &impl fmt::Debug) -> String {
+        let mut text = format!("{value:?}");
+        if self == Self::Brief
+            && let Some((end, _)) = text.char_indices().nth(BRIEF_CHARS_MAX)
+        {
+            text.truncate(end);
+            text.push('…');
+        }
+        text
     }
-    text
 }
 
 /// Puts effects into any order that the driver has to live with: operations on one log stay in order, and so do messages to one node over one

@@ -281,7 +281,7 @@ impl State {
         if self.draw.chance(self.faults.sync_failure) {
             self.counts.sync_failures += 1;
             if let Some(recorder) = &self.recorder {
-                recorder.remark(|| format!("the disk: a sync of the folder {} fails", folder.display()));
+                recorder.remark(|_| format!("the disk: a sync of the folder {} fails", folder.display()));
             }
             return Err(io::Error::from_raw_os_error(EIO));
         }
@@ -367,7 +367,7 @@ impl State {
     /// Lists what has gone wrong with a file.
     fn remark(&self, file: FileId, what: &str) {
         let Some(recorder) = &self.recorder else { return };
-        recorder.remark(|| {
+        recorder.remark(|_| {
             let files = self.names.files(View::Seen);
             let path =
                 files.iter().find(|(_, named)| *named == file).map_or("a file without a name".into(), |(path, _)| path.to_string_lossy());
