@@ -35,7 +35,7 @@ use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicName, TopicPartition};
 use crate::metadata::PartitionRegistration;
 use crate::offset::Offset;
-use crate::producer::RefusedProducers;
+use crate::producer::{RefusedProducers, Verdict};
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -233,7 +233,8 @@ impl Partition {
             PartitionRole::Opening { .. } | PartitionRole::Follower(_) => return Err(AppendError::NotLed(ErrorCode::NotLeaderOrFollower)),
             PartitionRole::Offline(_) => return Err(AppendError::NotLed(ErrorCode::KafkaStorageError)),
         };
-        if !has_space {
+        // What the log holds already needs no space, and its producer may have gone on behind it.
+        if !has_space && !matches!(leader.producers().check(&batch.header), Ok(Verdict::Duplicate(_))) {
             return Err(AppendError::DiskNearlyFull);
         }
         if !batch.header.producer.is_some_and(|producer| leader.producers().knows(producer.id)) {

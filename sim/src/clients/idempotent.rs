@@ -1,5 +1,6 @@
 //! A producer as the Java client is by default: sequences, acks=all, several requests in flight, each of one batch or several, and retries under
-//! the same sequences for as long as it does not know what became of a batch.
+//! the same sequences for as long as it does not know what became of a batch. Behind a batch that was refused it sends nothing new to that
+//! partition until it has sent that one again (KAFKA-5494): a broker knows a retry by its last five batches.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -50,12 +51,26 @@ struct Open {
     topic: Topic,
     partition: i32,
     producer: BatchProducer,
-    /// Whether it is under way on the connection at hand.
-    is_sent: bool,
+    stage: Stage,
     /// What was known when it was sent last.
     asked: Option<Asked>,
     /// How long it was then.
     sent_bytes: usize,
+}
+
+/// Where it is, on the connection at hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Made,
+    UnderWay,
+    /// It is to be sent again.
+    Refused,
+}
+
+impl Open {
+    fn is_of_same_partition(&self, other: &Self) -> bool {
+        self.topic.partition(self.partition) == other.topic.partition(other.partition)
+    }
 }
 
 /// What becomes of a batch that was refused.
@@ -76,7 +91,7 @@ impl IdempotentProducer {
         while let Some(mut wire) = self.client.connect().await {
             let worked = self.work(&mut wire).await;
             self.awaited.clear();
-            self.open.iter_mut().for_each(|open| open.is_sent = false);
+            self.send_again();
             match self.client.leave(worked).await {
                 Left::ForGood => return,
                 Left::ForAnother => continue,
@@ -113,9 +128,9 @@ impl IdempotentProducer {
             let response = wire.receive::<ProduceRequest>().await?;
             let produced: Vec<ProducedPartition> = produced_partitions(response).collect();
             self.answered(&produced);
-            if wire.in_flight() == 0 && self.open.iter().any(|open| open.is_sent) {
+            if wire.in_flight() == 0 && self.open.iter().any(|open| open.stage != Stage::Made) {
                 sleep(Duration::from_millis(10 + self.client.draw.below(100))).await;
-                self.open.iter_mut().for_each(|open| open.is_sent = false);
+                self.send_again();
             }
         }
         Ok(())
@@ -176,18 +191,18 @@ impl IdempotentProducer {
         *next += i32::try_from(count).expect("few");
         let producer = BatchProducer { id: producer.id, epoch: producer.epoch, base_sequence };
         let batch = Batch { first, count, timestamp, codec: self.codec };
-        self.open.push_back(Open { batch, topic, partition: index, producer, is_sent: false, asked: None, sent_bytes: 0 });
+        self.open.push_back(Open { batch, topic, partition: index, producer, stage: Stage::Made, asked: None, sent_bytes: 0 });
     }
 
     /// Sends what is not under way, in its order.
     async fn send_open(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        while let Some(from) = self.open.iter().position(|open| !open.is_sent && self.is_for_here(open)) {
+        while let Some(from) = self.open.iter().position(|open| self.may_send(open)) {
             let upto = self.end_of_request(from);
             let version = wire.version_about::<ProduceRequest>(self.open.range(from..upto).map(|open| &open.topic))?;
             let mut batches = Vec::new();
             for open in self.open.range_mut(from..upto) {
                 let batch = Batch { codec: codec_at(version, open.batch.codec), ..open.batch }.build(Some(open.producer));
-                open.is_sent = true;
+                open.stage = Stage::UnderWay;
                 open.sent_bytes = batch.len();
                 batches.push(PartitionBatch { topic: open.topic.key.clone(), partition: open.partition, batch });
                 open.asked = Some(self.client.surroundings.ask(wire, open.topic.subject(open.partition)));
@@ -196,6 +211,18 @@ impl IdempotentProducer {
             wire.send(version, &produce_request(Acks::All, PRODUCE_TIMEOUT_MS, batches)).await?;
         }
         Ok(())
+    }
+
+    /// Nothing is under way any longer: what is open is to be sent, in its order.
+    fn send_again(&mut self) {
+        for open in &mut self.open {
+            open.stage = Stage::Made;
+        }
+    }
+
+    fn may_send(&self, open: &Open) -> bool {
+        let is_refused = |other: &Open| other.stage == Stage::Refused && other.is_of_same_partition(open);
+        open.stage == Stage::Made && self.is_for_here(open) && !self.open.iter().any(is_refused)
     }
 
     /// Whether a batch is for the node at hand: one that nobody is known to lead may be sent to any.
@@ -207,10 +234,11 @@ impl IdempotentProducer {
     /// Where the request ends that begins with an open batch: chance wants more in it, and no partition is there twice.
     fn end_of_request(&mut self, from: usize) -> usize {
         let mut upto = from + 1;
-        while self.open.get(upto).is_some_and(|next| {
-            let partition = next.topic.partition(next.partition);
-            !next.is_sent && self.is_for_here(next) && self.open.range(from..upto).all(|open| open.topic.partition(open.partition) != partition)
-        }) && self.client.draw.chance(JOINS_PER_MILLION)
+        while self
+            .open
+            .get(upto)
+            .is_some_and(|next| self.may_send(next) && self.open.range(from..upto).all(|open| !open.is_of_same_partition(next)))
+            && self.client.draw.chance(JOINS_PER_MILLION)
         {
             upto += 1;
         }
@@ -243,7 +271,7 @@ impl IdempotentProducer {
         self.check_refusal(at, produced.error);
         self.client.heed(produced.error);
         match self.judge(at, produced.error) {
-            Verdict::Again => {}
+            Verdict::Again => self.open.get_mut(at).expect("it was found there").stage = Stage::Refused,
             Verdict::GivenUp => {
                 let open = self.open.remove(at).expect("it was found there");
                 self.client.surroundings.forget_passing(&open.topic);
@@ -282,7 +310,6 @@ impl IdempotentProducer {
 
     fn has_earlier(&self, at: usize) -> bool {
         let Some(open) = self.open.get(at) else { return false };
-        let partition = open.topic.partition(open.partition);
-        self.open.iter().take(at).any(|earlier| earlier.topic.partition(earlier.partition) == partition)
+        self.open.iter().take(at).any(|earlier| earlier.is_of_same_partition(open))
     }
 }

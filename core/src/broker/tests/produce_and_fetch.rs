@@ -164,6 +164,18 @@ fn a_nearly_full_disk_refuses_before_an_offset_is_given() {
 }
 
 #[test]
+fn a_nearly_full_disk_refuses_no_retry_of_what_the_log_holds() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", idempotent(7, 0, 0, 3), Acks::All);
+    node.settle();
+    node.step(Input::Storage(StorageDone::Space { free_bytes: 1, total_bytes: 100 }));
+    let [retry, new] = [0, 3].map(|base_sequence| node.produce("t", idempotent(7, 0, base_sequence, 3), Acks::All));
+    assert_eq!(node.produced(retry), Some(Ok(Offset(0))));
+    assert_eq!(node.produced(new), Some(Err(ErrorCode::KafkaStorageError)));
+}
+
+#[test]
 fn a_new_producer_is_not_let_in_behind_its_refused_batch() {
     let mut node = Node::serving();
     node.create("t", &[]);
