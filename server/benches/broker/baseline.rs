@@ -68,6 +68,43 @@ pub(crate) fn send_file(path: &Path, sending: Sending) -> Sent {
     Sent { bytes_per_s: to_f64(length) / seconds, cpu_s_per_gb: cpu_s / (to_f64(length) / 1e9) }
 }
 
+/// Takes `bytes` from loopback and appends them to a file in `folder` as they come, in pieces of 64 KiB: what keeping records costs at
+/// least, in CPU seconds a GB.
+pub(crate) fn keep_cpu_s_per_gb(folder: &Path, bytes: u64) -> f64 {
+    const PIECE_BYTES: usize = 64 << 10;
+    let path = folder.join("kept");
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let keeper = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let before = thread_cpu_s();
+        let mut buffer = vec![0; PIECE_BYTES];
+        let mut kept = 0;
+        loop {
+            let read = stream.read(&mut buffer).unwrap();
+            if read == 0 {
+                return (kept, thread_cpu_s() - before);
+            }
+            file.write_all_at(&buffer[..read], kept).unwrap();
+            kept += read as u64;
+        }
+    });
+    let mut stream = TcpStream::connect(address).unwrap();
+    let piece = vec![b'x'; PIECE_BYTES];
+    let mut left = bytes;
+    while left > 0 {
+        let next = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+        stream.write_all(&piece[..next]).unwrap();
+        left -= next as u64;
+    }
+    drop(stream);
+    let (kept, cpu_s) = keeper.join().unwrap();
+    assert_eq!(kept, bytes);
+    std::fs::remove_file(path).unwrap();
+    cpu_s / (to_f64(bytes) / 1e9)
+}
+
 fn sendfile_all(file: &File, stream: &TcpStream, length: u64) {
     const AT_ONCE: usize = 8 << 20;
     let mut sent = 0;
@@ -92,8 +129,8 @@ fn thread_cpu_s() -> f64 {
     to_f64(time.tv_sec.unsigned_abs()) + to_f64(time.tv_nsec.unsigned_abs()) / 1e9
 }
 
-/// Round trips of `bytes` over loopback, in microseconds.
-pub(crate) fn echo_us(bytes: usize, count: usize) -> Vec<f64> {
+/// Round trips of `bytes` over loopback, in microseconds. Before it answers, the server does what it is told to.
+fn round_trips_us(bytes: usize, count: usize, mut serve: impl FnMut(&[u8]) + Send + 'static) -> Vec<f64> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -101,6 +138,7 @@ pub(crate) fn echo_us(bytes: usize, count: usize) -> Vec<f64> {
         stream.set_nodelay(true).unwrap();
         let mut buffer = vec![0; bytes];
         while stream.read_exact(&mut buffer).is_ok() {
+            serve(&buffer);
             stream.write_all(&buffer).unwrap();
         }
     });
@@ -116,6 +154,27 @@ pub(crate) fn echo_us(bytes: usize, count: usize) -> Vec<f64> {
     let times = (0..count).map(|_| round_trip()).collect();
     drop(stream);
     server.join().unwrap();
+    times
+}
+
+/// Round trips of `bytes` over loopback, in microseconds.
+pub(crate) fn echo_us(bytes: usize, count: usize) -> Vec<f64> {
+    round_trips_us(bytes, count, |_| {})
+}
+
+/// Round trips of `bytes` over loopback, each appended to a file in `folder` with an fdatasync before it is answered, in microseconds. One
+/// thread does it all: what a server that keeps records can at best take. It is more than the two by themselves, since a disk that is asked
+/// now and then answers later than one that is kept busy.
+pub(crate) fn echo_sync_us(folder: &Path, bytes: usize, count: usize) -> Vec<f64> {
+    let path = folder.join("echoed");
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path).unwrap();
+    let mut at = 0;
+    let times = round_trips_us(bytes, count, move |record| {
+        file.write_all_at(record, at).unwrap();
+        rustix::fs::fdatasync(&file).unwrap();
+        at += record.len() as u64;
+    });
+    std::fs::remove_file(path).unwrap();
     times
 }
 
