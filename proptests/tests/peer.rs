@@ -111,6 +111,7 @@ fn wanted() -> impl Strategy<Value = WantedPartition> {
             last_fetched_epoch,
             high_watermark,
             log_start: high_watermark,
+            start_heard: high_watermark,
             bytes_max: 1 << 20,
         },
     )

@@ -44,13 +44,14 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 30] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 31] = [
     Mark::BrokerFenced,
     Mark::BrokerGone,
     Mark::CaughtUpFromSnapshot,
     Mark::CommittedByFollower,
     Mark::CutOffLeaderAnswered,
     Mark::DecisionsAbandoned,
+    Mark::DeletionAwaitedReplicas,
     Mark::EligibleLeaderElected,
     Mark::FollowerBeganAnew,
     Mark::FollowerRead,

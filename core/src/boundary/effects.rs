@@ -123,6 +123,8 @@ pub enum Mark {
     PreferredReplicaNamed,
     /// A consumer read from a follower.
     FollowerRead,
+    /// A DeleteRecords waited for others after the leader's own log started there.
+    DeletionAwaitedReplicas,
     /// Producers waited for a sync while more was appended: a group was committed at once.
     GroupCommit,
     /// A topic was deleted while appends to it were in flight.

@@ -128,6 +128,8 @@ pub struct WantedPartition {
     pub high_watermark: Offset,
     /// Where its log starts: what lies below it can't serve to consumers.
     pub log_start: Offset,
+    /// Where it is to start, for what it has heard of its leader's: a greater start is news.
+    pub start_heard: Offset,
     /// Bytes that it takes at once: one whole batch always.
     pub bytes_max: u32,
 }

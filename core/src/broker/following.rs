@@ -280,9 +280,10 @@ impl Broker {
             }
         }
         replica.follow_high_watermark(fetched.high_watermark);
-        if fetched.log_start > replica.log().start() && fetched.log_start <= replica.high_watermark() {
-            super::upkeep::trim(id, replica, fetched.log_start, effects);
+        if follower.hear_start(fetched.log_start) {
+            super::upkeep::trim(id, &mut follower.replica, fetched.log_start, effects);
         }
+        let replica = &mut follower.replica;
         if replica.log().unkept_bytes() >= snapshot_bytes
             && let Some((upto, producers)) = replica.keep_producers()
         {

@@ -127,6 +127,8 @@ impl Broker {
         if has_committed {
             effects.mark(Mark::CommittedByFollower);
             self.serve_waiting(want.id, effects);
+        } else {
+            self.serve_deletions(want.id, effects);
         }
         self.replicate_news(want.id);
     }

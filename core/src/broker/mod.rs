@@ -353,7 +353,8 @@ impl Broker {
         let produces: Vec<_> = self.produces.range(requests_of(connection)).map(|(id, _)| *id).collect();
         produces.into_iter().for_each(|id| self.abandon_produce(id));
         self.offset_lists.retain(|id, _| id.connection != connection);
-        self.deletions.retain(|id, _| id.connection != connection);
+        let deletions: Vec<_> = self.deletions.range(requests_of(connection)).map(|(id, _)| *id).collect();
+        deletions.into_iter().for_each(|id| self.abandon_deletion(id));
         self.producer_ids.abandon(connection);
         self.calls.abandon(connection);
         self.abandon_doubtful_metadata(connection);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::join::Join;
+use super::timers::Timer;
 use super::{Broker, Search, upkeep};
 use crate::boundary::{
     DeleteRecordsRequest, DeleteRecordsResponse, Effects, EpochEnd, EpochQuestion, FoundRecord, ListOffsetsPartition, ListOffsetsRequest,
@@ -12,9 +13,10 @@ use crate::boundary::{
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
 use crate::ids::{LogId, PartitionIndex, RequestId, TopicName, TopicPartition};
+use crate::limits::REPLICATION_TICK_MS;
 use crate::offset::Offset;
 use crate::partition::Leader;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Wait};
 
 pub(super) type ListOffsetsJoin = Join<TopicName, ListedOffset>;
 pub(super) type DeleteRecordsJoin = Join<TopicName, (PartitionIndex, Result<Offset, ErrorCode>)>;
@@ -146,7 +148,7 @@ impl Broker {
                 match self.new_log_start(&topic, partition, before) {
                     Ok((trimmed, target)) => {
                         join.push((partition, Ok(target)));
-                        self.await_trim(id, trimmed, target, &mut join, effects);
+                        self.trim_for(id, trimmed, target, &mut join, effects);
                     }
                     Err(code) => join.push((partition, Err(code))),
                 }
@@ -155,6 +157,7 @@ impl Broker {
         if join.is_complete() {
             reply_deleted(id, join, effects);
         } else {
+            self.timers.set(Timer::Deletion(id), self.now.monotonic.after(Wait::from_ms(request.timeout_ms.into())));
             self.deletions.insert(id, join);
         }
     }
@@ -175,10 +178,13 @@ impl Broker {
         Ok((id, target.max(leader.log().start())))
     }
 
-    fn await_trim(&mut self, request: RequestId, id: TopicPartition, target: Offset, join: &mut DeleteRecordsJoin, effects: &mut Effects) {
+    /// Moves a log's start, and lets a DeleteRecords wait until the logs of all that are in sync start there.
+    fn trim_for(&mut self, request: RequestId, id: TopicPartition, target: Offset, join: &mut DeleteRecordsJoin, effects: &mut Effects) {
         let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
-        if target > leader.log().start() {
+        if target > leader.low_watermark() {
             leader.waiting_for_trim.add(target, (request, join.wait(id, target)));
+        }
+        if target > leader.log().start() {
             effects.mark(Mark::RecordsDeleted);
             if target == leader.log().end() {
                 effects.mark(Mark::LogEmptied);
@@ -187,7 +193,37 @@ impl Broker {
         }
     }
 
-    /// A log starts where a DeleteRecords wants it, or has failed.
+    /// The time of a DeleteRecords is up: what it wanted to go may go later, or be there again under the next leader.
+    pub(super) fn deletion_timed_out(&mut self, request: RequestId, effects: &mut Effects) {
+        let Some(join) = self.deletions.get(&request) else { return };
+        let leader = |id| self.partitions.get(&id).and_then(|partition| partition.leader().ok());
+        if join.waiting().any(|(_, place)| leader(place.id).is_some_and(|leader| leader.log().start() < place.upto)) {
+            // Its own disk is waited for: where Kafka looks at the time it has moved its own start.
+            return self.timers.set(Timer::Deletion(request), self.now.monotonic.after(Wait::from_ms(REPLICATION_TICK_MS)));
+        }
+        for slot in self.forget_deletion_waits(request) {
+            self.deletion_done((request, slot), Err(ErrorCode::RequestTimedOut), effects);
+        }
+    }
+
+    /// Drops a DeleteRecords whose client is gone. What it began goes on.
+    pub(super) fn abandon_deletion(&mut self, request: RequestId) {
+        self.forget_deletion_waits(request);
+        self.timers.cancel(&Timer::Deletion(request));
+        self.deletions.remove(&request);
+    }
+
+    fn forget_deletion_waits(&mut self, request: RequestId) -> Vec<u32> {
+        let waits: Vec<_> = self.deletions.get(&request).map(|join| join.waiting().collect()).unwrap_or_default();
+        for (slot, place) in &waits {
+            if let Some(Ok(leader)) = self.partitions.get_mut(&place.id).map(|partition| partition.leader_mut()) {
+                leader.waiting_for_trim.remove(place.upto, (request, *slot));
+            }
+        }
+        waits.into_iter().map(|(slot, _)| slot).collect()
+    }
+
+    /// The logs of all in sync start where a DeleteRecords wants it, or one has failed.
     pub(super) fn deletion_done(&mut self, (request, slot): (RequestId, u32), outcome: Result<Offset, ErrorCode>, effects: &mut Effects) {
         let Some(join) = self.deletions.get_mut(&request) else { return };
         if let Some((_, result)) = join.done(slot) {
@@ -196,6 +232,7 @@ impl Broker {
         if join.is_complete()
             && let Some(join) = self.deletions.remove(&request)
         {
+            self.timers.cancel(&Timer::Deletion(request));
             reply_deleted(request, join, effects);
         }
     }

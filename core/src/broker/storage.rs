@@ -164,6 +164,7 @@ impl Broker {
         while let Some(slot) = self.replica_at(id).and_then(|replica| replica.waiting_for_data.pop_reached(replica.readable_end(false))) {
             self.fetch_part_grew(slot, effects);
         }
+        self.serve_deletions(id, effects);
     }
 
     fn replica_at(&mut self, id: TopicPartition) -> Option<&mut Replica> {
@@ -181,9 +182,19 @@ impl Broker {
             // Its leader is to know what it can't serve.
             self.following.changed(id);
         }
-        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_trim.pop_reached(leader.log().start())) {
-            let log_start = self.leader_at(id).map_or(log_start, |leader| leader.log().start());
-            self.deletion_done(slot, Ok(log_start), effects);
+        self.replicate_news(id);
+        self.serve_deletions(id, effects);
+        if self.leader_at(id).is_some_and(|leader| leader.waiting_for_trim.has_reached(leader.log().start())) {
+            effects.mark(Mark::DeletionAwaitedReplicas);
+        }
+    }
+
+    /// The logs of all that are in sync start later, or others are in sync: DeleteRecords that waited for that are done.
+    pub(super) fn serve_deletions(&mut self, id: TopicPartition, effects: &mut Effects) {
+        let Some(leader) = self.leader_at(id).filter(|leader| !leader.waiting_for_trim.is_empty()) else { return };
+        let low_watermark = leader.low_watermark();
+        while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_trim.pop_reached(low_watermark)) {
+            self.deletion_done(slot, Ok(low_watermark), effects);
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) enum Timer {
     Produce(RequestId),
     /// A fetch has waited as long as its client allows.
     Fetch(RequestId),
+    /// A DeleteRecords has waited as long as its client allows.
+    Deletion(RequestId),
     /// Logs are to be looked through for segments that may go (`log.retention.check.interval.ms`).
     Retention,
     /// The quorum waits no longer.

@@ -15,6 +15,7 @@ impl Broker {
             match timer {
                 Timer::Produce(request) => self.produce_timed_out(request, effects),
                 Timer::Fetch(request) => self.fetch_timed_out(request, effects),
+                Timer::Deletion(request) => self.deletion_timed_out(request, effects),
                 Timer::Quorum => self.quorum_timed_out(effects),
                 Timer::FetchMetadata => self.metadata_fetch_lost(effects),
                 Timer::ParkedMetadata(node) => self.parked_metadata_timed_out(node, effects),

@@ -7,6 +7,7 @@ use crate::boundary::WantedPartition;
 use crate::epoch::LeaderEpoch;
 use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::PartitionRegistration;
+use crate::offset::Offset;
 use crate::replica::{Positions, last_fetched_epoch};
 
 /// A follower.
@@ -17,9 +18,27 @@ pub struct Follower {
     /// Whom it fetches from.
     pub(super) leader: Option<NodeId>,
     pub(super) leader_epoch: LeaderEpoch,
+    /// Where its log is to start: it may be on its way there.
+    start_heard: Offset,
 }
 
 impl Follower {
+    /// A copy that follows nobody yet.
+    pub(super) fn new(replica: Replica, registered: &PartitionRegistration) -> Self {
+        let start_heard = replica.log().start();
+        Self { replica, leader: None, leader_epoch: registered.leader_epoch, start_heard }
+    }
+
+    /// Its leader's log starts at `leader_start`. Says whether this one is to start there too and is not on its way: once that is committed
+    /// here.
+    pub fn hear_start(&mut self, leader_start: Offset) -> bool {
+        let is_news = leader_start > self.start_heard.max(self.replica.log().start()) && leader_start <= self.replica.high_watermark();
+        if is_news {
+            self.start_heard = leader_start;
+        }
+        is_news
+    }
+
     /// What it wants of its leader next, `bytes_max` of it at once.
     #[must_use]
     pub fn wanted(&self, id: TopicPartition, bytes_max: u32) -> WantedPartition {
@@ -31,6 +50,7 @@ impl Follower {
             last_fetched_epoch: last_fetched_epoch(log, log.end()),
             high_watermark: self.replica.high_watermark(),
             log_start: log.start(),
+            start_heard: self.start_heard.max(log.start()),
             bytes_max,
         }
     }

@@ -111,6 +111,11 @@ impl Isr {
         }
     }
 
+    /// Where a replica's log starts, if it has said so.
+    pub(super) fn start_of(&self, node: NodeId) -> Option<Offset> {
+        self.followers.get(&node)?.log_start
+    }
+
     /// What a replica could serve to consumers: from its log's start to where it has written; none of one that has not fetched.
     #[must_use]
     pub fn holds(&self, node: NodeId) -> Option<RangeInclusive<Offset>> {

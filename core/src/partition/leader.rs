@@ -37,7 +37,7 @@ pub struct Leader {
     pub waiting_for_leader: Waiting,
     /// Produces that wait for the commit (acks=all).
     pub waiting_for_commit: Waiting,
-    /// DeleteRecords that wait for the log's start.
+    /// DeleteRecords that wait for the logs of all in sync to start there.
     pub waiting_for_trim: Waiting,
 }
 
@@ -130,7 +130,7 @@ impl Leader {
     /// Follows whom the controller has named. Whoever waited has to be answered first.
     pub(super) fn become_follower(mut self, me: NodeId, registered: &PartitionRegistration) -> Follower {
         self.replica.log.forget_empty_epoch();
-        let mut follower = Follower { replica: self.replica, leader: None, leader_epoch: registered.leader_epoch };
+        let mut follower = Follower::new(self.replica, registered);
         follower.follow(me, registered);
         follower
     }
@@ -205,12 +205,21 @@ impl Leader {
         self.replica.settings.throttled_leaders.has(partition, me) && !self.isr.committed().contains(&follower)
     }
 
+    /// Where the logs of all that are in sync start at the latest: whoever leads next starts there or later. Of one that has not fetched
+    /// nothing is known.
+    #[must_use]
+    pub fn low_watermark(&self) -> Offset {
+        let others = self.isr.maximal().filter(|node| *node != self.isr.me());
+        others.map(|node| self.isr.start_of(node).unwrap_or_default()).fold(self.replica.log.start(), Offset::min)
+    }
+
     /// Whether there is anything to tell a replica.
     #[must_use]
     pub fn has_news(&self, wanted: &WantedPartition) -> bool {
         let log = &self.replica.log;
         wanted.at.fetch_offset < log.written()
             || wanted.high_watermark < self.replica.high_watermark.min(wanted.at.fetch_offset)
+            || (wanted.start_heard < log.start() && log.start() <= wanted.high_watermark)
             || self.check_fetched(wanted).is_err()
     }
 

@@ -90,7 +90,7 @@ impl Partition {
             }
             let mut replica = Replica::recovered(recovered, settings, now)?;
             replica.follow_high_watermark(high_watermark);
-            self.role = PartitionRole::Follower(Box::new(Follower { replica, leader: None, leader_epoch: registered.leader_epoch }));
+            self.role = PartitionRole::Follower(Box::new(Follower::new(replica, registered)));
         }
         Ok(())
     }

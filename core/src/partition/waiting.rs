@@ -29,6 +29,12 @@ impl Waiting {
         self.0.pop_first().map(|(_, slot)| slot)
     }
 
+    /// Whether somebody waits for no more than this.
+    #[must_use]
+    pub fn has_reached(&self, reached: Offset) -> bool {
+        self.0.first().is_some_and(|(upto, _)| *upto <= reached)
+    }
+
     /// Takes all, reached or not.
     pub fn drain(&mut self) -> impl Iterator<Item = Slot> + use<> {
         std::mem::take(&mut self.0).into_iter().map(|(_, slot)| slot)

@@ -4,8 +4,8 @@
 //! Retention by size may take what lies below a start from which on the log is still as large as it is to be. No topic of a run is old
 //! enough for retention by age.
 //!
-//! Of several replicas the next leader may start earlier than the one before it did: a deletion is answered once the leader's own log starts there,
-//! and the others follow a moment later. So there a start may go back.
+//! Of several replicas the next leader may start earlier than the one before it did: retention is each one's own, and who comes into sync may still
+//! be on its way to a start. So there a start may go back; what an acknowledged deletion means for everyone in sync is DeletedInSync's.
 
 use std::collections::BTreeMap;
 

@@ -10,6 +10,7 @@ mod altered_durability;
 mod asked;
 mod cluster;
 mod consistent_read;
+mod deleted_in_sync;
 mod durable_log;
 mod error_codes;
 mod excused;
@@ -155,6 +156,7 @@ impl Checkers {
             durable_logs: &mut self.durable_logs,
             disks: &self.disks,
         };
+        deleted_in_sync::step(effects, &acked)?;
         self.altered_durability.step(input, effects, &mut acked)?;
         self.acked_is_durable.step(input, effects, &mut acked)
     }

@@ -188,6 +188,16 @@ impl Cluster {
         self.committed.losses()
     }
 
+    /// Whether the controller has named a node the partition's leader.
+    pub(super) fn is_led_by(&self, partition: TopicPartition, node: NodeId) -> bool {
+        self.registry.get(partition).is_some_and(|registered| registered.state.leader == Some(node))
+    }
+
+    /// Where the copies of all in sync start, of those that were seen.
+    pub(super) fn starts_in_sync(&self, partition: TopicPartition) -> impl Iterator<Item = (NodeId, Offset)> {
+        self.in_sync(partition).filter_map(move |member| Some((member, self.nodes.get(member, partition)?.log_start)))
+    }
+
     /// How far everyone in sync has written a partition.
     pub(super) fn written_end(&self, partition: TopicPartition) -> Option<(Offset, NodeId)> {
         // Who was never seen to have a copy has written nothing.

@@ -1,0 +1,76 @@
+//! DeleteRecords waits for everyone in sync, as Kafka's does.
+
+use super::*;
+
+/// Three records that everyone has; and who leads.
+fn with_records() -> (Cluster, NodeId) {
+    let (mut cluster, leader) = replicated(&[("min.insync.replicas", "1")]);
+    cluster.produce(leader, plain(1));
+    cluster.produce(leader, plain(2));
+    cluster.pass_for(1_000);
+    (cluster, leader)
+}
+
+/// Asks for the first record to be deleted.
+fn delete_first(cluster: &mut Cluster, leader: NodeId, timeout_ms: i32) -> RequestId {
+    let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(1))])];
+    cluster.node(leader).ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms }))
+}
+
+fn answer(cluster: &mut Cluster, leader: NodeId, id: RequestId) -> Option<Result<Offset, ErrorCode>> {
+    match cluster.node(leader).answer(id)? {
+        Response::DeleteRecords(answer) => Some(answer.topics[0].1[0].1),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn start_at(cluster: &mut Cluster, node: NodeId) -> Offset {
+    cluster.node(node).broker.partitions.values().next().unwrap().replica().unwrap().log().start()
+}
+
+#[test]
+fn it_is_answered_once_the_logs_of_all_in_sync_start_there() {
+    let (mut cluster, leader) = with_records();
+    let late = cluster.others(leader)[0];
+    cluster.isolate(late);
+    let id = delete_first(&mut cluster, leader, 60_000);
+    cluster.pass_for(200);
+    assert_eq!(start_at(&mut cluster, leader), Offset(1));
+    assert!(cluster.isr().contains(&late));
+    assert_eq!(answer(&mut cluster, leader, id), None);
+    cluster.isolated.clear();
+    cluster.pass_until(|cluster| cluster.nodes[&leader].replies.contains_key(&id));
+    assert_eq!(answer(&mut cluster, leader, id), Some(Ok(Offset(1))));
+    for node in [1, 2, 3] {
+        assert_eq!(start_at(&mut cluster, NodeId(node)), Offset(1), "no record came that could have told it");
+    }
+}
+
+#[test]
+fn who_leaves_the_isr_is_not_waited_for() {
+    let (mut cluster, leader) = with_records();
+    let gone = cluster.others(leader)[0];
+    cluster.isolate(gone);
+    let id = delete_first(&mut cluster, leader, 600_000);
+    cluster.pass_until(|cluster| cluster.nodes[&leader].replies.contains_key(&id));
+    assert!(!cluster.isr().contains(&gone));
+    assert_eq!(answer(&mut cluster, leader, id), Some(Ok(Offset(1))));
+}
+
+#[test]
+fn it_waits_no_longer_than_its_client_does() {
+    let (mut cluster, leader) = with_records();
+    let late = cluster.others(leader)[0];
+    cluster.isolate(late);
+    let id = delete_first(&mut cluster, leader, 100);
+    cluster.pass_for(80);
+    assert_eq!(answer(&mut cluster, leader, id), None);
+    cluster.pass_for(80);
+    assert!(cluster.isr().contains(&late));
+    assert_eq!(answer(&mut cluster, leader, id), Some(Err(ErrorCode::RequestTimedOut)));
+    cluster.isolated.clear();
+    cluster.pass_until(|cluster| cluster.nodes[&late].broker.partitions.values().next().unwrap().replica().unwrap().log().start() == Offset(1));
+    let again = delete_first(&mut cluster, leader, 0);
+    cluster.settle();
+    assert_eq!(answer(&mut cluster, leader, again), Some(Ok(Offset(1))), "there is nothing to wait for");
+}
