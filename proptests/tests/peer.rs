@@ -103,15 +103,15 @@ fn wanted() -> impl Strategy<Value = WantedPartition> {
         written_offset,
         durable_offset,
     });
-    (partition(), leader_epoch(), at, option::of(leader_epoch()), offset()).prop_map(
-        |(id, leader_epoch, at, last_fetched_epoch, high_watermark)| WantedPartition {
+    (partition(), leader_epoch(), at, option::of(leader_epoch()), [offset(), offset(), offset()]).prop_map(
+        |(id, leader_epoch, at, last_fetched_epoch, [high_watermark, log_start, start_heard])| WantedPartition {
             id,
             leader_epoch,
             at,
             last_fetched_epoch,
             high_watermark,
-            log_start: high_watermark,
-            start_heard: high_watermark,
+            log_start,
+            start_heard,
             bytes_max: 1 << 20,
         },
     )

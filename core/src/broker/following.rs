@@ -243,7 +243,7 @@ impl Broker {
         if replica.log().end() != fetched.fetch_offset {
             return;
         }
-        let before = (replica.log().end(), replica.high_watermark(), replica.log().start());
+        let before = (replica.log().end(), replica.high_watermark());
         let mut broken = None;
         match fetched.result {
             Ok(Records::Data(batches)) => {
@@ -280,7 +280,8 @@ impl Broker {
             }
         }
         replica.follow_high_watermark(fetched.high_watermark);
-        if follower.hear_start(fetched.log_start) {
+        let is_to_start_later = follower.hear_start(fetched.log_start);
+        if is_to_start_later {
             super::upkeep::trim(id, &mut follower.replica, fetched.log_start, effects);
         }
         let replica = &mut follower.replica;
@@ -289,7 +290,7 @@ impl Broker {
         {
             effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
         }
-        let is_news = before != (replica.log().end(), replica.high_watermark(), replica.log().start().max(fetched.log_start));
+        let is_news = is_to_start_later || before != (replica.log().end(), replica.high_watermark());
         self.following.answered(id, is_news);
         self.serve_waiting(id, effects);
         if let Some(broken) = broken {

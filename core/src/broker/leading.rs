@@ -133,7 +133,7 @@ impl Broker {
         self.replicate_news(want.id);
     }
 
-    /// A partition has grown, has committed more or is led anew: who waits for that has news.
+    /// A partition has grown, has committed more, starts later or is led anew: who waits for that has news.
     pub(super) fn replicate_news(&mut self, id: TopicPartition) {
         let Some(Ok(leader)) = self.partitions.get(&id).map(|partition| partition.leader()) else { return };
         for session in self.leading.sessions.values_mut() {
@@ -235,7 +235,7 @@ impl Broker {
         self.leading.unsettled.extend(led);
     }
 
-    /// Looks anew at how far a partition is committed: who was waited for may be gone.
+    /// Looks anew at how far a partition is committed, and deleted: who was waited for may be gone.
     fn advance(&mut self, id: TopicPartition, effects: &mut Effects) {
         let around = around!(self);
         let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
@@ -244,6 +244,8 @@ impl Broker {
         if leader.high_watermark() > before {
             self.serve_waiting(id, effects);
             self.replicate_news(id);
+        } else {
+            self.serve_deletions(id, effects);
         }
     }
 

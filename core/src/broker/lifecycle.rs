@@ -273,7 +273,7 @@ impl Broker {
         self.stage == Stage::Opening { are_others_removed: false }
     }
 
-    /// Whether a client waits for something that is sure to come.
+    /// Whether a client waits for something that comes, or does not come before its time is up.
     fn owes_answers(&self) -> bool {
         let waiting = [self.produces.len(), self.offset_lists.len(), self.deletions.len(), self.doubtful.len()];
         waiting.into_iter().any(|count| count > 0) || self.calls.owe_answers()

@@ -146,10 +146,7 @@ impl Broker {
             join.begin_topic(topic.clone(), partitions.len());
             for (partition, before) in partitions {
                 match self.new_log_start(&topic, partition, before) {
-                    Ok((trimmed, target)) => {
-                        join.push((partition, Ok(target)));
-                        self.trim_for(id, trimmed, target, &mut join, effects);
-                    }
+                    Ok((trimmed, wanted)) => self.trim_for(id, trimmed, wanted, &mut join, effects),
                     Err(code) => join.push((partition, Err(code))),
                 }
             }
@@ -162,34 +159,40 @@ impl Broker {
         }
     }
 
-    /// Where a log is to start, if its records below `before` go.
+    /// Where a log is to start at least, if its records below `before` go.
     fn new_log_start(&self, topic: &TopicName, partition: PartitionIndex, before: Offset) -> Result<(TopicPartition, Offset), ErrorCode> {
         if topic.is_internal() {
             return Err(ErrorCode::InvalidTopicException);
         }
         let (id, leader) = self.leader_for_offsets(topic, partition, None)?;
+        let is_cut_off = self.is_cut_off && leader.isr().replicas().len() > 1;
+        if self.is_stopping() || is_cut_off {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
         if !leader.settings().cleanup_delete {
             return Err(ErrorCode::PolicyViolation);
         }
-        let target = if before == Offset(-1) { leader.high_watermark() } else { before };
-        if target < Offset::ZERO || target > leader.high_watermark() {
+        let wanted = if before == Offset(-1) { leader.high_watermark() } else { before };
+        if wanted < Offset::ZERO || wanted > leader.high_watermark() {
             return Err(ErrorCode::OffsetOutOfRange);
         }
-        Ok((id, target.max(leader.log().start())))
+        Ok((id, wanted))
     }
 
-    /// Moves a log's start, and lets a DeleteRecords wait until the logs of all that are in sync start there.
-    fn trim_for(&mut self, request: RequestId, id: TopicPartition, target: Offset, join: &mut DeleteRecordsJoin, effects: &mut Effects) {
+    /// Moves a log's start, and lets a DeleteRecords wait until no replica that lives or is in sync has what is to go.
+    fn trim_for(&mut self, request: RequestId, id: TopicPartition, wanted: Offset, join: &mut DeleteRecordsJoin, effects: &mut Effects) {
         let Some(Ok(leader)) = self.partitions.get_mut(&id).map(|partition| partition.leader_mut()) else { return };
-        if target > leader.low_watermark() {
-            leader.waiting_for_trim.add(target, (request, join.wait(id, target)));
+        let low_watermark = leader.low_watermark(&self.image.brokers);
+        join.push((id.partition, Ok(low_watermark)));
+        if wanted > low_watermark {
+            leader.waiting_for_trim.add(wanted, (request, join.wait(id, wanted)));
         }
-        if target > leader.log().start() {
+        if wanted > leader.log().start() {
             effects.mark(Mark::RecordsDeleted);
-            if target == leader.log().end() {
+            if wanted == leader.log().end() {
                 effects.mark(Mark::LogEmptied);
             }
-            upkeep::trim(id, leader, target, effects);
+            upkeep::trim(id, leader, wanted, effects);
         }
     }
 
@@ -223,7 +226,7 @@ impl Broker {
         waits.into_iter().map(|(slot, _)| slot).collect()
     }
 
-    /// The logs of all in sync start where a DeleteRecords wants it, or one has failed.
+    /// What a DeleteRecords wanted to go is gone, or its partition has failed.
     pub(super) fn deletion_done(&mut self, (request, slot): (RequestId, u32), outcome: Result<Offset, ErrorCode>, effects: &mut Effects) {
         let Some(join) = self.deletions.get_mut(&request) else { return };
         if let Some((_, result)) = join.done(slot) {

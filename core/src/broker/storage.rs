@@ -189,10 +189,13 @@ impl Broker {
         }
     }
 
-    /// The logs of all that are in sync start later, or others are in sync: DeleteRecords that waited for that are done.
+    /// The low watermark may have risen: DeleteRecords that waited for that are done.
     pub(super) fn serve_deletions(&mut self, id: TopicPartition, effects: &mut Effects) {
-        let Some(leader) = self.leader_at(id).filter(|leader| !leader.waiting_for_trim.is_empty()) else { return };
-        let low_watermark = leader.low_watermark();
+        let Some(Ok(leader)) = self.partitions.get(&id).map(|partition| partition.leader()) else { return };
+        if leader.waiting_for_trim.is_empty() {
+            return;
+        }
+        let low_watermark = leader.low_watermark(&self.image.brokers);
         while let Some(slot) = self.leader_at(id).and_then(|leader| leader.waiting_for_trim.pop_reached(low_watermark)) {
             self.deletion_done(slot, Ok(low_watermark), effects);
         }

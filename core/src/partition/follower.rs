@@ -29,8 +29,8 @@ impl Follower {
         Self { replica, leader: None, leader_epoch: registered.leader_epoch, start_heard }
     }
 
-    /// Its leader's log starts at `leader_start`. Says whether this one is to start there too and is not on its way: once that is committed
-    /// here.
+    /// Its leader's log starts at `leader_start`. Says whether this one is to start there too and is not on its way already. A start beyond
+    /// what is committed here is not heard: the leader tells it again.
     pub fn hear_start(&mut self, leader_start: Offset) -> bool {
         let is_news = leader_start > self.start_heard.max(self.replica.log().start()) && leader_start <= self.replica.high_watermark();
         if is_news {

@@ -105,8 +105,8 @@ impl Isr {
     }
 
     /// A replica that fetches has told where its log starts.
-    pub(super) fn starts_at(&mut self, node: NodeId, log_start: Offset) {
-        if let Some(follower) = self.followers.get_mut(&node) {
+    pub(super) fn starts_at(&mut self, node: NodeId, broker_epoch: BrokerEpoch, log_start: Offset) {
+        if let Some(follower) = self.followers.get_mut(&node).filter(|follower| follower.broker_epoch == broker_epoch) {
             follower.log_start = Some(log_start);
         }
     }
@@ -187,7 +187,7 @@ impl Isr {
         self.replicas.iter().copied().filter(|node| self.is_maximal(*node))
     }
 
-    fn is_maximal(&self, node: NodeId) -> bool {
+    pub(super) fn is_maximal(&self, node: NodeId) -> bool {
         self.committed.contains(&node) || self.proposed.as_ref().is_some_and(|proposed| proposed.contains(&node))
     }
 

@@ -37,7 +37,7 @@ pub struct Leader {
     pub waiting_for_leader: Waiting,
     /// Produces that wait for the commit (acks=all).
     pub waiting_for_commit: Waiting,
-    /// DeleteRecords that wait for the logs of all in sync to start there.
+    /// DeleteRecords that wait for the low watermark.
     pub waiting_for_trim: Waiting,
 }
 
@@ -155,7 +155,7 @@ impl Leader {
         self.check_fetched(wanted)?;
         let by = self.criteria(around);
         self.isr.fetched(node, broker_epoch, wanted.at, &by);
-        self.isr.starts_at(node, wanted.log_start);
+        self.isr.starts_at(node, broker_epoch, wanted.log_start);
         self.advance_high_watermark(around);
         Ok(())
     }
@@ -205,11 +205,13 @@ impl Leader {
         self.replica.settings.throttled_leaders.has(partition, me) && !self.isr.committed().contains(&follower)
     }
 
-    /// Where the logs of all that are in sync start at the latest: whoever leads next starts there or later. Of one that has not fetched
-    /// nothing is known.
+    /// The least start of all logs of replicas that live or are in sync, as in Kafka: below it there is no record any more, but on replicas
+    /// that are away. Of one that has not fetched nothing is known.
     #[must_use]
-    pub fn low_watermark(&self) -> Offset {
-        let others = self.isr.maximal().filter(|node| *node != self.isr.me());
+    pub fn low_watermark(&self, brokers: &BTreeMap<NodeId, BrokerRegistration>) -> Offset {
+        let lives = |node: &NodeId| brokers.get(node).is_some_and(|broker| !broker.is_fenced);
+        let counts = |node: &NodeId| *node != self.isr.me() && (lives(node) || self.isr.is_maximal(*node));
+        let others = self.isr.replicas().iter().copied().filter(counts);
         others.map(|node| self.isr.start_of(node).unwrap_or_default()).fold(self.replica.log.start(), Offset::min)
     }
 

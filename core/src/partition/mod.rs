@@ -192,7 +192,7 @@ impl Partition {
         }
     }
 
-    /// Decides on a client's batch as the leader does, if it leads and its disk `has_space`. One that `is_cut_off` from the controller leads
+    /// Decides on a client's batch as the leader does, if it leads; what is new needs a disk that `has_space`. One that `is_cut_off` from the controller leads
     /// no replicas. An unknown producer can't overtake itself: it begins with the first batch that it was refused.
     ///
     /// # Errors

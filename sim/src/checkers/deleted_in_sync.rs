@@ -1,5 +1,5 @@
-//! An acknowledged DeleteRecords holds on everyone in sync: whoever leads next does not bring back what was said to be gone. Judged of the
-//! leader that the controller has named; one that does not know yet that another leads may say what it likes.
+//! When a DeleteRecords is acknowledged, it holds on everyone in sync: none of those brings back what was said to be gone. Who comes into sync
+//! later, or leads as an eligible replica that was away, is not judged. Nor is a leader that does not know yet that another leads.
 
 use gracchus_core::boundary::{Effects, Response};
 use gracchus_core::ids::TopicPartition;

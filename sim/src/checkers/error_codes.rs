@@ -8,7 +8,7 @@
 //! | `UNKNOWN_TOPIC_OR_PARTITION`, `UNKNOWN_TOPIC_ID` | a topic that comes and goes |
 //! | `OFFSET_OUT_OF_RANGE` | the offset lies outside of log start and high watermark, or a trim that the store was asked for has taken it |
 //! | `RECORD_LIST_TOO_LARGE` | a batch that is longer than a segment |
-//! | `REQUEST_TIMED_OUT` | a produce that waited as long as it said |
+//! | `REQUEST_TIMED_OUT` | a produce that waited as long as it said; in a cluster a deletion too |
 //! | `OUT_OF_ORDER_SEQUENCE_NUMBER` | a batch before it is not in the log |
 //! | `TOPIC_ALREADY_EXISTS`, `INVALID_PARTITIONS` | a topic that is there already, with as many partitions |
 //!
@@ -65,6 +65,8 @@ pub enum Question {
     DeleteRecords {
         /// The first offset that is kept.
         before: Offset,
+        /// How long it lets the node take.
+        patience: Duration,
     },
     /// A producer id.
     InitProducerId,
@@ -135,7 +137,7 @@ impl ErrorCodes {
     }
 
     pub(super) fn check(&self, asked: &Asked, question: Question, error: WireError, known: &Known) -> Result<(), Violation> {
-        if self.is_explained(asked, question, error, known) || (known.is_cluster && is_explained_in_cluster(question, error, known)) {
+        if self.is_explained(asked, question, error, known) || (known.is_cluster && is_explained_in_cluster(asked, question, error, known)) {
             return Ok(());
         }
         Err(Violation::safety("ErrorCodes", format!("{question:?} of {:?} is answered with {error}: {asked:?}, {known:?}", asked.subject)))
@@ -171,12 +173,16 @@ impl ErrorCodes {
 }
 
 /// What a node may not know yet, or not be, where there are others.
-fn is_explained_in_cluster(question: Question, error: WireError, known: &Known) -> bool {
+fn is_explained_in_cluster(asked: &Asked, question: Question, error: WireError, known: &Known) -> bool {
     let is_produce = matches!(question, Question::Produce { .. });
     match error {
         WireError::NOT_LEADER_OR_FOLLOWER | WireError::LEADER_NOT_AVAILABLE => true,
         WireError::UNKNOWN_TOPIC_OR_PARTITION | WireError::UNKNOWN_TOPIC_ID => true,
-        WireError::NOT_CONTROLLER | WireError::REQUEST_TIMED_OUT => !is_produce,
+        WireError::NOT_CONTROLLER => !is_produce,
+        WireError::REQUEST_TIMED_OUT => match question {
+            Question::DeleteRecords { patience, .. } => known.now.saturating_sub(asked.at) >= patience,
+            _ => !is_produce,
+        },
         COORDINATOR_NOT_AVAILABLE => question == Question::InitProducerId,
         NOT_ENOUGH_REPLICAS | NOT_ENOUGH_REPLICAS_AFTER_APPEND => is_produce,
         OFFSET_NOT_AVAILABLE => question == Question::ListOffsets,
@@ -211,7 +217,7 @@ fn names_passing_topic(question: Question) -> bool {
 fn is_out_of_range(asked: &Asked, question: Question, known: &Known) -> bool {
     let (offset, has_low_bound) = match question {
         Question::Fetch { position, .. } => (position, true),
-        Question::DeleteRecords { before } => (before, false),
+        Question::DeleteRecords { before, .. } => (before, false),
         Question::Produce { .. } | Question::ListOffsets | Question::InitProducerId => return false,
         Question::CreateTopic | Question::DeleteTopic | Question::CreatePartitions | Question::AlterTopic { .. } => return false,
         Question::Reassign | Question::ElectPreferred => return false,

@@ -28,6 +28,9 @@ use crate::platform::lock;
 
 /// How long an administrator lets the node take, in milliseconds.
 const ADMIN_TIMEOUT_MS: i32 = 10_000;
+
+/// What a node whose clock is fast lets pass of that at least.
+const DELETION_PATIENCE: Duration = Duration::from_millis(9_900);
 /// Topics that come and go.
 const PASSING_TOPICS: u64 = 3;
 /// Chance in a million that a reassignment is taken back.
@@ -190,7 +193,7 @@ async fn delete_records(client: &mut Client, wire: &mut Wire) -> Result<(), Lost
     let response = wire.ask(wire.version::<DeleteRecordsRequest>()?, &request).await?;
     let answer = response.topics.first().and_then(|topic| topic.partitions.first()).expect("what was asked is answered");
     let error = WireError(answer.error_code);
-    settle(&client.surroundings, "delete records", &asked, Question::DeleteRecords { before }, error).await;
+    settle(&client.surroundings, "delete records", &asked, Question::DeleteRecords { before, patience: DELETION_PATIENCE }, error).await;
     if error == WireError::NONE {
         let log_start = Offset(answer.low_watermark);
         client.surroundings.recorder.tell(|checkers| checkers.deleted(&asked, before, log_start));

@@ -1,4 +1,4 @@
-//! DeleteRecords waits for everyone in sync, as Kafka's does.
+//! DeleteRecords waits for every replica that lives or is in sync, as Kafka's does.
 
 use super::*;
 
@@ -24,30 +24,30 @@ fn answer(cluster: &mut Cluster, leader: NodeId, id: RequestId) -> Option<Result
     }
 }
 
-fn start_at(cluster: &mut Cluster, node: NodeId) -> Offset {
-    cluster.node(node).broker.partitions.values().next().unwrap().replica().unwrap().log().start()
+fn start_at(cluster: &Cluster, node: NodeId) -> Offset {
+    cluster.nodes[&node].broker.partitions.values().next().unwrap().replica().unwrap().log().start()
 }
 
 #[test]
-fn it_is_answered_once_the_logs_of_all_in_sync_start_there() {
+fn it_is_answered_once_all_logs_start_there() {
     let (mut cluster, leader) = with_records();
     let late = cluster.others(leader)[0];
     cluster.isolate(late);
     let id = delete_first(&mut cluster, leader, 60_000);
     cluster.pass_for(200);
-    assert_eq!(start_at(&mut cluster, leader), Offset(1));
+    assert_eq!(start_at(&cluster, leader), Offset(1));
     assert!(cluster.isr().contains(&late));
     assert_eq!(answer(&mut cluster, leader, id), None);
     cluster.isolated.clear();
     cluster.pass_until(|cluster| cluster.nodes[&leader].replies.contains_key(&id));
     assert_eq!(answer(&mut cluster, leader, id), Some(Ok(Offset(1))));
     for node in [1, 2, 3] {
-        assert_eq!(start_at(&mut cluster, NodeId(node)), Offset(1), "no record came that could have told it");
+        assert_eq!(start_at(&cluster, NodeId(node)), Offset(1), "no record came that could have told it");
     }
 }
 
 #[test]
-fn who_leaves_the_isr_is_not_waited_for() {
+fn who_is_fenced_and_has_left_the_isr_is_not_waited_for() {
     let (mut cluster, leader) = with_records();
     let gone = cluster.others(leader)[0];
     cluster.isolate(gone);
@@ -69,8 +69,50 @@ fn it_waits_no_longer_than_its_client_does() {
     assert!(cluster.isr().contains(&late));
     assert_eq!(answer(&mut cluster, leader, id), Some(Err(ErrorCode::RequestTimedOut)));
     cluster.isolated.clear();
-    cluster.pass_until(|cluster| cluster.nodes[&late].broker.partitions.values().next().unwrap().replica().unwrap().log().start() == Offset(1));
+    cluster.pass_until(|cluster| start_at(cluster, late) == Offset(1));
     let again = delete_first(&mut cluster, leader, 0);
     cluster.settle();
     assert_eq!(answer(&mut cluster, leader, again), Some(Ok(Offset(1))), "there is nothing to wait for");
+}
+
+#[test]
+fn what_is_deleted_already_is_not_waited_for() {
+    let (mut cluster, leader) = with_records();
+    let id = delete_first(&mut cluster, leader, 60_000);
+    cluster.pass_until(|cluster| cluster.nodes[&leader].replies.contains_key(&id));
+    let late = cluster.others(leader)[0];
+    cluster.isolate(late);
+    let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(3))])];
+    let further = cluster.node(leader).ask(Request::DeleteRecords(DeleteRecordsRequest { topics, timeout_ms: 60_000 }));
+    cluster.pass_for(80);
+    assert_eq!(start_at(&cluster, leader), Offset(3));
+    let again = delete_first(&mut cluster, leader, 60_000);
+    assert_eq!(answer(&mut cluster, leader, again), Some(Ok(Offset(1))), "one replica still starts there");
+    assert_eq!(answer(&mut cluster, leader, further), None);
+}
+
+#[test]
+fn a_client_that_is_gone_leaves_nothing_behind() {
+    let (mut cluster, leader) = with_records();
+    let late = cluster.others(leader)[0];
+    cluster.isolate(late);
+    delete_first(&mut cluster, leader, 60_000);
+    cluster.pass_for(80);
+    let waiting =
+        |cluster: &Cluster| cluster.nodes[&leader].broker.partitions.values().next().unwrap().leader().unwrap().waiting_for_trim.len();
+    assert_eq!(waiting(&cluster), 1);
+    cluster.node(leader).step(Input::Disconnected(ConnectionId(1)));
+    assert_eq!(waiting(&cluster), 0);
+    assert!(cluster.node(leader).broker.deletions.is_empty());
+}
+
+#[test]
+fn a_leader_that_is_cut_off_takes_none() {
+    let (mut cluster, leader) = with_records();
+    cluster.isolate(leader);
+    let waits = delete_first(&mut cluster, leader, 600_000);
+    cluster.pass_until(|cluster| cluster.nodes[&leader].replies.contains_key(&waits));
+    assert_eq!(answer(&mut cluster, leader, waits), Some(Err(ErrorCode::NotLeaderOrFollower)));
+    let late = delete_first(&mut cluster, leader, 600_000);
+    assert_eq!(answer(&mut cluster, leader, late), Some(Err(ErrorCode::NotLeaderOrFollower)));
 }
