@@ -179,10 +179,10 @@ fn is_explained_in_cluster(asked: &Asked, question: Question, error: WireError, 
         WireError::NOT_LEADER_OR_FOLLOWER | WireError::LEADER_NOT_AVAILABLE => true,
         WireError::UNKNOWN_TOPIC_OR_PARTITION | WireError::UNKNOWN_TOPIC_ID => true,
         WireError::NOT_CONTROLLER => !is_produce,
-        WireError::REQUEST_TIMED_OUT => match question {
-            Question::DeleteRecords { patience, .. } => known.now.saturating_sub(asked.at) >= patience,
-            _ => !is_produce,
-        },
+        WireError::REQUEST_TIMED_OUT => {
+            let patience = if let Question::DeleteRecords { patience, .. } = question { patience } else { Duration::ZERO };
+            !is_produce && known.now.saturating_sub(asked.at) >= patience
+        }
         COORDINATOR_NOT_AVAILABLE => question == Question::InitProducerId,
         NOT_ENOUGH_REPLICAS | NOT_ENOUGH_REPLICAS_AFTER_APPEND => is_produce,
         OFFSET_NOT_AVAILABLE => question == Question::ListOffsets,

@@ -18,10 +18,8 @@ fn delete_first(cluster: &mut Cluster, leader: NodeId, timeout_ms: i32) -> Reque
 }
 
 fn answer(cluster: &mut Cluster, leader: NodeId, id: RequestId) -> Option<Result<Offset, ErrorCode>> {
-    match cluster.node(leader).answer(id)? {
-        Response::DeleteRecords(answer) => Some(answer.topics[0].1[0].1),
-        other => panic!("{other:?}"),
-    }
+    let Response::DeleteRecords(answer) = cluster.node(leader).answer(id)? else { panic!("it answers what was asked") };
+    Some(answer.topics[0].1[0].1)
 }
 
 fn start_at(cluster: &Cluster, node: NodeId) -> Offset {
