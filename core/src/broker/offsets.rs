@@ -218,12 +218,7 @@ impl Broker {
 
     fn forget_deletion_waits(&mut self, request: RequestId) -> Vec<u32> {
         let waits: Vec<_> = self.deletions.get(&request).map(|join| join.waiting().collect()).unwrap_or_default();
-        for (slot, place) in &waits {
-            if let Some(Ok(leader)) = self.partitions.get_mut(&place.id).map(|partition| partition.leader_mut()) {
-                leader.waiting_for_trim.remove(place.upto, (request, *slot));
-            }
-        }
-        waits.into_iter().map(|(slot, _)| slot).collect()
+        self.forget_waits(request, waits)
     }
 
     /// What a DeleteRecords wanted to go is gone, or its partition has failed.

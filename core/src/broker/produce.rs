@@ -195,13 +195,7 @@ impl Broker {
 
     fn forget_produce_waits(&mut self, request: RequestId) -> Vec<u32> {
         let waits: Vec<_> = self.produces.get(&request).map(|join| join.waiting().collect()).unwrap_or_default();
-        for (slot, place) in &waits {
-            if let Some(Ok(leader)) = self.partitions.get_mut(&place.id).map(|partition| partition.leader_mut()) {
-                leader.waiting_for_leader.remove(place.upto, (request, *slot));
-                leader.waiting_for_commit.remove(place.upto, (request, *slot));
-            }
-        }
-        waits.into_iter().map(|(slot, _)| slot).collect()
+        self.forget_waits(request, waits)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the store says, and what follows from it.
 
 use super::Broker;
+use super::join::Place;
 use crate::boundary::{Effects, Mark, ReadFailure, Recovered, SearchId, StorageDone, StorageError};
 use crate::epoch::LeaderEpoch;
 use crate::error::ErrorCode;
-use crate::ids::{LogId, TopicPartition};
+use crate::ids::{LogId, RequestId, TopicPartition};
 use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
 use crate::partition::{Around, Leader, PartitionRole, Replica, Slot};
@@ -235,6 +236,16 @@ impl Broker {
             deletions: leader.waiting_for_trim.drain().collect(),
             searches,
         }
+    }
+
+    /// Lets parts of a request wait no longer, and says which they are.
+    pub(super) fn forget_waits(&mut self, request: RequestId, waits: Vec<(u32, Place)>) -> Vec<u32> {
+        for (slot, place) in &waits {
+            if let Some(leader) = self.leader_at(place.id) {
+                leader.forget_wait(place.upto, (request, *slot));
+            }
+        }
+        waits.into_iter().map(|(slot, _)| slot).collect()
     }
 
     /// Answers what waited on a partition that can't go on; it shows by now what has become of it.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::isr::{Criteria, Isr};
-use super::waiting::Waiting;
+use super::waiting::{Slot, Waiting};
 use super::{Follower, Reading, Replica};
 use crate::boundary::{Batch, IsrProposal, LogSlice, OffsetSpec, Unfetched, WantedPartition};
 use crate::config::TopicSettings;
@@ -213,6 +213,13 @@ impl Leader {
         let counts = |node: &NodeId| *node != self.isr.me() && (lives(node) || self.isr.is_maximal(*node));
         let others = self.isr.replicas().iter().copied().filter(counts);
         others.map(|node| self.isr.start_of(node).unwrap_or_default()).fold(self.replica.log.start(), Offset::min)
+    }
+
+    /// A part of a request waits no longer for the commit, for this replica or for the low watermark.
+    pub fn forget_wait(&mut self, upto: Offset, slot: Slot) {
+        for waiting in [&mut self.waiting_for_leader, &mut self.waiting_for_commit, &mut self.waiting_for_trim] {
+            waiting.remove(upto, slot);
+        }
     }
 
     /// Whether there is anything to tell a replica.

@@ -11,6 +11,14 @@ fn with_records() -> (Cluster, NodeId) {
     (cluster, leader)
 }
 
+/// The same, and who of the others is cut off from then on.
+fn with_one_late() -> (Cluster, NodeId, NodeId) {
+    let (mut cluster, leader) = with_records();
+    let late = cluster.others(leader)[0];
+    cluster.isolate(late);
+    (cluster, leader, late)
+}
+
 /// Asks for the first record to be deleted.
 fn delete_first(cluster: &mut Cluster, leader: NodeId, timeout_ms: i32) -> RequestId {
     let topics = vec![("t".into(), vec![(PartitionIndex(0), Offset(1))])];
@@ -28,9 +36,7 @@ fn start_at(cluster: &Cluster, node: NodeId) -> Offset {
 
 #[test]
 fn it_is_answered_once_all_logs_start_there() {
-    let (mut cluster, leader) = with_records();
-    let late = cluster.others(leader)[0];
-    cluster.isolate(late);
+    let (mut cluster, leader, late) = with_one_late();
     let id = delete_first(&mut cluster, leader, 60_000);
     cluster.pass_for(200);
     assert_eq!(start_at(&cluster, leader), Offset(1));
@@ -46,9 +52,7 @@ fn it_is_answered_once_all_logs_start_there() {
 
 #[test]
 fn who_is_fenced_and_has_left_the_isr_is_not_waited_for() {
-    let (mut cluster, leader) = with_records();
-    let gone = cluster.others(leader)[0];
-    cluster.isolate(gone);
+    let (mut cluster, leader, gone) = with_one_late();
     let id = delete_first(&mut cluster, leader, 600_000);
     cluster.pass_until(|cluster| cluster.nodes[&leader].replies.contains_key(&id));
     assert!(!cluster.isr().contains(&gone));
@@ -57,9 +61,7 @@ fn who_is_fenced_and_has_left_the_isr_is_not_waited_for() {
 
 #[test]
 fn it_waits_no_longer_than_its_client_does() {
-    let (mut cluster, leader) = with_records();
-    let late = cluster.others(leader)[0];
-    cluster.isolate(late);
+    let (mut cluster, leader, late) = with_one_late();
     let id = delete_first(&mut cluster, leader, 100);
     cluster.pass_for(80);
     assert_eq!(answer(&mut cluster, leader, id), None);
@@ -91,9 +93,7 @@ fn what_is_deleted_already_is_not_waited_for() {
 
 #[test]
 fn a_client_that_is_gone_leaves_nothing_behind() {
-    let (mut cluster, leader) = with_records();
-    let late = cluster.others(leader)[0];
-    cluster.isolate(late);
+    let (mut cluster, leader, _) = with_one_late();
     delete_first(&mut cluster, leader, 60_000);
     cluster.pass_for(80);
     let waiting =
