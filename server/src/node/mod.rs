@@ -5,6 +5,7 @@
 //! hold is bounded by [`ConnectionLimits`](crate::config::ConnectionLimits).
 
 mod activity;
+mod buffers;
 mod complaints;
 mod connection;
 pub mod counters;
