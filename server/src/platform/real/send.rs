@@ -31,8 +31,12 @@ const COPY_BYTES: u64 = 1 << 20;
 /// Buffers that are kept for the next copy.
 const IDLE_BUFFERS_MAX: usize = 4;
 
-/// How far apart a range is probed for being in the page cache: the kernel reads ahead in windows about this long.
-const PROBE_BYTES: u64 = 128 << 10;
+/// How far apart a range is probed for being in the page cache, beside its last byte. Pages come into the cache and leave it in about the order
+/// of the file, so that both ends tell most of what lies between; a probe every 128 KiB was seen to take 4% of the sender's time.
+const PROBE_BYTES: u64 = 512 << 10;
+
+/// Bytes that are read at once to bring them into the page cache.
+const PAGE_IN_BYTES: u64 = 128 << 10;
 
 /// The half of a connection that is written.
 #[derive(Debug)]
@@ -170,23 +174,19 @@ async fn send_file(socket: &TcpStream, file: &Arc<File>, range: Range<u64>) -> i
 
 /// Whether sending the range would not wait for the disk, as far as probes tell. What can't be probed counts as cached.
 fn is_cached(file: &File, range: &Range<u64>) -> bool {
-    let mut at = range.start;
-    while at < range.end {
+    let within = steps(range.clone(), PROBE_BYTES).map(|step| step.start);
+    let last = range.end.checked_sub(1).filter(|_| !range.is_empty());
+    within.chain(last).all(|at| {
         let mut byte = [0];
-        let probe = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT);
-        if probe == Err(Errno::AGAIN) {
-            return false;
-        }
-        at += PROBE_BYTES;
-    }
-    true
+        rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
+    })
 }
 
 /// Brings the range into the page cache.
 async fn page_in(file: &Arc<File>, range: Range<u64>) -> io::Result<()> {
     let file = Arc::clone(file);
     let read = move || {
-        let mut scratch = vec![0; size(PROBE_BYTES)];
+        let mut scratch = vec![0; size(PAGE_IN_BYTES)];
         let mut at = range.start;
         while at < range.end {
             match rustix::io::pread(&file, scratch.as_mut_slice(), at) {
