@@ -27,6 +27,7 @@ enum Step {
     Append {
         records: u8,
         value_bytes: u16,
+        has_followers: bool,
     },
     NewEpoch,
     Sync,
@@ -44,7 +45,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        20 => (1..4u8, 0..400u16).prop_map(|(records, value_bytes)| Step::Append { records, value_bytes }),
+        20 => (1..4u8, 0..400u16, any::<bool>()).prop_map(|(records, value_bytes, has_followers)| Step::Append { records, value_bytes, has_followers }),
         1 => Just(Step::NewEpoch),
         1 => Just(Step::Sync),
         2 => Just(Step::Snapshot),
@@ -171,9 +172,10 @@ impl<'a> Process<'a> {
     async fn live(&mut self, steps: &mut impl Iterator<Item = Step>) -> Option<End> {
         for step in steps {
             match step {
-                Step::Append { records, value_bytes } => {
+                Step::Append { records, value_bytes, has_followers } => {
                     let batch = self.model.append(records, value_bytes);
-                    self.store.submit(StorageOp::Append { log: self.log, header: batch.header, payload: Payload::new(batch.bytes) });
+                    let (header, payload) = (batch.header, Payload::new(batch.bytes));
+                    self.store.submit(StorageOp::Append { log: self.log, header, payload, has_followers });
                 }
                 Step::NewEpoch => self.model.leader_epoch += 1,
                 Step::Sync => self.store.submit(StorageOp::Sync { log: self.log }),

@@ -36,7 +36,8 @@ pub enum StorageOp {
         settings: LogSettings,
     },
     /// Writes a batch at the log's end, base offset and leader epoch patched in; or the first batch of a log that starts inside it. Answered by
-    /// [`StorageDone::Written`] and, once it is on disk, [`StorageDone::Synced`]; both cover all that came before.
+    /// [`StorageDone::Written`] and, once it is on disk, [`StorageDone::Synced`]; both cover all that came before. A log whose every write is
+    /// synced, and which no other node copies from this one, is only told to be synced: nobody would do anything about the first.
     Append {
         /// The log.
         log: LogId,
@@ -44,6 +45,8 @@ pub enum StorageOp {
         header: BatchHeader,
         /// The whole batch as the producer sent it, header included.
         payload: Payload,
+        /// Whether other nodes copy the log from this one, which they may before it is on disk.
+        has_followers: bool,
     },
     /// Asks for a sync of all that was appended, though the settings ask for none. Answered by [`StorageDone::Synced`].
     Sync {

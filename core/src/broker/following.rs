@@ -254,7 +254,7 @@ impl Broker {
                             if begins_inside {
                                 effects.mark(Mark::LogBegunInsideBatch);
                             }
-                            effects.storage.push(StorageOp::Append { log, header, payload: batch.payload });
+                            effects.storage.push(StorageOp::Append { log, header, payload: batch.payload, has_followers: false });
                         }
                         Err(discontinuous) => {
                             broken = Some(discontinuous);

@@ -125,7 +125,10 @@ impl Broker {
         }
         let log = LogId::Partition(id);
         match appended.placed {
-            Some(header) => effects.storage.push(StorageOp::Append { log, header, payload: batch.payload.clone() }),
+            Some(header) => {
+                let (payload, has_followers) = (batch.payload.clone(), leader.has_followers());
+                effects.storage.push(StorageOp::Append { log, header, payload, has_followers });
+            }
             None => effects.mark(Mark::DuplicateBatchAnswered),
         }
         if leader.log().unkept_bytes() >= self.bounds.snapshot_interval_bytes

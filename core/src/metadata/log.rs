@@ -280,7 +280,7 @@ impl MetadataLog {
         let header = BatchHeader::parse(&batch).expect("a batch that was just built is sound");
         let placed = self.log.append(&header, leader_epoch, now);
         self.loaded = self.log.end();
-        StorageOp::Append { log: LogId::Metadata, header: placed, payload: Payload::new(batch) }
+        StorageOp::Append { log: LogId::Metadata, header: placed, payload: Payload::new(batch), has_followers: true }
     }
 
     /// Appends what the leader of `quorum_epoch` has sent, as it is; returns the work for the store, and why the rest can't be used, if there is
@@ -310,7 +310,7 @@ impl MetadataLog {
         self.read(std::slice::from_ref(batch))?;
         let placed = self.log.append(&header, header.leader_epoch, now);
         assert_eq!(placed, header, "a follower's log is its leader's");
-        Ok(StorageOp::Append { log: LogId::Metadata, header, payload: Payload::new(batch.clone()) })
+        Ok(StorageOp::Append { log: LogId::Metadata, header, payload: Payload::new(batch.clone()), has_followers: false })
     }
 
     /// Drops everything from `to` on: the leader has something else there.

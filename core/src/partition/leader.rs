@@ -205,6 +205,12 @@ impl Leader {
         self.replica.settings.throttled_leaders.has(partition, me) && !self.isr.committed().contains(&follower)
     }
 
+    /// Whether others have copies.
+    #[must_use]
+    pub fn has_followers(&self) -> bool {
+        self.isr.replicas().len() > 1
+    }
+
     /// The least start of all logs of replicas that live or are in sync, as in Kafka: below it there is no record any more, but on replicas
     /// that are away. Of one that has not fetched nothing is known.
     #[must_use]

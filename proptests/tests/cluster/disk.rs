@@ -109,7 +109,7 @@ impl Disk {
     fn carry_out(&mut self, op: StorageOp) {
         let done = match op {
             StorageOp::Open { log, .. } => StorageDone::Opened { log, recovered: self.logs.entry(log).or_default().recovered() },
-            StorageOp::Append { log, header, payload } => {
+            StorageOp::Append { log, header, payload, has_followers: _ } => {
                 let kept = self.logs.get_mut(&log).expect("a log is opened before it grows");
                 assert_eq!(header.base_offset, kept.end(), "a batch is appended at the log's end");
                 kept.batches.push((header, placed(&header, payload.bytes())));

@@ -44,6 +44,8 @@ pub(super) struct Log<P: Platform> {
     pub(super) end_offset: Offset,
     /// The segment that grows; none while the log has no segment.
     pub(super) active: Option<ActiveSegment>,
+    /// Whether other nodes copied it from this one when it last grew.
+    pub(super) has_followers: bool,
     /// What is not on disk yet.
     pub(super) unsynced: Unsynced<FileOf<P>>,
     appends: Vec<(BatchHeader, Bytes)>,
@@ -81,6 +83,7 @@ impl<P: Platform> Log<P> {
             epochs,
             end_offset,
             active: None,
+            has_followers: false,
             unsynced: Unsynced::default(),
             appends: Vec::new(),
             append_bytes: 0,

@@ -78,7 +78,7 @@ impl Rig {
         recovered
     }
 
-    async fn until<T>(&mut self, wanted: impl Fn(&StorageDone) -> Option<T>) -> T {
+    async fn until<T>(&mut self, mut wanted: impl FnMut(&StorageDone) -> Option<T>) -> T {
         loop {
             let done = self.done.recv().await.expect("the store is there");
             if let Some(wanted) = wanted(&done) {
@@ -109,9 +109,13 @@ impl Rig {
     }
 
     fn append_batch(&mut self, batch: Bytes) {
+        self.append_followed(batch, true);
+    }
+
+    fn append_followed(&mut self, batch: Bytes, has_followers: bool) {
         let header = BatchHeader::parse(&batch).unwrap();
         self.end = header.next_offset();
-        self.store.submit(StorageOp::Append { log: self.log, header, payload: Payload::new(batch) });
+        self.store.submit(StorageOp::Append { log: self.log, header, payload: Payload::new(batch), has_followers });
     }
 
     async fn synced(&mut self) {
@@ -209,6 +213,26 @@ async fn what_was_appended_is_read_from_memory_and_from_disk_alike() {
         rig.append(5);
         rig.synced().await;
         assert_eq!(rig.read(490, u32::MAX).await.unwrap(), [490, 495, 500]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_is_told_before_it_is_on_disk_where_that_is_of_use() {
+    use Durability::{Flushed, Replicated};
+    for (durability, has_followers, is_told) in [(Flushed, false, false), (Flushed, true, true), (Replicated, false, true)] {
+        let mut rig = Rig::start("told").await;
+        rig.open(durability).await;
+        let mut builder = BatchBuilder::new(rig.end, LeaderEpoch(3));
+        builder.append(Timestamp(7), None, Some(b"a value"), &[]);
+        rig.append_followed(builder.build(), has_followers);
+        rig.store.submit(StorageOp::Sync { log: LOG });
+        let mut was_told = false;
+        rig.until(|done| {
+            was_told |= matches!(done, StorageDone::Written { .. });
+            matches!(done, StorageDone::Synced { .. }).then_some(())
+        })
+        .await;
+        assert_eq!(was_told, is_told, "{durability:?}, followers: {has_followers}");
     }
 }
 

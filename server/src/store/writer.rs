@@ -200,8 +200,9 @@ impl<P: Platform> Writer<P> {
         };
         match op {
             StorageOp::Append { .. } if is_saturated => return Carried::MustWait(op),
-            StorageOp::Append { log: _, header, payload } => {
+            StorageOp::Append { log: _, header, payload, has_followers } => {
                 self.touched.insert(id);
+                log.has_followers = has_followers;
                 if log.push(header, payload.bytes().clone(), settings.group_bytes_max) {
                     self.write(id).await;
                 }
@@ -429,12 +430,13 @@ impl<P: Platform> Writer<P> {
         }
     }
 
-    /// Writes what was taken for a log. Says whether the log is open, and stayed so.
+    /// Writes what was taken for a log, and tells it if anybody can do with less than the disk's word. Says whether the log is open, and stayed so.
     async fn write(&mut self, id: LogId) -> bool {
         let Some(Slot { state: State::Open(log), .. }) = self.slots.get_mut(&id) else { return false };
         match log.write(&self.task).await {
-            Ok(true) => self.task.shared.tell(log.covered().written(id)),
-            Ok(false) => {}
+            // Telling wakes the core, and nobody but followers goes by what is not on disk yet.
+            Ok(true) if !log.is_flushed() || log.has_followers => self.task.shared.tell(log.covered().written(id)),
+            Ok(_) => {}
             Err(error) => {
                 self.fail(id, error).await;
                 return false;

@@ -217,6 +217,13 @@ impl Cluster {
 }
 
 #[test]
+fn the_store_is_told_that_others_copy_what_it_appends() {
+    let (mut cluster, leader) = replicated(&[]);
+    cluster.node(leader).produce("t", plain(1), Acks::All);
+    assert_eq!(cluster.nodes[&leader].shelf.is_followed(), Some(true));
+}
+
+#[test]
 fn what_is_acknowledged_is_on_every_member_of_the_isr() {
     let (mut cluster, leader) = replicated(&[]);
     let id = cluster.produce(leader, plain(3));

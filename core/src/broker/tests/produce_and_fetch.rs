@@ -18,6 +18,14 @@ fn a_flushed_produce_is_answered_only_once_it_is_on_disk() {
 }
 
 #[test]
+fn the_store_is_told_that_nobody_copies_what_it_appends() {
+    let mut node = Node::serving();
+    node.create("t", &[]);
+    node.produce("t", plain(1), Acks::All);
+    assert_eq!(node.shelf.is_followed(), Some(false));
+}
+
+#[test]
 fn a_replicated_produce_is_answered_once_it_is_written() {
     let mut node = Node::serving();
     node.create("t", &[("durability", "replicated")]);

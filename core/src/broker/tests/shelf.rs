@@ -109,6 +109,11 @@ impl Shelf {
         self.jobs.iter().filter(|op| matches!(op, StorageOp::Append { .. })).count()
     }
 
+    /// Whether the first append that waits is said to be of a log that others copy.
+    pub(super) fn is_followed(&self) -> Option<bool> {
+        self.jobs.iter().find_map(|op| if let StorageOp::Append { has_followers, .. } = op { Some(*has_followers) } else { None })
+    }
+
     /// Fails the first operation that waits.
     pub(super) fn fail_one(&mut self, log: LogId) -> StorageDone {
         self.jobs.pop_front();
@@ -131,7 +136,7 @@ impl Shelf {
                 let recovered = self.logs.entry(log).or_default().recovered();
                 self.done.push_back(StorageDone::Opened { log, recovered });
             }
-            StorageOp::Append { log, header, payload } => {
+            StorageOp::Append { log, header, payload, has_followers: _ } => {
                 let kept = self.logs.get_mut(&log).unwrap();
                 let mut bytes = payload.bytes().to_vec();
                 bytes[..8].copy_from_slice(&header.base_offset.0.to_be_bytes());

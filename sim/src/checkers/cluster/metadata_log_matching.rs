@@ -60,7 +60,7 @@ impl MetadataLogMatching {
     fn follow(&mut self, node: NodeId, effects: &Effects) -> Result<(), Violation> {
         let appended = self.appended.entry(node).or_default();
         for op in &effects.storage {
-            if let StorageOp::Append { log: LogId::Metadata, header, payload } = op {
+            if let StorageOp::Append { log: LogId::Metadata, header, payload, .. } = op {
                 // What lay there before may have gone with the power.
                 appended.split_off(&header.base_offset);
                 let records = records(header, payload.bytes())

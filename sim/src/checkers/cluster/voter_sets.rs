@@ -67,7 +67,7 @@ impl VoterSets {
     /// Takes the records that a node appends, before anybody asks who votes.
     pub(super) fn learn(&mut self, effects: &Effects) {
         for op in &effects.storage {
-            let StorageOp::Append { log: LogId::Metadata, header, payload } = op else { continue };
+            let StorageOp::Append { log: LogId::Metadata, header, payload, .. } = op else { continue };
             if header.is_control {
                 continue;
             }
