@@ -56,12 +56,6 @@ pub enum FrameError {
     Io(#[from] io::Error),
 }
 
-/// How many bytes a frame with a body of this length has.
-#[must_use]
-pub fn frame_bytes(length: u32) -> usize {
-    LENGTH_BYTES + usize::try_from(length).expect("32 bits fit")
-}
-
 /// How many bytes of memory the body of a frame of this length keeps at most.
 #[must_use]
 pub fn kept_bytes(length: u32) -> u32 {
@@ -127,20 +121,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(Some(length))
     }
 
-    /// Has the body of the frame whose `length` was told read into `buffer`, which has room for it. What was in it goes.
-    pub fn read_into(&mut self, mut buffer: BytesMut) {
-        buffer.clear();
-        buffer.extend_from_slice(&self.buffer);
-        self.buffer = buffer;
-    }
-
-    /// Waits for the body of the frame whose `length` was told. Nobody but who gets a long one holds a part of its buffer.
+    /// Waits for the body of the frame whose `length` was told.
     ///
     /// # Errors
     /// [`FrameError`]: nothing more can be read from this stream.
     pub async fn body(&mut self, length: u32) -> Result<Bytes, FrameError> {
-        let whole = frame_bytes(length);
-        let body_bytes = whole - LENGTH_BYTES;
+        let body_bytes = usize::try_from(length).expect("32 bits fit");
+        let whole = LENGTH_BYTES + body_bytes;
         self.make_room(whole, self.last_body_bytes.max(GROWTH_BYTES_MIN));
         while self.buffer.len() < whole {
             if self.buffer.capacity() == self.buffer.len() {
@@ -154,17 +141,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         self.last_body_bytes = body_bytes;
         let mut frame = self.buffer.split_to(whole);
         let _ = frame.split_to(LENGTH_BYTES);
-        if self.buffer.is_empty() && body_bytes > COPIED_BYTES_MAX {
-            self.buffer = BytesMut::new();
-        }
         Ok(if body_bytes <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&frame) } else { frame.freeze() })
     }
 
-    /// Makes room for what is missing of `whole` bytes, but no more than `bytes_max` at once; and for a little more where that is much, so that
-    /// the buffer may do for the next.
+    /// Makes room for what is missing of `whole` bytes, but no more than `bytes_max` at once.
     fn make_room(&mut self, whole: usize, bytes_max: usize) {
-        let wanted = if whole > GROWTH_BYTES_MIN { whole.next_multiple_of(GROWTH_BYTES_MIN) } else { whole };
-        self.buffer.reserve(wanted.saturating_sub(self.buffer.len()).min(bytes_max));
+        self.buffer.reserve(whole.saturating_sub(self.buffer.len()).min(bytes_max));
     }
 }
 
@@ -273,21 +255,6 @@ mod tests {
         assert!(reader.buffer.capacity() <= READ_AHEAD_BYTES);
         // Its buffer belongs to nobody else, so that the same memory was read into each time.
         assert!(reader.buffer.try_reclaim(READ_AHEAD_BYTES));
-    }
-
-    #[test]
-    fn a_long_body_can_be_read_into_a_buffer_that_was_used_before() {
-        let bodies = vec![vec![7; 100_000], vec![8; 99_000]];
-        let mut reader = FrameReader::new(Pieces::new(framed(&bodies), &[30_000]), 1 << 20);
-        let first = run(reader.length()).unwrap().unwrap();
-        let first = run(reader.body(first)).unwrap();
-        let at = first.as_ptr();
-        let buffer = first.try_into_mut().expect("the reader has kept no part of it");
-        let second = run(reader.length()).unwrap().unwrap();
-        reader.read_into(buffer);
-        let second = run(reader.body(second)).unwrap();
-        assert_eq!(second, bodies[1]);
-        assert!(second.as_ptr().addr().abs_diff(at.addr()) <= LENGTH_BYTES, "it lies where the first one lay");
     }
 
     #[test]

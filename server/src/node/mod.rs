@@ -5,7 +5,6 @@
 //! hold is bounded by [`ConnectionLimits`](crate::config::ConnectionLimits).
 
 mod activity;
-mod buffers;
 mod complaints;
 mod connection;
 pub mod counters;

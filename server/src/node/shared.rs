@@ -7,7 +7,6 @@ use gracchus_core::broker::TopicDirectory;
 use gracchus_core::ids::ConnectionId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::buffers::Buffers;
 use super::complaints::Complaints;
 use super::counters::Counters;
 use super::peers::{Addresses, FromPeer, Identity, Visitors};
@@ -23,8 +22,6 @@ pub(super) struct Shared<P: Platform> {
     pub(super) limits: ConnectionLimits,
     pub(super) counters: Arc<Counters>,
     pub(super) complaints: Complaints,
-    /// What large requests are read into.
-    pub(super) buffers: Arc<Buffers>,
     /// Given when the node serves clients.
     pub(super) serving: Signal,
     /// Given when the node stops: nothing more is accepted, and of clients nothing read.
@@ -59,7 +56,6 @@ impl<P: Platform> Shared<P> {
             limits,
             counters: Arc::new(Counters::default()),
             complaints: Complaints::default(),
-            buffers: Arc::new(Buffers::default()),
             serving: Signal::new(),
             closing: Signal::new(),
             ended: Signal::new(),

@@ -8,14 +8,13 @@ use bytes::Bytes;
 use gracchus_core::boundary::{Door, Request, RequestContext, Response};
 use gracchus_core::ids::RequestId;
 use gracchus_core::time::{Timestamp, Wait};
-use gracchus_net::frame::{FrameReader, frame_bytes, kept_bytes};
+use gracchus_net::frame::{FrameReader, kept_bytes};
 use gracchus_net::kafka::{Api, DecodeError, Decoded, decode_request};
 use gracchus_net::records::Effort;
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::super::activity::{Activity, Watched, silent_for};
-use super::super::buffers::Buffers;
 use super::super::shared::Shared;
 use super::super::turn::FromConnection;
 use super::{End, Origin, Slot};
@@ -48,22 +47,12 @@ pub(super) struct RequestReader<'a, P: Platform> {
 /// stays until they are answered, and their share with it.
 struct Counted {
     bytes: Bytes,
-    /// Where the buffer of a large one goes then.
-    buffers: Option<Arc<Buffers>>,
     _room: OwnedSemaphorePermit,
 }
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if let Some(buffers) = &self.buffers {
-            buffers.give_back(std::mem::take(&mut self.bytes));
-        }
     }
 }
 
@@ -131,17 +120,13 @@ impl<'a, P: Platform> RequestReader<'a, P> {
     /// A small request takes its share of the node's memory once it is there: until then the connection's own buffer has room for it, and
     /// one that is held back half sent keeps nobody waiting. A large one takes its share first, and gives it back when it does not come.
     async fn read_body(&mut self, length: u32) -> Result<(Bytes, Option<OwnedSemaphorePermit>), End> {
-        let is_large = length > SMALL_REQUEST_BYTES_MAX;
-        let (bytes, room) = if !is_large {
+        let (bytes, room) = if length <= SMALL_REQUEST_BYTES_MAX {
             let bytes = self.frames.body(length).await?;
             (bytes, self.shared.room_for_small(kept_bytes(length)).await)
         } else {
             let room = self.shared.room_for_large(length).await;
             // What came while there was no room is no sign of life, and its absence no sign of death.
             self.activity.note(self.shared.platform.now().monotonic);
-            if let Some(buffer) = self.shared.buffers.take(frame_bytes(length)) {
-                self.frames.read_into(buffer);
-            }
             let bytes = select! {
                 biased;
                 bytes = self.frames.body(length) => bytes?,
@@ -150,11 +135,7 @@ impl<'a, P: Platform> RequestReader<'a, P> {
             (bytes, room)
         };
         let is_produce = bytes.first_chunk::<API_KEY_BYTES>().map(|key| i16::from_be_bytes(*key)) == Some(Api::Produce.key());
-        if !is_produce {
-            return Ok((bytes, Some(room)));
-        }
-        let buffers = is_large.then(|| Arc::clone(&self.shared.buffers));
-        Ok((Bytes::from_owner(Counted { bytes, buffers, _room: room }), None))
+        Ok(if is_produce { (Bytes::from_owner(Counted { bytes, _room: room }), None) } else { (bytes, Some(room)) })
     }
 
     async fn submit(&mut self, context: RequestContext, request: Request, answer: oneshot::Sender<Response>) {
