@@ -1,8 +1,11 @@
 //! Who leads a partition and who is in sync (KIP-966).
 //!
 //! The leader comes from the ISR; without one there from the eligible leader replicas, which hold all that is committed; without any of those
-//! the leader that was known last comes back; and only where the topic allows it any replica does. A member that leaves the ISR is eligible
+//! whoever was the last of all those comes back; and only where the topic allows it any replica does. A member that leaves the ISR is eligible
 //! while the ISR is smaller than `min.insync.replicas`: then nothing is committed without it.
+//!
+//! The last is the one that led, as in Kafka, unless another was eligible after it had forgotten what it held: that one held all that was
+//! committed for longer, and may still, since a process that dies takes nothing with it.
 //!
 //! A reassignment (KIP-455) is complete once every replica that is to stay is in sync: then those that are to go, go.
 
@@ -125,11 +128,13 @@ impl<'a> Electorate<'a> {
         next.isr.retain(|member| self.is_up(*member));
         complete_reassignment(&mut next);
         next.elr = self.eligible(was, &next, rules);
+        let last_eligible = self.last_eligible(was, &next);
+        next.last_known_leader = last_eligible.or(next.last_known_leader);
         let is_led = was.leader.is_some_and(|leader| next.isr.contains(&leader));
         if !is_led {
             next.leader = self.elect(&mut next, rules);
             if next.leader.is_none() {
-                let last = was.leader.or(was.last_known_leader);
+                let last = last_eligible.or(was.leader).or(was.last_known_leader);
                 next.last_known_leader = last
                     .filter(|node| next.replicas.contains(node))
                     .filter(|node| self.changed != Some((*node, Change::GoesEmpty)) || next.replicas.len() == 1);
@@ -147,6 +152,13 @@ impl<'a> Electorate<'a> {
         }
         next.partition_epoch = was.partition_epoch.next();
         Some(next)
+    }
+
+    /// The broker whose unclean end leaves nobody eligible, if nobody led beside it.
+    fn last_eligible(&self, was: &PartitionRegistration, next: &PartitionRegistration) -> Option<NodeId> {
+        let (node, change) = self.changed?;
+        let is_last = was.elr.contains(&node) && next.isr.is_empty() && next.elr.is_empty();
+        (is_last && change == Change::GoesUncleanly).then_some(node)
     }
 
     fn eligible(&self, was: &PartitionRegistration, next: &PartitionRegistration, rules: Rules) -> Vec<NodeId> {
@@ -295,6 +307,19 @@ mod tests {
     fn an_unclean_restart_takes_eligibility_of_what_is_only_written() {
         let state = settled(&[2], &[1], Some(2), &[2], (2, Change::GoesUncleanly)).unwrap();
         assert_eq!(shown(&state), (None, vec![], vec![1]));
+    }
+
+    #[test]
+    fn who_was_eligible_last_leads_again_and_not_who_had_forgotten_before() {
+        let created = PartitionRegistration::created(nodes(&[1, 2, 3]), Vec::new());
+        let was = PartitionRegistration { elr: nodes(&[3]), leader: None, last_known_leader: Some(NodeId(1)), ..created };
+        let image = image_of(&[1], was.clone());
+        let state = settled_in(&image, (3, Change::GoesUncleanly)).unwrap();
+        assert_eq!((shown(&state), state.last_known_leader), ((None, vec![], vec![]), Some(NodeId(3))));
+        let image = image_of(&[1], state);
+        assert_eq!(settled_in(&image, (2, Change::Comes)), None);
+        let state = settled_in(&image, (3, Change::Comes)).unwrap();
+        assert_eq!((shown(&state), state.last_known_leader), ((Some(3), vec![3], vec![]), None));
     }
 
     #[test]
