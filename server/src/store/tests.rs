@@ -237,6 +237,27 @@ async fn what_is_written_is_told_before_it_is_on_disk_where_that_is_of_use() {
 }
 
 #[tokio::test]
+async fn what_comes_behind_a_log_that_is_opened_again_is_not_forgotten() {
+    let mut rig = Rig::start("reopened").await;
+    rig.open(Durability::Replicated).await;
+    rig.append(5);
+    rig.store.submit(StorageOp::Truncate { log: LOG, to: Offset(0) });
+    rig.store.submit(StorageOp::Open { log: LOG, topic: TopicName::from("t"), settings: settings(Durability::Replicated) });
+    rig.store.submit(StorageOp::Configure { log: LOG, settings: settings(Durability::Flushed) });
+    rig.until(|done| matches!(done, StorageDone::Opened { .. }).then_some(())).await;
+    rig.end = Offset(0);
+    rig.append(5);
+    let mut builder = BatchBuilder::new(rig.end, LeaderEpoch(3));
+    builder.append(Timestamp(7), None, Some(b"a value"), &[]);
+    rig.append_followed(builder.build(), false);
+    rig.until(|done| {
+        assert!(!matches!(done, StorageDone::Written { end_offset: Offset(6), .. }), "each write is synced");
+        matches!(done, StorageDone::Synced { end_offset: Offset(6), .. }).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn recovery_reads_only_what_lies_behind_the_snapshot() {
     let mut rig = Rig::start("snapshot").await;
     rig.open(Durability::Flushed).await;

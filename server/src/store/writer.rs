@@ -301,11 +301,16 @@ impl<P: Platform> Writer<P> {
         }
         let StorageOp::Open { log, topic, settings } = op else { unreachable!("told apart by the caller") };
         let folder = paths::log_folder(id, &topic);
+        let former = self.slots.remove(&id);
+        let was_open = former.is_some();
+        // What came behind this is for the log as it is now opened.
+        let waiting = former.map(|slot| slot.waiting).unwrap_or_default();
+        let slot = Slot { waiting, ..Slot::new(folder.clone(), settings.file_delete_delay_ms) };
         if !self.task.shared.owners.claim(&folder, id, self.itself.clone()) {
-            self.slots.insert(id, Slot { state: State::Barred, ..Slot::new(folder, settings.file_delete_delay_ms) });
+            self.slots.insert(id, Slot { state: State::Barred, ..slot });
             return Carried::MustWait(StorageOp::Open { log, topic, settings });
         }
-        let left = if self.slots.contains_key(&id) {
+        let left = if was_open {
             Left::Failed
         } else if self.clean.contains(&folder) {
             Left::Clean
@@ -313,7 +318,7 @@ impl<P: Platform> Writer<P> {
             Left::Crashed
         };
         self.task.shared.withdraw(id);
-        self.slots.insert(id, Slot::new(folder, settings.file_delete_delay_ms));
+        self.slots.insert(id, slot);
         self.lend(id, Work::Open { topic, settings, left });
         Carried::Done
     }
