@@ -86,6 +86,16 @@ impl Producer {
         });
     }
 
+    /// What is remembered of it that it wrote below `offset`; none if that is nothing.
+    pub(super) fn below(&self, offset: Offset) -> Option<Self> {
+        if self.last_offset < offset {
+            return Some(self.clone());
+        }
+        let batches: VecDeque<Batch> = self.batches.iter().copied().filter(|batch| batch.appended().last_offset < offset).collect();
+        let last_offset = batches.back()?.appended().last_offset;
+        Some(Self { producer_epoch: self.producer_epoch, last_offset, last_append: self.last_append, batches })
+    }
+
     pub(super) fn last_offset(&self) -> Offset {
         self.last_offset
     }

@@ -150,12 +150,13 @@ impl ProducerStates {
         self.producers.contains_key(&id)
     }
 
-    /// What there is to know at `offset` of a log that begins there: the producers that wrote nothing from there on. Costs what it copies.
+    /// What there is to know at `offset` of a log that begins there: the batches that end below it. Costs what is known.
     #[must_use]
     pub fn below(&self, offset: Offset) -> Self {
-        let by_last_offset: BTreeMap<Offset, ProducerId> = self.by_last_offset.range(..offset).map(|(last, id)| (*last, *id)).collect();
-        let producer = |id: &ProducerId| (*id, self.producers.get(id).expect("the index names known producers").clone());
-        Self { producers: by_last_offset.values().map(producer).collect(), by_last_offset, end_offset: offset }
+        let below = |(id, producer): (&ProducerId, &Producer)| Some((*id, producer.below(offset)?));
+        let producers: BTreeMap<ProducerId, Producer> = self.producers.iter().filter_map(below).collect();
+        let by_last_offset = producers.iter().map(|(id, producer)| (producer.last_offset(), *id)).collect();
+        Self { producers, by_last_offset, end_offset: offset }
     }
 
     /// The offset behind the last batch that was applied: what a snapshot covers.

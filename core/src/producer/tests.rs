@@ -262,6 +262,20 @@ fn a_snapshot_and_the_headers_behind_it_give_the_same_state_as_the_whole_log() {
 }
 
 #[test]
+fn what_lies_below_a_logs_start_and_its_headers_give_the_same_state_as_the_whole_log() {
+    let headers: Vec<_> = (0..14).map(|at| data(Offset(i64::from(at) * 2), 1 + i64::from(at % 2), 0, at / 2 * 2, 2)).collect();
+    let wall = Timestamp(5);
+    let mut whole = ProducerStates::new(Offset::ZERO);
+    headers.iter().for_each(|header| whole.apply(header, wall));
+    for log_start in (0..=28).map(Offset) {
+        let mut states = ProducerStates::from_snapshot(&whole.below(log_start).to_snapshot()).unwrap();
+        assert_eq!(states.end_offset(), log_start);
+        headers.iter().filter(|header| header.next_offset() > log_start).for_each(|header| states.apply(header, wall));
+        assert_eq!(states, whole, "a log that starts at {log_start}");
+    }
+}
+
+#[test]
 fn a_snapshot_that_is_cut_off_or_goes_on_is_refused() {
     let snapshot = busy_log().states.to_snapshot();
     for length in 0..snapshot.len() {
