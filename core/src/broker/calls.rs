@@ -56,7 +56,7 @@ pub(super) struct Calls {
     last: u64,
     waiting: BTreeMap<CallId, Waiting>,
     /// Answers that speak of metadata which is not applied yet.
-    early: Vec<(Offset, Purpose, ControllerAnswer)>,
+    early: Vec<(CallId, Offset, Purpose, ControllerAnswer)>,
     /// Answers that wait for logs to be opened.
     unopened: Vec<(BTreeSet<TopicPartition>, Purpose, ControllerAnswer)>,
 }
@@ -74,7 +74,7 @@ impl Calls {
     /// Whether a client waits.
     pub(super) fn owe_answers(&self) -> bool {
         let waiting = self.waiting.values().map(|waiting| &waiting.purpose);
-        let arrived = self.early.iter().map(|(_, purpose, _)| purpose).chain(self.unopened.iter().map(|(_, purpose, _)| purpose));
+        let arrived = self.early.iter().map(|(_, _, purpose, _)| purpose).chain(self.unopened.iter().map(|(_, purpose, _)| purpose));
         waiting.chain(arrived).any(|purpose| purpose.request().is_some())
     }
 
@@ -86,14 +86,14 @@ impl Calls {
     /// Drops what was asked for that: its answer tells nothing.
     pub(super) fn forget(&mut self, purpose: &Purpose) {
         self.waiting.retain(|_, waiting| waiting.purpose != *purpose);
-        self.early.retain(|(_, held, _)| held != purpose);
+        self.early.retain(|(_, _, held, _)| held != purpose);
     }
 
     /// Drops what nobody waits for any more.
     pub(super) fn abandon(&mut self, connection: ConnectionId) {
         let is_gone = |purpose: &Purpose| purpose.request().is_some_and(|id| id.connection == connection);
         self.waiting.retain(|_, waiting| !is_gone(&waiting.purpose));
-        self.early.retain(|(_, purpose, _)| !is_gone(purpose));
+        self.early.retain(|(_, _, purpose, _)| !is_gone(purpose));
         self.unopened.retain(|(_, purpose, _)| !is_gone(purpose));
     }
 }
@@ -180,16 +180,16 @@ impl Broker {
         };
         // None waits when the call was answered before, or its client is gone.
         let Some(waiting) = self.calls.waiting.remove(&decision.id) else { return };
-        self.timers.cancel(&Timer::Call(decision.id));
-        self.calls.early.push((decision.upto, waiting.purpose, answer));
+        self.calls.early.push((decision.id, decision.upto, waiting.purpose, answer));
         self.finish_calls(effects);
     }
 
     /// Takes the answers that speak of nothing that this node has not applied.
     pub(super) fn finish_calls(&mut self, effects: &mut Effects) {
         let Some(applied) = self.metadata.as_ref().map(|metadata| metadata.high_watermark()) else { return };
-        let ready: Vec<_> = self.calls.early.extract_if(.., |(upto, _, _)| *upto <= applied).collect();
-        for (_, purpose, answer) in ready {
+        let ready: Vec<_> = self.calls.early.extract_if(.., |(_, upto, _, _)| *upto <= applied).collect();
+        for (id, _, purpose, answer) in ready {
+            self.timers.cancel(&Timer::Call(id));
             if self.opening.is_empty() || purpose.request().is_none() {
                 self.finish_call(purpose, answer, effects);
             } else {
@@ -229,18 +229,28 @@ impl Broker {
         }
     }
 
-    /// A client has waited long enough.
+    /// A client has waited long enough: for what was decided too, if that is known.
     pub(super) fn call_timed_out(&mut self, id: CallId, effects: &mut Effects) {
+        let known: Vec<_> = self.calls.early.extract_if(.., |(early, _, _, _)| *early == id).collect();
+        for (_, _, purpose, answer) in known {
+            self.finish_call(purpose, answer, effects);
+        }
         self.refuse_call(id, ErrorCode::RequestTimedOut, effects);
     }
 
-    /// The node stops: who waits for another node's answer waits no longer.
+    /// The node stops: who waits for another node's answer waits no longer, and who has one does not wait for this node to follow it.
     pub(super) fn refuse_calls(&mut self, effects: &mut Effects) {
         if self.quorum.is_leader() {
             return;
         }
         let waiting: Vec<CallId> = self.calls.waiting.keys().copied().collect();
         waiting.into_iter().for_each(|id| self.refuse_call(id, ErrorCode::NotController, effects));
+        let early = self.calls.early.extract_if(.., |(_, _, purpose, _)| purpose.request().is_some());
+        let early: Vec<_> = early.map(|(_, _, purpose, answer)| (purpose, answer)).collect();
+        let unopened = std::mem::take(&mut self.calls.unopened).into_iter().map(|(_, purpose, answer)| (purpose, answer));
+        for (purpose, answer) in early.into_iter().chain(unopened) {
+            self.finish_call(purpose, answer, effects);
+        }
     }
 
     fn refuse_call(&mut self, id: CallId, code: ErrorCode, effects: &mut Effects) {

@@ -1,6 +1,7 @@
 //! Several nodes over a network that delivers what it is told to, when it is told to.
 
 mod begun_anew;
+mod calls;
 mod deletions;
 mod nearest;
 mod voters;
