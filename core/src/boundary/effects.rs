@@ -181,7 +181,7 @@ pub enum Mark {
     CommittedByFollower,
     /// A replica led that was not in sync, and eligible (KIP-966).
     EligibleLeaderElected,
-    /// Who had led last led again, since nobody else was left.
+    /// Who had led last, or was eligible last, led again, since nobody else was left.
     LastKnownLeaderElected,
     /// A broker registered whose run before had ended without a stop.
     UncleanRestart,

@@ -249,7 +249,7 @@ pub struct PartitionMetadata {
     pub isr: Vec<NodeId>,
     /// Who may be elected though not in sync (KIP-966).
     pub eligible_leader_replicas: Vec<NodeId>,
-    /// Who led last, when nobody can be elected (KIP-966).
+    /// Who led last, or was eligible last, when nobody can be elected (KIP-966).
     pub last_known_leader: Option<NodeId>,
     /// Replicas that are down.
     pub offline_replicas: Vec<NodeId>,

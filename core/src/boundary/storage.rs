@@ -99,7 +99,8 @@ pub enum StorageOp {
         /// Records from here on are not looked at.
         upto: Offset,
     },
-    /// Deletes a log and all its files. Answered by [`StorageDone::Removed`].
+    /// Deletes a log and all its files. Answered by [`StorageDone::Removed`], also behind a [`StorageDone::Failed`] where files are left: the
+    /// next log of this name is empty all the same.
     Remove {
         /// The log.
         log: LogId,
@@ -258,7 +259,7 @@ pub enum StorageDone {
         /// What was found.
         found: Result<Option<FoundRecord>, ReadFailure>,
     },
-    /// A log is gone.
+    /// A log is gone, and nothing more is told of it.
     Removed {
         /// The log.
         log: LogId,

@@ -97,11 +97,23 @@ impl Broker {
         } else if self.partitions.contains_key(&id) {
             self.settle_partition(id, effects);
         } else if is_replica {
-            if self.may_not_open() {
-                self.deferred.insert(id);
-            } else {
-                self.open_partition(id, effects);
-            }
+            self.take_up(id, effects);
+        }
+    }
+
+    /// Opens the log of a partition that this node is to have a copy of, as soon as it may.
+    fn take_up(&mut self, id: TopicPartition, effects: &mut Effects) {
+        if self.may_not_open() {
+            self.deferred.insert(id);
+        } else {
+            self.open_partition(id, effects);
+        }
+    }
+
+    /// A log is removed, and may be opened anew.
+    pub(super) fn log_removed(&mut self, id: TopicPartition, effects: &mut Effects) {
+        if self.removing.remove(&id) && self.follows_partitions() {
+            self.take_up(id, effects);
         }
     }
 
@@ -145,7 +157,7 @@ impl Broker {
         let Some(topic) = self.image.topics.get(&id.topic) else { return };
         // What waited to be opened may have been given to others meanwhile.
         let is_replica = topic.partitions.get(&id.partition).is_some_and(|registered| registered.replicas.contains(&self.settings.node));
-        if !is_replica {
+        if !is_replica || self.removing.contains(&id) {
             return;
         }
         let Some(settings) = self.topics.get(id.topic) else { return };
@@ -173,6 +185,7 @@ impl Broker {
         self.unfollow(id);
         self.release(stranded, code, effects);
         effects.storage.push(StorageOp::Remove { log: LogId::Partition(id) });
+        self.removing.insert(id);
         self.log_at_rest(LogId::Partition(id), Offset(i64::MAX));
         self.no_longer_opening(id, effects);
     }

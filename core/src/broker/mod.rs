@@ -142,6 +142,9 @@ pub struct Broker {
     topics: TopicDirectory,
     partitions: BTreeMap<TopicPartition, Partition>,
     opening: BTreeSet<TopicPartition>,
+    /// Partitions whose former logs are being removed: the next one of this name is opened once it is gone, so that no answer about one log is
+    /// taken for one about the other.
+    removing: BTreeSet<TopicPartition>,
     /// Partitions that wait until what others left behind is gone.
     deferred: BTreeSet<TopicPartition>,
     following: Following,
@@ -200,6 +203,7 @@ impl Broker {
             topics: TopicDirectory::default(),
             partitions: BTreeMap::new(),
             opening: BTreeSet::new(),
+            removing: BTreeSet::new(),
             deferred: BTreeSet::new(),
             following: Following::default(),
             is_cut_off: false,

@@ -57,6 +57,7 @@ impl Broker {
                     log.rolled(sealed, now);
                 }
             }
+            StorageDone::Removed { log: LogId::Partition(id) } => self.log_removed(id, effects),
             StorageDone::Trimmed { log, log_start } => self.log_trimmed(log, log_start, effects),
             StorageDone::SnapshotKept { log, upto } => self.log_at_rest(log, upto),
             StorageDone::OthersRemoved => self.others_removed(effects),
@@ -79,7 +80,7 @@ impl Broker {
             StorageDone::MetadataSnapshots { found, latest } => self.snapshots_found(found, latest.as_deref(), effects),
             StorageDone::MetadataSnapshotRead { id, position, piece } => self.snapshot_read(id, position, piece, effects),
             // Nothing is asked for that these would answer, or nobody waits for the answer.
-            StorageDone::Removed { .. } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
+            StorageDone::Removed { log: LogId::Metadata } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
         }
     }
 
@@ -271,6 +272,8 @@ impl Broker {
         }
         effects.storage.extend(metadata.keep_now_and_then());
         self.commit_metadata(effects);
+        // It is written too, which is not told of what was copied.
+        self.serve_all_metadata(effects);
         // The leader is to learn what is on this disk.
         self.fetch_metadata(effects);
     }

@@ -1,11 +1,13 @@
 //! Who leads a partition and who is in sync (KIP-966).
 //!
 //! The leader comes from the ISR; without one there from the eligible leader replicas, which hold all that is committed; without any of those
-//! whoever was the last of all those comes back; and only where the topic allows it any replica does. A member that leaves the ISR is eligible
-//! while the ISR is smaller than `min.insync.replicas`: then nothing is committed without it.
+//! the partition waits for one replica: the one that led last, as in Kafka; but if that one ended uncleanly while others were still
+//! eligible, the one of those that did so last. Only where the topic allows it any replica does instead. A member that leaves the ISR is
+//! eligible while the ISR is smaller than `min.insync.replicas`: then nothing is committed without it.
 //!
-//! The last is the one that led, as in Kafka, unless another was eligible after it had forgotten what it held: that one held all that was
-//! committed for longer, and may still, since a process that dies takes nothing with it.
+//! An unclean end takes eligibility, though a process that dies takes no records with it: what is known here is the order in which replicas
+//! came back, not which of them lost its page cache. In a `replicated` topic two such ends may therefore cost what was committed, whichever
+//! is waited for.
 //!
 //! A reassignment (KIP-455) is complete once every replica that is to stay is in sync: then those that are to go, go.
 
@@ -128,6 +130,7 @@ impl<'a> Electorate<'a> {
         next.isr.retain(|member| self.is_up(*member));
         complete_reassignment(&mut next);
         next.elr = self.eligible(was, &next, rules);
+        // Set here too, so that who led before is not elected at once.
         let last_eligible = self.last_eligible(was, &next);
         next.last_known_leader = last_eligible.or(next.last_known_leader);
         let is_led = was.leader.is_some_and(|leader| next.isr.contains(&leader));
@@ -154,7 +157,7 @@ impl<'a> Electorate<'a> {
         Some(next)
     }
 
-    /// The broker whose unclean end leaves nobody eligible, if nobody led beside it.
+    /// The replica whose unclean end this is, if it was the last that was eligible.
     fn last_eligible(&self, was: &PartitionRegistration, next: &PartitionRegistration) -> Option<NodeId> {
         let (node, change) = self.changed?;
         let is_last = was.elr.contains(&node) && next.isr.is_empty() && next.elr.is_empty();
@@ -310,6 +313,17 @@ mod tests {
     }
 
     #[test]
+    fn it_does_so_too_of_what_was_written_before_the_topic_was_flushed() {
+        let created = PartitionRegistration::created(nodes(&[1, 2, 3]), nodes(&[2]));
+        let mut image = image_of(&[2], PartitionRegistration { elr: nodes(&[1]), ..created });
+        let target = ConfigTarget::Topic(TopicId(Uuid([1; 16])));
+        let flushed = MetadataRecord::Config { target, name: "durability".to_owned(), value: Some("flushed".to_owned()) };
+        image.replay(Offset(100), &flushed);
+        let state = settled_in(&image, (2, Change::GoesUncleanly)).unwrap();
+        assert_eq!(shown(&state), (None, vec![], vec![1]));
+    }
+
+    #[test]
     fn who_was_eligible_last_leads_again_and_not_who_had_forgotten_before() {
         let created = PartitionRegistration::created(nodes(&[1, 2, 3]), Vec::new());
         let was = PartitionRegistration { elr: nodes(&[3]), leader: None, last_known_leader: Some(NodeId(1)), ..created };
@@ -320,16 +334,5 @@ mod tests {
         assert_eq!(settled_in(&image, (2, Change::Comes)), None);
         let state = settled_in(&image, (3, Change::Comes)).unwrap();
         assert_eq!((shown(&state), state.last_known_leader), ((Some(3), vec![3], vec![]), None));
-    }
-
-    #[test]
-    fn it_does_so_too_of_what_was_written_before_the_topic_was_flushed() {
-        let created = PartitionRegistration::created(nodes(&[1, 2, 3]), nodes(&[2]));
-        let mut image = image_of(&[2], PartitionRegistration { elr: nodes(&[1]), ..created });
-        let target = ConfigTarget::Topic(TopicId(Uuid([1; 16])));
-        let flushed = MetadataRecord::Config { target, name: "durability".to_owned(), value: Some("flushed".to_owned()) };
-        image.replay(Offset(100), &flushed);
-        let state = settled_in(&image, (2, Change::GoesUncleanly)).unwrap();
-        assert_eq!(shown(&state), (None, vec![], vec![1]));
     }
 }

@@ -66,7 +66,7 @@ pub struct PartitionRegistration {
     pub isr: Vec<NodeId>,
     /// Who holds all that is committed beside those, while they are fewer than `min.insync.replicas` (KIP-966).
     pub elr: Vec<NodeId>,
-    /// Who led last, while nobody does.
+    /// Who leads again once it is back, while nobody leads or is eligible: who led last, or was eligible last.
     pub last_known_leader: Option<NodeId>,
     /// Who leads.
     pub leader: Option<NodeId>,

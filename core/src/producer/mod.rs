@@ -150,7 +150,8 @@ impl ProducerStates {
         self.producers.contains_key(&id)
     }
 
-    /// What there is to know at `offset` of a log that begins there: the batches that end below it. Costs what is known.
+    /// What there is to know at `offset` of a log that begins there: the batches that end below it. Walks all producers. Until the headers from
+    /// there on are applied, a producer may have appended later than its place in the order of last appends says.
     #[must_use]
     pub fn below(&self, offset: Offset) -> Self {
         let below = |(id, producer): (&ProducerId, &Producer)| Some((*id, producer.below(offset)?));

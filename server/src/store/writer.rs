@@ -261,7 +261,7 @@ impl<P: Platform> Writer<P> {
         if let StorageOp::Configure { log: _, settings } = op {
             if let State::Open(log) = &mut slot.state {
                 slot.file_delete_delay_ms = settings.file_delete_delay_ms;
-                // What was to be synced lazily is synced with the next group.
+                // What was to be synced lazily is synced with the next group, and what was not told to be written is told to be on disk.
                 slot.sync_wanted |= settings.durability != log.settings.durability;
                 log.settings = settings;
                 self.touched.insert(id);
@@ -302,7 +302,7 @@ impl<P: Platform> Writer<P> {
         let StorageOp::Open { log, topic, settings } = op else { unreachable!("told apart by the caller") };
         let folder = paths::log_folder(id, &topic);
         let former = self.slots.remove(&id);
-        let was_open = former.is_some();
+        let was_known = former.is_some();
         // What came behind this is for the log as it is now opened.
         let waiting = former.map(|slot| slot.waiting).unwrap_or_default();
         let slot = Slot { waiting, ..Slot::new(folder.clone(), settings.file_delete_delay_ms) };
@@ -310,7 +310,7 @@ impl<P: Platform> Writer<P> {
             self.slots.insert(id, Slot { state: State::Barred, ..slot });
             return Carried::MustWait(StorageOp::Open { log, topic, settings });
         }
-        let left = if was_open {
+        let left = if was_known {
             Left::Failed
         } else if self.clean.contains(&folder) {
             Left::Clean
@@ -359,6 +359,7 @@ impl<P: Platform> Writer<P> {
                     }
                     Err(error) => {
                         self.fail(id, error).await;
+                        self.task.shared.tell(StorageDone::Removed { log: id });
                         // The next log takes the old one's files away before it uses the name.
                         self.pass_on(id, &folder);
                     }
@@ -435,11 +436,11 @@ impl<P: Platform> Writer<P> {
         }
     }
 
-    /// Writes what was taken for a log, and tells it if anybody can do with less than the disk's word. Says whether the log is open, and stayed so.
+    /// Writes what was taken for a log, and tells it unless only the sync matters to anybody. Says whether the log is open, and stayed so.
     async fn write(&mut self, id: LogId) -> bool {
         let Some(Slot { state: State::Open(log), .. }) = self.slots.get_mut(&id) else { return false };
         match log.write(&self.task).await {
-            // Telling wakes the core, and nobody but followers goes by what is not on disk yet.
+            // Telling wakes the core, and in a flushed log nobody but followers goes by what is not on disk yet.
             Ok(true) if !log.is_flushed() || log.has_followers => self.task.shared.tell(log.covered().written(id)),
             Ok(_) => {}
             Err(error) => {

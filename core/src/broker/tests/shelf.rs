@@ -109,9 +109,13 @@ impl Shelf {
         self.jobs.iter().filter(|op| matches!(op, StorageOp::Append { .. })).count()
     }
 
-    /// Whether the first append that waits is said to be of a log that others copy.
+    /// Whether the first append to a partition that waits is said to be of a log that others copy.
     pub(super) fn is_followed(&self) -> Option<bool> {
-        self.jobs.iter().find_map(|op| if let StorageOp::Append { has_followers, .. } = op { Some(*has_followers) } else { None })
+        let of_partition = |op: &StorageOp| {
+            let StorageOp::Append { log: LogId::Partition(_), has_followers, .. } = op else { return None };
+            Some(*has_followers)
+        };
+        self.jobs.iter().find_map(of_partition)
     }
 
     /// Fails the first operation that waits.

@@ -175,7 +175,7 @@ async fn send_file(socket: &TcpStream, file: &Arc<File>, range: Range<u64>) -> i
 /// Whether sending the range would not wait for the disk, as far as probes tell. What can't be probed counts as cached.
 fn is_cached(file: &File, range: &Range<u64>) -> bool {
     let within = steps(range.clone(), PROBE_BYTES).map(|step| step.start);
-    let last = range.end.checked_sub(1).filter(|_| !range.is_empty());
+    let last = range.clone().next_back();
     within.chain(last).all(|at| {
         let mut byte = [0];
         rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
