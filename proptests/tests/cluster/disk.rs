@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use gracchus_core::boundary::{ElectionState, EpochStart, Generation, LogSlice, Recovered, StorageDone, StorageOp};
+use gracchus_core::boundary::{Durability, ElectionState, EpochStart, Generation, LogSlice, Recovered, StorageDone, StorageOp};
 use gracchus_core::ids::LogId;
 use gracchus_core::limits::METADATA_SNAPSHOTS_KEPT;
 use gracchus_core::metadata::{FoundSnapshots, SnapshotId};
@@ -30,6 +30,7 @@ struct Kept {
     synced: usize,
     snapshots: BTreeMap<Offset, Bytes>,
     generation: u64,
+    durability: Option<Durability>,
 }
 
 impl Disk {
@@ -108,14 +109,21 @@ impl Disk {
 
     fn carry_out(&mut self, op: StorageOp) {
         let done = match op {
-            StorageOp::Open { log, .. } => StorageDone::Opened { log, recovered: self.logs.entry(log).or_default().recovered() },
-            StorageOp::Append { log, header, payload, has_followers: _ } => {
+            StorageOp::Open { log, settings, .. } => {
+                let kept = self.logs.entry(log).or_default();
+                kept.durability = Some(settings.durability);
+                StorageDone::Opened { log, recovered: kept.recovered() }
+            }
+            StorageOp::Append { log, header, payload, has_followers } => {
                 let kept = self.logs.get_mut(&log).expect("a log is opened before it grows");
                 assert_eq!(header.base_offset, kept.end(), "a batch is appended at the log's end");
                 kept.batches.push((header, placed(&header, payload.bytes())));
                 let (leader_epoch, end_offset) = (header.leader_epoch, header.next_offset());
                 // Syncs gather: the next one covers all that was written.
                 self.jobs.entry(log).or_default().push_back(StorageOp::Sync { log });
+                if !has_followers && kept.durability == Some(Durability::Flushed) {
+                    return;
+                }
                 StorageDone::Written { log, leader_epoch, end_offset }
             }
             StorageOp::Sync { log } => {
@@ -184,7 +192,13 @@ impl Disk {
                 });
                 StorageDone::MetadataSnapshotRead { id, position, piece }
             }
-            StorageOp::Configure { .. } | StorageOp::Find { .. } => return,
+            StorageOp::Configure { log, settings } => {
+                if let Some(kept) = self.logs.get_mut(&log) {
+                    kept.durability = Some(settings.durability);
+                }
+                return;
+            }
+            StorageOp::Find { .. } => return,
         };
         self.done.push_back(done);
     }

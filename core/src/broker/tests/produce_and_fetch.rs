@@ -4,12 +4,11 @@ use crate::ids::{LogId, TopicPartition};
 #[test]
 fn a_flushed_produce_is_answered_only_once_it_is_on_disk() {
     let mut node = Node::serving();
-    node.create("t", &[("durability", "flushed")]);
-    for acks in [Acks::Leader, Acks::All] {
+    let topic = node.create("t", &[("durability", "flushed")]);
+    let log = LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) });
+    for (acks, end_offset) in [(Acks::Leader, Offset(1)), (Acks::All, Offset(2))] {
         let id = node.produce("t", plain(1), acks);
-        let written = node.shelf.finish_one().unwrap();
-        assert!(matches!(written, StorageDone::Written { .. }));
-        node.step(Input::Storage(written));
+        node.step(Input::Storage(StorageDone::Written { log, leader_epoch: LeaderEpoch(0), end_offset }));
         assert_eq!(node.produced(id), None);
         let synced = node.shelf.finish_one().unwrap();
         node.step(Input::Storage(synced));
@@ -242,7 +241,7 @@ fn a_client_that_is_gone_is_not_answered() {
 #[test]
 fn a_stricter_durability_holds_once_the_disk_has_caught_up() {
     let mut node = Node::serving();
-    node.create("t", &[("durability", "replicated")]);
+    let topic = node.create("t", &[("durability", "replicated")]);
     let first = node.produce("t", idempotent(7, 0, 0, 2), Acks::All);
     let written = node.shelf.finish_one().unwrap();
     node.step(Input::Storage(written));
@@ -252,8 +251,8 @@ fn a_stricter_durability_holds_once_the_disk_has_caught_up() {
     node.settle();
     let second = node.produce("t", idempotent(7, 0, 2, 1), Acks::All);
     node.step(Input::Storage(synced));
-    let written = node.shelf.finish_one().unwrap();
-    node.step(Input::Storage(written));
+    let log = LogId::Partition(TopicPartition { topic, partition: PartitionIndex(0) });
+    node.step(Input::Storage(StorageDone::Written { log, leader_epoch: LeaderEpoch(0), end_offset: Offset(3) }));
     assert_eq!(node.produced(second), None, "written is not enough any more");
     node.settle();
     assert_eq!(node.produced(second), Some(Ok(Offset(2))));

@@ -19,6 +19,8 @@ pub(super) struct Shelf {
     metadata_snapshots: BTreeMap<SnapshotId, Bytes>,
     jobs: VecDeque<StorageOp>,
     done: VecDeque<StorageDone>,
+    /// Logs whose removal takes long, while it does.
+    removing: Option<Vec<LogId>>,
 }
 
 #[derive(Default)]
@@ -29,6 +31,7 @@ struct Kept {
     snapshot: Option<(Offset, Bytes)>,
     torn_bytes: u64,
     generation: u64,
+    durability: Option<Durability>,
 }
 
 impl Shelf {
@@ -118,6 +121,18 @@ impl Shelf {
         self.jobs.iter().find_map(of_partition)
     }
 
+    /// Has removals take long from here on.
+    pub(super) fn hold_removals(&mut self) {
+        self.removing = Some(Vec::new());
+    }
+
+    /// Finishes the removals that took long; says how many.
+    pub(super) fn finish_removals(&mut self) -> usize {
+        let removing = self.removing.take().unwrap_or_default();
+        removing.iter().for_each(|log| self.jobs.push_front(StorageOp::Remove { log: *log }));
+        removing.len()
+    }
+
     /// Fails the first operation that waits.
     pub(super) fn fail_one(&mut self, log: LogId) -> StorageDone {
         self.jobs.pop_front();
@@ -136,11 +151,14 @@ impl Shelf {
 
     fn carry_out(&mut self, op: StorageOp) {
         match op {
-            StorageOp::Open { log, .. } => {
-                let recovered = self.logs.entry(log).or_default().recovered();
+            StorageOp::Open { log, settings, .. } => {
+                assert!(self.removing.as_ref().is_none_or(|removing| !removing.contains(&log)), "{log} is opened while it is removed");
+                let kept = self.logs.entry(log).or_default();
+                kept.durability = Some(settings.durability);
+                let recovered = kept.recovered();
                 self.done.push_back(StorageDone::Opened { log, recovered });
             }
-            StorageOp::Append { log, header, payload, has_followers: _ } => {
+            StorageOp::Append { log, header, payload, has_followers } => {
                 let kept = self.logs.get_mut(&log).unwrap();
                 let mut bytes = payload.bytes().to_vec();
                 bytes[..8].copy_from_slice(&header.base_offset.0.to_be_bytes());
@@ -148,7 +166,9 @@ impl Shelf {
                 kept.batches.push((header, bytes.into()));
                 kept.synced = kept.batches.len();
                 let (leader_epoch, end_offset) = (header.leader_epoch, header.next_offset());
-                self.done.push_back(StorageDone::Written { log, leader_epoch, end_offset });
+                if has_followers || kept.durability != Some(Durability::Flushed) {
+                    self.done.push_back(StorageDone::Written { log, leader_epoch, end_offset });
+                }
                 self.done.push_back(StorageDone::Synced { log, leader_epoch, end_offset });
             }
             StorageOp::Trim { log, log_start } => {
@@ -171,6 +191,9 @@ impl Shelf {
                 self.done.push_back(StorageDone::Read { log, from, batches });
             }
             StorageOp::Remove { log } => {
+                if let Some(removing) = &mut self.removing {
+                    return removing.push(log);
+                }
                 self.logs.remove(&log);
                 self.done.push_back(StorageDone::Removed { log });
             }
@@ -189,7 +212,11 @@ impl Shelf {
                     self.done.push_back(StorageDone::Synced { log, leader_epoch, end_offset });
                 }
             }
-            StorageOp::Configure { .. } => {}
+            StorageOp::Configure { log, settings } => {
+                if let Some(kept) = self.logs.get_mut(&log) {
+                    kept.durability = Some(settings.durability);
+                }
+            }
             StorageOp::Truncate { log, to } => {
                 let kept = self.logs.get_mut(&log).unwrap();
                 kept.batches.retain(|(header, _)| header.base_offset < to);
