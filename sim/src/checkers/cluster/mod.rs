@@ -121,11 +121,15 @@ impl Cluster {
     /// Where what is left ends, if nobody holds all that was committed.
     pub(super) fn replica_lost(&mut self, node: NodeId, partition: TopicPartition, kept: Offset) -> Option<Offset> {
         self.nodes.cut_to(node, partition, kept);
-        if !self.is_replicated(partition) {
-            self.committed.forget_from(partition, kept);
-            return Some(kept);
+        if self.is_replicated(partition) {
+            return self.committed.lost(node, partition, &self.nodes, &self.registry);
         }
-        self.committed.lost(node, partition, &self.nodes, &self.registry)
+        if self.registry.get(partition).is_some() && !self.has_copy(node, partition) {
+            // It was given to another, and is whole there.
+            return None;
+        }
+        self.committed.forget_from(partition, kept);
+        Some(kept)
     }
 
     /// A power loss has left a node with a log that ends at `kept`, with all that had been promised.
