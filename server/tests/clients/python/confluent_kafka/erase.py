@@ -3,7 +3,8 @@ erased, and come back as nodes that never were. Every acknowledged record is rea
 
 Three ways, in turns: both at once; one a while after the other, which leaves the third alone with what was acknowledged; and the second while
 the first, formatted anew, is on its way back. One topic asks for two replicas in sync, the other for one, so that the survivor goes on alone.
-Between the rounds all come back: each node is a broker again, which it is only once it has the cluster's metadata, and all replicas are in sync.
+Between the rounds all come back: each node is a broker again, which it is only once it has the cluster's metadata, all replicas are in sync, and
+who was formatted anew is made a voter again.
 """
 
 import os
@@ -89,6 +90,8 @@ def round_of(cluster, loads, round_):
              if log_end(cluster, each.topic, number) <= each.last_offset(number)]
     check(f"round {round_} at {struck_at}, {way}: nodes {names} of {load.topic}-{partition} erased with {unanswered} records unanswered, in sync after "
           f"{back_s:.1f} s, no log is short", [], short)
+    for number in victims:
+        cluster.vote_again(number)
 
 
 def main(cluster):

@@ -110,6 +110,10 @@ class Node:
         shutil.rmtree(self.folder)
         self.format()
 
+    def directory_id(self):
+        with open(f"{self.folder}/meta.properties") as file:
+            return next(line.split("=", 1)[1].strip() for line in file if line.startswith("directory.id="))
+
     def gauges(self):
         """What /metrics says in one number each; nothing of a node that does not answer."""
         try:
@@ -219,6 +223,15 @@ class Cluster:
             node.process.send_signal(signal.SIGCONT)
         else:
             self.networks.set_link(number, "up")
+
+    def vote_again(self, number):
+        """Does what the operator does for a node that was formatted anew: the voter that it was goes, and the one that it is now comes."""
+        node = self.nodes[number]
+        others = ",".join(each.address for each in self.nodes.values() if each is not node)
+        changes = [["remove-voter", str(number)], ["add-voter", f"{number}@{node.address}:{node.directory_id()}", "--listener", "PLAINTEXT"]]
+        for change in changes:
+            command = [*BINARY, "cluster", *change, "--bootstrap", others]
+            wait_for(" ".join(change), lambda: subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0)
 
     def controller(self):
         """The node that leads the metadata quorum, if one does: a client is told only of one that stands for it."""

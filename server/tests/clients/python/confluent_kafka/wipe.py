@@ -106,6 +106,7 @@ def main(cluster):
         phases = {"before": healthy, "down": down, "meanwhile": catching_up, "after": steady.watch(3)}
         for name, latencies in phases.items():
             figures.tell(f"    {name}", figures.spread(latencies))
+        cluster.vote_again(victim.number)
         rounds.append({"took_s": took_s, "held_bytes": held} | {name: figures.spread(latencies) for name, latencies in phases.items()})
         before += healthy
         meanwhile += catching_up
