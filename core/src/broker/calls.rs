@@ -246,9 +246,11 @@ impl Broker {
         let waiting: Vec<CallId> = self.calls.waiting.keys().copied().collect();
         waiting.into_iter().for_each(|id| self.refuse_call(id, ErrorCode::NotController, effects));
         let early = self.calls.early.extract_if(.., |(_, _, purpose, _)| purpose.request().is_some());
-        let early: Vec<_> = early.map(|(_, _, purpose, answer)| (purpose, answer)).collect();
+        let early: Vec<_> = early.collect();
+        early.iter().for_each(|(id, ..)| self.timers.cancel(&Timer::Call(*id)));
+        let early = early.into_iter().map(|(_, _, purpose, answer)| (purpose, answer));
         let unopened = std::mem::take(&mut self.calls.unopened).into_iter().map(|(_, purpose, answer)| (purpose, answer));
-        for (purpose, answer) in early.into_iter().chain(unopened) {
+        for (purpose, answer) in early.chain(unopened) {
             self.finish_call(purpose, answer, effects);
         }
     }
