@@ -38,7 +38,7 @@ pub const METADATA_SNAPSHOT_PIECE_BYTES: u32 = 16 << 20;
 /// Answers that a leader sends a follower ahead of what that one has taken.
 pub const REPLICA_ANSWERS_AHEAD: u64 = 4;
 
-/// Bytes of records in one answer to a follower, over all partitions; one whole batch always.
+/// Bytes of records in one answer to a follower, over all partitions: more are not begun with, and what is begun with is one partition's.
 pub const REPLICA_ANSWER_BYTES: u32 = 4 << 20;
 
 /// Bytes of records of one partition in one answer to a follower; one whole batch always.
@@ -47,6 +47,15 @@ pub const REPLICA_FETCH_BYTES: u32 = 1 << 20;
 /// A leader that a member of its ISR has not fetched from for this long, in milliseconds, may have been deposed without knowing it: it does not
 /// tell a producer that a batch is missing. Followers say that they live every [`REPLICATION_TICK_MS`].
 pub const FOLLOWED_MS: i64 = 2 * REPLICATION_TICK_MS;
+
+/// Bytes of records that a follower is sent in one round while it catches up and clients write: more are not begun with.
+pub const CATCH_UP_ROUND_BYTES: u32 = 1 << 20;
+
+/// A round of catching up is taken for over after this long, in milliseconds, whatever became of what was sent.
+pub const CATCH_UP_ROUND_MS_MAX: i64 = 1_000;
+
+/// Clients are taken to write for this long after they last did, in milliseconds.
+pub const CLIENTS_WRITE_MS: i64 = 1_000;
 
 /// Bytes of one partition that a throttled follower is sent at once, if its rate allows no more.
 pub const THROTTLED_FETCH_BYTES_MIN: u32 = 16 << 10;

@@ -189,8 +189,12 @@ pub enum Mark {
     LogBegunInsideBatch,
     /// A reassignment was completed: replicas went.
     ReassignmentCompleted,
+    /// A follower said how far it is while an answer was on its way to it.
+    WantCrossedAnswer,
     /// A replica that catches up was kept waiting for the rate that it may be sent at (KIP-73).
     ReplicaThrottled,
+    /// A replica that catches up was kept waiting so that clients who write are not.
+    CatchUpPaced,
     /// A preferred replica led again while the one before it was up.
     PreferredLeaderElected,
     /// The folder of a voter was written down that the settings name without one.

@@ -42,7 +42,7 @@ struct Exchange {
     partitions: BTreeSet<TopicPartition>,
     /// What the leader does not know yet.
     unsaid: BTreeSet<TopicPartition>,
-    /// Partitions whose last answer held nothing new: what crosses on the way can be so once.
+    /// Partitions whose last answer held nothing new: a log that was trimmed or removed meanwhile has nothing to send, once.
     empty: BTreeSet<TopicPartition>,
     /// What the leader could not read: it is asked again at the next tick.
     unread: BTreeSet<TopicPartition>,
@@ -225,6 +225,8 @@ impl Broker {
         exchange.taken = fetched.sequence;
         exchange.owes = true;
         for replica in fetched.partitions {
+            // The leader waits for a want that knows of this answer, whatever becomes of it.
+            self.following.changed(replica.id);
             self.replica_came(from, replica, effects);
         }
     }
@@ -237,8 +239,6 @@ impl Broker {
         if follower.leader() != Some(from) || follower.leader_epoch() != fetched.leader_epoch {
             return;
         }
-        // A want that changed on its way is told again, whatever becomes of this answer to it.
-        self.following.changed(id);
         let replica = &mut follower.replica;
         if replica.log().end() != fetched.fetch_offset {
             return;

@@ -4,12 +4,14 @@
 //! is bounded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
 use super::calls::Purpose;
+use super::pacing::{ClientWrites, Pacing};
 use super::timers::Timer;
 use crate::boundary::{
     AlterPartitions, ControllerAnswer, ControllerCommand, Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage,
@@ -28,6 +30,7 @@ pub(super) struct Leading {
     unsettled: BTreeSet<TopicPartition>,
     /// When the next throttled replica is served (KIP-73): the time is let pass that its bytes may take, and then they are sent.
     throttled_until: Option<Monotonic>,
+    clients: ClientWrites,
 }
 
 /// A node that follows.
@@ -43,9 +46,30 @@ struct Session {
     wanted: BTreeMap<TopicPartition, WantedPartition>,
     /// Wants that there is news for.
     ready: BTreeSet<TopicPartition>,
+    /// What there was news for last.
+    served: Option<TopicPartition>,
+    /// The last answers about partitions that are not known to be taken. What is wanted of one meanwhile was said before that came.
+    under_way: BTreeMap<TopicPartition, u64>,
+    pacing: Pacing,
+}
+
+impl Session {
+    /// The next want that there is news for, in turns: one that has much to fetch is not before all others again and again.
+    fn next_ready(&mut self) -> Option<TopicPartition> {
+        let behind_last = self.served.and_then(|last| self.ready.range((Bound::Excluded(last), Bound::Unbounded)).next());
+        let next = *behind_last.or_else(|| self.ready.first())?;
+        self.ready.remove(&next);
+        self.served = Some(next);
+        Some(next)
+    }
 }
 
 impl Leading {
+    /// A client's batch was appended.
+    pub(super) fn client_wrote(&mut self, bytes: u32, now: Monotonic) {
+        self.clients.add(bytes, now);
+    }
+
     /// Throttled replicas may be sent more at once: their rate is another.
     pub(super) fn unthrottle(&mut self) {
         self.throttled_until = None;
@@ -72,6 +96,9 @@ impl Broker {
                 heard: self.now.monotonic,
                 wanted: BTreeMap::new(),
                 ready: BTreeSet::new(),
+                served: None,
+                under_way: BTreeMap::new(),
+                pacing: Pacing::default(),
             };
             self.leading.sessions.insert(from, fresh);
         } else if !known {
@@ -84,6 +111,8 @@ impl Broker {
         for id in dropped {
             held.wanted.remove(&id);
             held.ready.remove(&id);
+            held.under_way.remove(&id);
+            held.pacing.dropped(id);
         }
         for want in wanted {
             self.take_want(from, broker_epoch, want, effects);
@@ -109,14 +138,21 @@ impl Broker {
 
     fn take_want(&mut self, from: NodeId, broker_epoch: BrokerEpoch, want: WantedPartition, effects: &mut Effects) {
         let Some(session) = self.leading.sessions.get_mut(&from) else { return };
-        session.wanted.insert(want.id, want);
         session.ready.remove(&want.id);
+        if session.under_way.get(&want.id).is_some_and(|sequence| *sequence > session.taken) {
+            // It is told again once the answer is taken. Until then it says how far the follower is, and would be sent the same again.
+            effects.mark(Mark::WantCrossedAnswer);
+        } else {
+            session.under_way.remove(&want.id);
+            session.wanted.insert(want.id, want);
+        }
         let around = around!(self);
         let Some(Ok(leader)) = self.partitions.get_mut(&want.id).map(|partition| partition.leader_mut()) else { return };
         // KIP-320: one that knows an older epoch is not of this leader; one that knows a later one waits until this node knows it too.
         if leader.leader_epoch() != want.leader_epoch {
             return;
         }
+        session.pacing.heard(&want, leader.settings().durability);
         let before = leader.high_watermark();
         let held = leader.replica_fetched(from, broker_epoch, &want, &around);
         let is_member = leader.isr().committed().contains(&from);
@@ -156,20 +192,24 @@ impl Broker {
 
     /// Sends to every follower what there is for it, as far ahead as it may be.
     pub(super) fn flush_leading(&mut self, effects: &mut Effects) {
+        self.propose_isrs(effects);
+        let around = around!(self);
         let (partitions, me, now, rate) = (&self.partitions, self.settings.node, self.now.monotonic, self.bounds.leader_throttled_rate);
-        let throttled_until = &mut self.leading.throttled_until;
-        let mut are_held_back = false;
+        let (throttled_until, clients) = (&mut self.leading.throttled_until, &self.leading.clients);
+        let (mut are_held_back, mut resumes) = (false, None::<Monotonic>);
         for (follower, session) in &mut self.leading.sessions {
             let mut held_back = Vec::new();
+            session.ready.append(&mut session.pacing.turn(clients, now));
             while !session.ready.is_empty() && session.sent - session.taken < REPLICA_ANSWERS_AHEAD {
                 let mut answers = Vec::new();
                 let mut bytes_left = REPLICA_ANSWER_BYTES;
                 while bytes_left > 0
-                    && let Some(id) = session.ready.pop_first()
+                    && let Some(id) = session.next_ready()
                 {
                     let Some(Ok(leader)) = partitions.get(&id).map(|partition| partition.leader()) else { continue };
                     let Some(want) = session.wanted.remove(&id) else { continue };
-                    let is_throttled = leader.throttles(id.partition, me, *follower) && want.at.fetch_offset < leader.log().written();
+                    let is_behind = want.at.fetch_offset < leader.log().written() && !leader.waits_for(*follower, &around);
+                    let is_throttled = is_behind && leader.throttles(id.partition, me);
                     if is_throttled {
                         let bytes = leader.log().bytes_between(want.at.fetch_offset, leader.log().written()).min(throttled_bytes(rate).into());
                         let until = throttled_until.get_or_insert(now.after(Wait(bytes.saturating_mul(1_000_000_000) / rate)));
@@ -179,17 +219,27 @@ impl Broker {
                         }
                         *throttled_until = None;
                     }
+                    if is_behind && !is_throttled && !session.pacing.has_room(clients, now) {
+                        session.pacing.wait(id);
+                        session.wanted.insert(id, want);
+                        continue;
+                    }
                     let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES }.min(want.bytes_max);
-                    let result = leader.replicate(LogId::Partition(id), &want, bytes_max.min(bytes_left));
+                    let result = leader.replicate(LogId::Partition(id), &want, bytes_max);
                     if let Ok(Some(slice)) = &result {
                         let bytes = leader.log().bytes_between(slice.from, slice.upto).min(slice.bytes_max.into());
-                        bytes_left = bytes_left.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+                        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                        bytes_left = bytes_left.saturating_sub(bytes);
+                        if is_behind {
+                            session.pacing.sent(id, slice.from, bytes, clients, now);
+                        }
                     }
                     let log_start = leader.log().start();
                     let begins_anew = matches!(result, Err(Unfetched::OutOfRange));
                     let producers = begins_anew.then(|| leader.producers().below(log_start).to_snapshot());
                     let snapshot_bytes = producers.as_ref().map_or(0, Bytes::len);
                     bytes_left = bytes_left.saturating_sub(u32::try_from(snapshot_bytes).unwrap_or(u32::MAX));
+                    session.under_way.insert(id, session.sent + 1);
                     answers.push(FetchedReplica {
                         id,
                         leader_epoch: leader.leader_epoch(),
@@ -213,6 +263,7 @@ impl Broker {
                 effects.tell(*follower, PeerMessage::Partitions(fetched));
             }
             are_held_back |= !held_back.is_empty();
+            resumes = resumes.into_iter().chain(session.pacing.resumes()).min();
             for want in held_back {
                 session.ready.insert(want.id);
                 session.wanted.insert(want.id, want);
@@ -222,7 +273,10 @@ impl Broker {
             effects.mark(Mark::ReplicaThrottled);
             self.timers.set(Timer::ThrottledFollowers, until);
         }
-        self.propose_isrs(effects);
+        if let Some(until) = resumes {
+            effects.mark(Mark::CatchUpPaced);
+            self.timers.set(Timer::CatchingUp, until);
+        }
     }
 
     /// Looks at every ISR: who lags too long leaves.
@@ -264,6 +318,10 @@ impl Broker {
                 effects.mark(if is_smaller { Mark::IsrShrunk } else { Mark::IsrExpanded });
                 partitions.push((id, leader.leader_epoch(), proposal));
             }
+        }
+        for (id, ..) in &partitions {
+            // Who joins is kept waiting no longer: commits wait for it.
+            self.replicate_news(*id);
         }
         if !partitions.is_empty() {
             let altered = AlterPartitions { broker_epoch, partitions };

@@ -23,6 +23,7 @@ mod lifecycle;
 mod metadata_snapshots;
 mod metadata_sync;
 mod offsets;
+mod pacing;
 mod peers;
 mod produce;
 mod producer_ids;

@@ -127,6 +127,7 @@ impl Broker {
         match appended.placed {
             Some(header) => {
                 let (payload, has_followers) = (batch.payload.clone(), leader.has_followers());
+                self.leading.client_wrote(header.batch_bytes, now);
                 effects.storage.push(StorageOp::Append { log, header, payload, has_followers });
             }
             None => effects.mark(Mark::DuplicateBatchAnswered),

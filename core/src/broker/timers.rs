@@ -40,6 +40,8 @@ pub(super) enum Timer {
     Sessions,
     /// Throttled followers may be sent more (KIP-73).
     ThrottledFollowers,
+    /// Followers that catch up may be sent the next round.
+    CatchingUp,
     /// Throttled copies of this node may fetch more.
     ThrottledCopies,
     /// Leadership is to go back to preferred replicas (`leader.imbalance.check.interval.seconds`).

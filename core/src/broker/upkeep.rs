@@ -29,7 +29,7 @@ impl Broker {
                 Timer::Sessions => self.fence_silent(effects),
                 Timer::Balance => self.rebalance(effects),
                 // Every step ends with a look at what there is to send.
-                Timer::ThrottledFollowers => {}
+                Timer::ThrottledFollowers | Timer::CatchingUp => {}
                 Timer::ThrottledCopies => self.following.unthrottle(),
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),

@@ -191,6 +191,11 @@ impl Isr {
         self.committed.contains(&node) || self.proposed.as_ref().is_some_and(|proposed| proposed.contains(&node))
     }
 
+    /// Whether a commit waits for a replica: of a member always, of another while it keeps up.
+    pub(super) fn waits_for(&self, node: NodeId, by: &Criteria) -> bool {
+        self.is_maximal(node) || self.followers.get(&node).is_some_and(|follower| !is_lagging(&follower.progress, by))
+    }
+
     /// The state that the committed ISR belongs to.
     #[must_use]
     pub fn partition_epoch(&self) -> PartitionEpoch {

@@ -199,10 +199,16 @@ impl Leader {
         self.isr.maximal().filter(|node| *node != self.isr.me()).all(is_heard)
     }
 
-    /// Whether what this node sends to a follower is throttled (KIP-73): one that is in sync never is.
+    /// Whether what this node sends to a follower that is not in sync is throttled (KIP-73).
     #[must_use]
-    pub fn throttles(&self, partition: PartitionIndex, me: NodeId, follower: NodeId) -> bool {
-        self.replica.settings.throttled_leaders.has(partition, me) && !self.isr.committed().contains(&follower)
+    pub fn throttles(&self, partition: PartitionIndex, me: NodeId) -> bool {
+        self.replica.settings.throttled_leaders.has(partition, me)
+    }
+
+    /// Whether a commit waits, or may soon wait, for that replica.
+    #[must_use]
+    pub fn waits_for(&self, follower: NodeId, around: &Around<'_>) -> bool {
+        self.isr.waits_for(follower, &self.criteria(around))
     }
 
     /// Whether others have copies.

@@ -12,10 +12,10 @@ use crate::stats::{Samples, to_f64};
 #[derive(Args, Debug)]
 pub(crate) struct FetchArgs {
     /// How much is read each time, in MiB. One segment holds at most 1024.
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(16..=1000))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(16..=1000))]
     mib: u64,
-    /// Bytes of a Fetch answer.
-    #[arg(long, default_value_t = 16 << 20, value_parser = clap::value_parser!(i32).range((8 << 20)..=(512 << 20)))]
+    /// Bytes of a Fetch answer. A Kafka consumer asks for 50 MiB (`fetch.max.bytes`).
+    #[arg(long, default_value_t = 50 << 20, value_parser = clap::value_parser!(i32).range((8 << 20)..=(512 << 20)))]
     fetch_bytes: i32,
 }
 

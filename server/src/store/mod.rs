@@ -58,6 +58,7 @@ use gracchus_core::ids::LogId;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
+pub use self::reader::Share;
 pub use self::settings::StoreSettings;
 
 use self::janitor::Chore;
@@ -180,17 +181,16 @@ impl<P: Platform> Store<P> {
     }
 
     /// Finds the parts of files that hold the slices: of each, the batch that contains `from` and those behind it, whole, up to `upto`, as
-    /// many as its `bytes_max` and, over all slices in their order, `bytes_max` allow. The first slice that has a batch gets at least one.
+    /// many as its `bytes_max` and, over all slices in their order, `share` allow.
     ///
     /// # Errors
     /// For a slice that is void because its log was truncated, trimmed, closed or removed since, or that the disk does not give.
-    pub async fn resolve(&self, slices: &[LogSlice], bytes_max: u32) -> Vec<Result<Vec<(FileOf<P>, Range<u64>)>, ReadFailure>> {
-        let bytes_max = u64::from(bytes_max);
-        if let Some(resolved) = reader::resolve_from_memory(&self.inner.shared, slices, bytes_max) {
+    pub async fn resolve(&self, slices: &[LogSlice], share: Share) -> Vec<Result<Vec<(FileOf<P>, Range<u64>)>, ReadFailure>> {
+        if let Some(resolved) = reader::resolve_from_memory(&self.inner.shared, slices, share) {
             return resolved;
         }
         let (answer, resolved) = oneshot::channel();
-        self.read(ReadJob::Resolve { slices: slices.to_vec(), bytes_max, answer });
+        self.read(ReadJob::Resolve { slices: slices.to_vec(), share, answer });
         resolved.await.unwrap_or_else(|_| slices.iter().map(|_| Err(ReadFailure::Void(Void::Closed))).collect())
     }
 

@@ -35,8 +35,8 @@ pub(super) enum ReadJob<P: Platform> {
     Resolve {
         /// The slices, in order.
         slices: Vec<LogSlice>,
-        /// Bytes over all slices.
-        bytes_max: u64,
+        /// How much they may have.
+        share: Share,
         /// Takes the answer.
         answer: oneshot::Sender<Resolved<P>>,
     },
@@ -87,8 +87,8 @@ impl<T> Queue<T> {
 pub(super) async fn run<P: Platform>(task: DiskTask<P>, jobs: Arc<Queue<ReadJob<P>>>) {
     while let Some(job) = jobs.next().await {
         match job {
-            ReadJob::Resolve { slices, bytes_max, answer } => {
-                let resolved = resolve_from_disk(&task, &slices, bytes_max).await;
+            ReadJob::Resolve { slices, share, answer } => {
+                let resolved = resolve_from_disk(&task, &slices, share).await;
                 // Who asked may have gone: its connection has closed.
                 let _ = answer.send(resolved);
             }
@@ -111,30 +111,44 @@ pub(super) async fn run<P: Platform>(task: DiskTask<P>, jobs: Arc<Queue<ReadJob<
     }
 }
 
-/// How many bytes slices may still have. The first that has any batch gets one, however large.
+/// How much slices may have that are read together.
+#[derive(Clone, Copy, Debug)]
+pub enum Share {
+    /// So many bytes; and the first that has a batch gets one, however large, as a client's fetch does.
+    First(u32),
+    /// As many as they ask for. Each gets a batch, however large, but for those behind so many bytes.
+    Each(u32),
+}
+
+/// How many bytes slices may still have.
 struct Allowance {
-    left: u64,
-    nothing_yet: bool,
+    share: Share,
+    taken: u64,
 }
 
 impl Allowance {
-    fn new(bytes_max: u64) -> Self {
-        Self { left: bytes_max, nothing_yet: true }
+    fn new(share: Share) -> Self {
+        Self { share, taken: 0 }
     }
 
+    /// The bytes that a slice may have, and whether it gets a batch that has more.
     fn of(&self, slice: &LogSlice) -> (u64, bool) {
-        (self.left.min(u64::from(slice.bytes_max)), self.nothing_yet)
+        let wanted = u64::from(slice.bytes_max);
+        match self.share {
+            Share::First(bytes_max) => (u64::from(bytes_max).saturating_sub(self.taken).min(wanted), self.taken == 0),
+            Share::Each(bytes_max) if self.taken < u64::from(bytes_max) => (wanted, true),
+            Share::Each(_) => (0, false),
+        }
     }
 
     fn take(&mut self, bytes: u64) {
-        self.left = self.left.saturating_sub(bytes);
-        self.nothing_yet &= bytes == 0;
+        self.taken += bytes;
     }
 }
 
 /// Resolves slices without a disk; `None` if that takes one.
-pub(super) fn resolve_from_memory<P: Platform>(shared: &Shared<P>, slices: &[LogSlice], bytes_max: u64) -> Option<Resolved<P>> {
-    let mut allowance = Allowance::new(bytes_max);
+pub(super) fn resolve_from_memory<P: Platform>(shared: &Shared<P>, slices: &[LogSlice], share: Share) -> Option<Resolved<P>> {
+    let mut allowance = Allowance::new(share);
     let mut resolved = Vec::with_capacity(slices.len());
     for slice in slices {
         let (bytes_max, at_least_one) = allowance.of(slice);
@@ -152,8 +166,8 @@ pub(super) fn resolve_from_memory<P: Platform>(shared: &Shared<P>, slices: &[Log
     Some(resolved)
 }
 
-async fn resolve_from_disk<P: Platform>(task: &DiskTask<P>, slices: &[LogSlice], bytes_max: u64) -> Resolved<P> {
-    let mut allowance = Allowance::new(bytes_max);
+async fn resolve_from_disk<P: Platform>(task: &DiskTask<P>, slices: &[LogSlice], share: Share) -> Resolved<P> {
+    let mut allowance = Allowance::new(share);
     let mut resolved = Vec::with_capacity(slices.len());
     for slice in slices {
         let (bytes_max, at_least_one) = allowance.of(slice);
@@ -209,13 +223,13 @@ async fn search<P: Platform>(
     at_least_one: bool,
 ) -> Result<Vec<SegmentRange>, StorageError> {
     let mut ranges = Vec::new();
-    let mut allowance = Allowance { left: bytes_max, nothing_yet: at_least_one };
+    let mut taken = 0;
     for segment in segments {
         let reader = SegmentReader::open(task, &view.folder, *segment).await?;
-        let range = reader.range(slice.from, slice.upto, allowance.left, allowance.nothing_yet).await?;
+        let range = reader.range(slice.from, slice.upto, bytes_max.saturating_sub(taken), at_least_one && taken == 0).await?;
         let is_whole = range.end == segment.bytes;
         if range.start < range.end {
-            allowance.take(range.end - range.start);
+            taken += range.end - range.start;
             ranges.push((*segment, range));
         }
         if !is_whole || segment.end_offset >= slice.upto {

@@ -3,6 +3,7 @@
 mod damage;
 mod metadata_snapshots;
 mod set_aside;
+mod shares;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use gracchus_core::record::{BatchBuilder, BatchHeader, Voter, check_crc};
 use gracchus_core::time::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Store, StoreSettings, spread};
+use super::{Share, Store, StoreSettings, spread};
 use crate::platform::real::Real;
 use crate::platform::{Disk, FileOf, Platform};
 
@@ -126,7 +127,7 @@ impl Rig {
     /// Base offsets of the batches that a read of `from` gets.
     async fn read(&self, from: i64, bytes_max: u32) -> Result<Vec<i64>, ReadFailure> {
         let slice = LogSlice { log: self.log, generation: self.generation, from: Offset(from), upto: self.end, bytes_max };
-        let mut resolved = self.store.resolve(&[slice], u32::MAX).await;
+        let mut resolved = self.store.resolve(&[slice], Share::First(u32::MAX)).await;
         let mut bases = Vec::new();
         for (file, range) in resolved.remove(0)? {
             let bytes = content(&self.platform, file, range).await;
@@ -290,7 +291,7 @@ async fn truncation_voids_what_was_decided_before_and_keeps_what_lies_below() {
     }
     rig.synced().await;
     let before = LogSlice { log: LOG, generation: rig.generation, from: Offset(0), upto: rig.end, bytes_max: u32::MAX };
-    let (file, range) = rig.store.resolve(&[before], u32::MAX).await.remove(0).unwrap().remove(0);
+    let (file, range) = rig.store.resolve(&[before], Share::First(u32::MAX)).await.remove(0).unwrap().remove(0);
     let shown = content(&rig.platform, file.clone(), range.clone()).await;
     for to in [120, 10, 0] {
         rig.store.submit(StorageOp::Truncate { log: LOG, to: Offset(to) });
@@ -302,7 +303,7 @@ async fn truncation_voids_what_was_decided_before_and_keeps_what_lies_below() {
             }
         });
         assert!(generation.await > rig.generation);
-        assert_eq!(rig.store.resolve(&[before], u32::MAX).await.remove(0).unwrap_err(), ReadFailure::Void(Void::Truncated));
+        assert_eq!(rig.store.resolve(&[before], Share::First(u32::MAX)).await.remove(0).unwrap_err(), ReadFailure::Void(Void::Truncated));
         rig.restart().await;
         assert_eq!(rig.open(Durability::Flushed).await.log_end, Offset(to));
         rig.append(5);
@@ -347,7 +348,7 @@ async fn a_read_that_races_a_trim_is_void_and_no_fault_of_the_disk() {
     for log_start in (50..2_000).step_by(50) {
         rig.store.submit(StorageOp::Trim { log: LOG, log_start: Offset(log_start) });
         let failure = loop {
-            if let Err(failure) = rig.store.resolve(&[slice(log_start - 50)], u32::MAX).await.remove(0) {
+            if let Err(failure) = rig.store.resolve(&[slice(log_start - 50)], Share::First(u32::MAX)).await.remove(0) {
                 break failure;
             }
         };

@@ -2,6 +2,7 @@
 
 mod begun_anew;
 mod calls;
+mod crossing;
 mod deletions;
 mod given_back;
 mod nearest;
@@ -20,6 +21,8 @@ pub(super) struct Cluster {
     network: VecDeque<(NodeId, NodeId, PeerMessage)>,
     /// Nodes that reach nobody.
     pub(super) isolated: BTreeSet<NodeId>,
+    /// Batches of partitions that arrived.
+    carried_batches: usize,
     incarnations: u8,
     configs: BTreeMap<String, String>,
 }
@@ -32,7 +35,8 @@ impl Cluster {
     /// With these settings on every node.
     pub(super) fn with(count: i32, configs: &[(&str, &str)]) -> Self {
         let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut cluster = Self { nodes: BTreeMap::new(), network: VecDeque::new(), isolated: BTreeSet::new(), incarnations: 0, configs };
+        let mut cluster =
+            Self { nodes: BTreeMap::new(), network: VecDeque::new(), isolated: BTreeSet::new(), carried_batches: 0, incarnations: 0, configs };
         for node in 1..=count {
             cluster.start(NodeId(node), Shelf::default(), count, Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) });
         }
@@ -69,31 +73,39 @@ impl Cluster {
     /// Delivers messages and completions until there are none.
     pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
-            for (&from, node) in &mut self.nodes {
-                node.settle();
-                let sent = node.sent.drain(..).map(|ToPeer { to, message }| (from, to, message));
-                self.network.extend(sent);
-            }
-            let Some((from, to, message)) = self.network.pop_front() else { return };
-            if self.isolated.contains(&from) || self.isolated.contains(&to) {
-                continue;
-            }
-            let message = self.carried(from, message);
-            if let Some(node) = self.nodes.get_mut(&to) {
-                node.step(Input::Peer { from, message });
+            if !self.deliver_one() {
+                return;
             }
         }
         panic!("the nodes never come to rest");
     }
 
+    /// Delivers all completions, and then one message; whether there was one.
+    fn deliver_one(&mut self) -> bool {
+        for (&from, node) in &mut self.nodes {
+            node.settle();
+            let sent = node.sent.drain(..).map(|ToPeer { to, message }| (from, to, message));
+            self.network.extend(sent);
+        }
+        let Some((from, to, message)) = self.network.pop_front() else { return false };
+        if !self.isolated.contains(&from) && !self.isolated.contains(&to) {
+            let message = self.carried(from, message);
+            if let Some(node) = self.nodes.get_mut(&to) {
+                node.step(Input::Peer { from, message });
+            }
+        }
+        true
+    }
+
     /// A message as it arrives: with its records.
-    fn carried(&self, from: NodeId, mut message: PeerMessage) -> PeerMessage {
+    fn carried(&mut self, from: NodeId, mut message: PeerMessage) -> PeerMessage {
         let is_metadata = matches!(message, PeerMessage::Metadata(_));
         let shelf = &self.nodes[&from].shelf;
         for records in message.records_mut() {
             let Records::Slice(slice) = records else { panic!("records leave as slices") };
             let batches = slice.map_or_else(Vec::new, |slice| shelf.resolve(&slice));
             let parse = |bytes: Bytes| Batch { header: BatchHeader::parse(&bytes).unwrap(), payload: Payload::new(bytes) };
+            self.carried_batches += if is_metadata { 0 } else { batches.len() };
             *records = if is_metadata { Records::Metadata(batches) } else { Records::Data(batches.into_iter().map(parse).collect()) };
         }
         message
@@ -195,12 +207,17 @@ impl Cluster {
     }
 
     fn produce(&mut self, leader: NodeId, batch: Batch) -> RequestId {
+        let id = self.offer(leader, batch);
+        self.settle();
+        id
+    }
+
+    /// Hands a batch for "t" in, and delivers nothing.
+    fn offer(&mut self, leader: NodeId, batch: Batch) -> RequestId {
         let partitions = vec![ProducePartition { partition: PartitionIndex(0), batch: Ok(batch) }];
         let topics = vec![ProduceTopic { topic: TopicRef::Name("t".into()), partitions }];
         let request = ProduceRequest { transactional_id: None, acks: Ok(Acks::All), timeout_ms: 60_000, topics };
-        let id = self.node(leader).ask(Request::Produce(request));
-        self.settle();
-        id
+        self.node(leader).ask(Request::Produce(request))
     }
 
     /// The log of "t" on a node: its end and its high watermark.

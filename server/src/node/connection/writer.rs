@@ -21,6 +21,7 @@ use super::super::activity::Activity;
 use super::super::shared::Shared;
 use super::{End, Slot, errors};
 use crate::platform::{FileOf, Part, Platform};
+use crate::store::Share;
 
 /// Bytes of answers that are gathered before they leave, though more are ready.
 const GATHERED_BYTES_MAX: u64 = 256 << 10;
@@ -143,7 +144,7 @@ async fn resolve<P: Platform>(shared: &Shared<P>, fetch: &mut FetchResponse) -> 
     if wanted.is_empty() {
         return Vec::new();
     }
-    let mut resolved = shared.store.resolve(&wanted, fetch.bytes_max).await.into_iter();
+    let mut resolved = shared.store.resolve(&wanted, Share::First(fetch.bytes_max)).await.into_iter();
     let mut found = Vec::with_capacity(wanted.len());
     for (topic, partitions) in &mut fetch.topics {
         for partition in partitions.iter_mut() {

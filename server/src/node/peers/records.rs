@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use gracchus_core::boundary::{LogSlice, PeerMessage, ReadFailure, StorageError};
+use gracchus_core::limits::REPLICA_ANSWER_BYTES;
 use gracchus_net::kafka::Piece;
 use gracchus_net::peer::{encode_message, take_slices};
 
 use super::super::shared::Shared;
 use crate::platform::{FileOf, Part, Platform};
+use crate::store::Share;
 
 /// Parts that leave together.
 pub(super) struct Gathered<P: Platform> {
@@ -60,8 +62,7 @@ async fn resolve<P: Platform>(shared: &Shared<P>, slices: &[Option<LogSlice>]) -
     if wanted.is_empty() {
         return slices.iter().map(|_| Vec::new()).collect();
     }
-    // What each may take was decided with the slice.
-    let mut found = shared.store.resolve(&wanted, u32::MAX).await.into_iter();
+    let mut found = shared.store.resolve(&wanted, Share::Each(REPLICA_ANSWER_BYTES)).await.into_iter();
     let mut ranges_of = |slice: &LogSlice| {
         let ranges = found.next().expect("every slice is answered");
         ranges.unwrap_or_else(|failure| {

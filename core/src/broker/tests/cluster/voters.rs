@@ -5,8 +5,7 @@ use super::*;
 impl Cluster {
     /// Nodes 1 to n, all of them voters whose folders the settings of the others do not name.
     fn by_settings(count: i32) -> Self {
-        let mut cluster =
-            Self { nodes: BTreeMap::new(), network: VecDeque::new(), isolated: BTreeSet::new(), incarnations: 0, configs: BTreeMap::new() };
+        let mut cluster = Self::with(0, &[]);
         for node in 1..=count {
             cluster.format(NodeId(node), 0, count, Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) });
         }
