@@ -8,7 +8,7 @@ use gracchus_core::ids::{LogId, PartitionIndex, TopicId, TopicName, TopicPartiti
 use gracchus_core::offset::Offset;
 use gracchus_proptests::lone_disk::LoneDisk;
 use gracchus_proptests::stored_log::StoredLog;
-use gracchus_server::store::{Store, StoreSettings};
+use gracchus_server::store::{Share, Store, StoreSettings};
 use gracchus_sim::platform::disk::{DiskFaults, SimDisk};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -267,7 +267,7 @@ impl<'a> Process<'a> {
         let upto = self.model.end();
         while from < upto {
             let slice = LogSlice { log: self.log, generation: self.generation, from, upto, bytes_max };
-            let ranges = self.store.resolve(&[slice], u32::MAX).await.remove(0).expect("nothing fails here");
+            let ranges = self.store.resolve(&[slice], Share::First(u32::MAX)).await.remove(0).expect("nothing fails here");
             let mut bytes = Vec::new();
             for (file, range) in ranges {
                 bytes.extend_from_slice(&file.read(range).await.expect("nothing fails here"));
