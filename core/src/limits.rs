@@ -57,6 +57,10 @@ pub const CATCH_UP_ROUND_MS_MAX: i64 = 1_000;
 /// Clients are taken to write for this long after they last did, in milliseconds.
 pub const CLIENTS_WRITE_MS: i64 = 1_000;
 
+/// A follower that takes as many bytes of a `replicated` log asks for the next while it writes them; of fewer it says in one message that they
+/// are written and what it wants next.
+pub const WANTED_AHEAD_BYTES: u32 = 64 << 10;
+
 /// Bytes of one partition that a throttled follower is sent at once, if its rate allows no more.
 pub const THROTTLED_FETCH_BYTES_MIN: u32 = 16 << 10;
 

@@ -184,6 +184,7 @@ fn partitions() -> impl Strategy<Value = Sent> {
     (uuid(), any::<[u64; 2]>(), vec(replica, 0..4)).prop_map(|(incarnation, [session, sequence], replicas)| {
         let sections = replicas.iter().filter_map(|(_, _, _, result): &Replica| result.clone().ok()).collect();
         let replica = |(id, leader_epoch, [fetch_offset, high_watermark, log_start], result): Replica| FetchedReplica {
+            keeps_want: fetch_offset == high_watermark,
             producers: matches!(result, Err(Unfetched::OutOfRange)).then(|| Bytes::from_static(b"producers")),
             id,
             leader_epoch,

@@ -113,7 +113,7 @@ pub struct FetchPartitions {
     pub dropped: Vec<TopicPartition>,
 }
 
-/// What a follower wants of a partition: answered once, when there is something to tell.
+/// What a follower wants of a partition: answered once, when there are records for it or a reason why not. What else is new is told meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantedPartition {
     /// The partition.
@@ -134,6 +134,27 @@ pub struct WantedPartition {
     pub bytes_max: u32,
 }
 
+impl WantedPartition {
+    /// Its follower is told of the leader's high watermark and start.
+    pub fn tell(&mut self, high_watermark: Offset, log_start: Offset) {
+        self.high_watermark = self.high_watermark.max(high_watermark.min(self.at.fetch_offset));
+        if log_start <= self.high_watermark {
+            self.start_heard = self.start_heard.max(log_start);
+        }
+    }
+
+    /// The same, with what its follower was told while it waited as `before`: news of that may have crossed this on the way. One that has cut
+    /// its log, or asks another leader, has forgotten it.
+    #[must_use]
+    pub fn knowing(mut self, before: &Self) -> Self {
+        if self.leader_epoch == before.leader_epoch && self.at.fetch_offset >= before.at.fetch_offset {
+            self.high_watermark = self.high_watermark.max(before.high_watermark);
+            self.start_heard = self.start_heard.max(before.start_heard);
+        }
+        self
+    }
+}
+
 /// A leader's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchedPartitions {
@@ -141,7 +162,7 @@ pub struct FetchedPartitions {
     pub incarnation: IncarnationId,
     /// The session that it belongs to.
     pub session: u64,
-    /// Its number in the session, from 1.
+    /// Its number in the session, from 1; that of the one before, where every want goes on waiting.
     pub sequence: u64,
     /// What there is to tell.
     pub partitions: Vec<FetchedReplica>,
@@ -162,6 +183,8 @@ pub struct FetchedReplica {
     pub log_start: Offset,
     /// The records, or why there are none.
     pub result: Result<Records, Unfetched>,
+    /// Whether the want goes on waiting: there are no records for it yet.
+    pub keeps_want: bool,
     /// For a follower that has to begin anew at `log_start`: a snapshot of the producers that wrote below it alone, which it can't learn from
     /// the log.
     pub producers: Option<Bytes>,

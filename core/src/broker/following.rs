@@ -11,11 +11,11 @@ use super::Broker;
 use super::leading::throttled_bytes;
 use super::timers::Timer;
 use crate::boundary::{
-    Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage, Records, StorageOp, Unfetched, WantedPartition,
+    Durability, Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage, Records, StorageOp, Unfetched, WantedPartition,
 };
 use crate::error::ErrorCode;
 use crate::ids::{LogId, NodeId, TopicPartition};
-use crate::limits::{REPLICA_FETCH_BYTES, REPLICA_WANTS_MAX, REPLICATION_TICK_MS};
+use crate::limits::{REPLICA_FETCH_BYTES, REPLICA_WANTS_MAX, REPLICATION_TICK_MS, WANTED_AHEAD_BYTES};
 use crate::metadata::{Image, PartitionRegistration};
 use crate::partition::{Partition, PartitionRole, log_settings};
 use crate::producer::ProducerStates;
@@ -53,6 +53,15 @@ struct Exchange {
     owes: bool,
     /// Whether the connection was lost: nothing is said before the next tick.
     rests: bool,
+}
+
+/// When a follower says what it wants behind an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NextWant {
+    Now,
+    /// With how far it is written, which is soon: one message does for both.
+    OnceWritten,
+    AtTick,
 }
 
 impl Exchange {
@@ -109,15 +118,19 @@ impl Following {
     }
 
     /// Takes note of whether an answer held anything new. When two in a row do not, the leader can't read what it has to tell.
-    fn answered(&mut self, id: TopicPartition, is_news: bool) {
-        let Some(exchange) = self.leaders.get(&id).and_then(|leader| self.exchanges.get_mut(leader)) else { return };
+    fn is_unread(&mut self, id: TopicPartition, is_news: bool) -> bool {
+        let Some(exchange) = self.leaders.get(&id).and_then(|leader| self.exchanges.get_mut(leader)) else { return false };
         if is_news {
             exchange.empty.remove(&id);
-        } else if !exchange.empty.insert(id) {
+            return false;
+        }
+        let is_unread = !exchange.empty.insert(id);
+        if is_unread {
             exchange.empty.remove(&id);
             exchange.unsaid.remove(&id);
             exchange.unread.insert(id);
         }
+        is_unread
     }
 
     /// Throttled copies may fetch at once.
@@ -223,28 +236,35 @@ impl Broker {
             return self.following.lost(from);
         }
         exchange.taken = fetched.sequence;
-        exchange.owes = true;
+        let mut owes = false;
         for replica in fetched.partitions {
-            // The leader waits for a want that knows of this answer, whatever becomes of it.
-            self.following.changed(replica.id);
-            self.replica_came(from, replica, effects);
+            let (id, keeps_want) = (replica.id, replica.keeps_want);
+            // The leader waits for a want that knows of this answer, whatever becomes of it, but where the one before still waits.
+            let next_want = self.replica_came(from, replica, effects);
+            if !keeps_want && next_want == NextWant::Now {
+                self.following.changed(id);
+                owes = true;
+            }
+        }
+        if let Some(exchange) = self.following.exchanges.get_mut(&from) {
+            exchange.owes |= owes;
         }
     }
 
-    fn replica_came(&mut self, from: NodeId, fetched: FetchedReplica, effects: &mut Effects) {
+    fn replica_came(&mut self, from: NodeId, fetched: FetchedReplica, effects: &mut Effects) -> NextWant {
         let id = fetched.id;
         let (log, now) = (LogId::Partition(id), self.now.wall);
         let snapshot_bytes = self.bounds.snapshot_interval_bytes;
-        let Some(follower) = self.partitions.get_mut(&id).and_then(Partition::follower_mut) else { return };
+        let Some(follower) = self.partitions.get_mut(&id).and_then(Partition::follower_mut) else { return NextWant::Now };
         if follower.leader() != Some(from) || follower.leader_epoch() != fetched.leader_epoch {
-            return;
+            return NextWant::Now;
         }
         let replica = &mut follower.replica;
         if replica.log().end() != fetched.fetch_offset {
-            return;
+            return NextWant::Now;
         }
         let before = (replica.log().end(), replica.high_watermark());
-        let mut broken = None;
+        let (mut bytes, mut broken) = (0_u32, None);
         match fetched.result {
             Ok(Records::Data(batches)) => {
                 for batch in batches {
@@ -254,6 +274,7 @@ impl Broker {
                             if begins_inside {
                                 effects.mark(Mark::LogBegunInsideBatch);
                             }
+                            bytes = bytes.saturating_add(header.batch_bytes);
                             effects.storage.push(StorageOp::Append { log, header, payload: batch.payload, has_followers: false });
                         }
                         Err(discontinuous) => {
@@ -264,7 +285,10 @@ impl Broker {
                 }
             }
             Ok(Records::Slice(_) | Records::Metadata(_)) => {}
-            Err(Unfetched::Diverging(parting)) => return self.truncate_replica(id, parting, effects),
+            Err(Unfetched::Diverging(parting)) => {
+                self.truncate_replica(id, parting, effects);
+                return NextWant::Now;
+            }
             Err(Unfetched::OutOfRange) => {
                 // What lies between is gone everywhere; or the leader has less than this copy begins with, and the controller has named it.
                 effects.mark(Mark::FollowerBeganAnew);
@@ -276,7 +300,8 @@ impl Broker {
                 // Who wrote what is skipped the leader tells: a retry of that is none of a producer that nobody knows.
                 let producers = fetched.producers.unwrap_or_else(|| ProducerStates::new(fetched.log_start).to_snapshot());
                 effects.storage.push(StorageOp::KeepSnapshot { log, upto: fetched.log_start, producers });
-                return self.open_anew(id, effects);
+                self.open_anew(id, effects);
+                return NextWant::Now;
             }
         }
         replica.follow_high_watermark(fetched.high_watermark);
@@ -291,11 +316,17 @@ impl Broker {
             effects.storage.push(StorageOp::KeepSnapshot { log, upto, producers });
         }
         let is_news = is_to_start_later || before != (replica.log().end(), replica.high_watermark());
-        self.following.answered(id, is_news);
+        let is_soon_written = (1..WANTED_AHEAD_BYTES).contains(&bytes) && replica.settings().durability == Durability::Replicated;
+        let is_unread = !fetched.keeps_want && self.following.is_unread(id, is_news);
         self.serve_waiting(id, effects);
         if let Some(broken) = broken {
             effects.error(format!("{id}: the leader sent records from {} where {} was due", broken.base_offset, broken.log_end));
+        } else if is_unread {
+            return NextWant::AtTick;
+        } else if is_soon_written {
+            return NextWant::OnceWritten;
         }
+        NextWant::Now
     }
 
     /// The logs part: what the leader does not have goes.

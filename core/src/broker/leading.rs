@@ -91,8 +91,9 @@ impl Broker {
                 incarnation,
                 broker_epoch,
                 session,
-                sent: 0,
-                taken: 0,
+                // No answer has the number of one to an unknown session.
+                sent: 1,
+                taken: 1,
                 heard: self.now.monotonic,
                 wanted: BTreeMap::new(),
                 ready: BTreeSet::new(),
@@ -144,7 +145,7 @@ impl Broker {
             effects.mark(Mark::WantCrossedAnswer);
         } else {
             session.under_way.remove(&want.id);
-            session.wanted.insert(want.id, want);
+            session.wanted.entry(want.id).and_modify(|waiting| *waiting = want.knowing(waiting)).or_insert(want);
         }
         let around = around!(self);
         let Some(Ok(leader)) = self.partitions.get_mut(&want.id).map(|partition| partition.leader_mut()) else { return };
@@ -207,7 +208,7 @@ impl Broker {
                     && let Some(id) = session.next_ready()
                 {
                     let Some(Ok(leader)) = partitions.get(&id).map(|partition| partition.leader()) else { continue };
-                    let Some(want) = session.wanted.remove(&id) else { continue };
+                    let Some(mut want) = session.wanted.remove(&id) else { continue };
                     let is_behind = want.at.fetch_offset < leader.log().written() && !leader.waits_for(*follower, &around);
                     let is_throttled = is_behind && leader.throttles(id.partition, me);
                     if is_throttled {
@@ -239,7 +240,13 @@ impl Broker {
                     let producers = begins_anew.then(|| leader.producers().below(log_start).to_snapshot());
                     let snapshot_bytes = producers.as_ref().map_or(0, Bytes::len);
                     bytes_left = bytes_left.saturating_sub(u32::try_from(snapshot_bytes).unwrap_or(u32::MAX));
-                    session.under_way.insert(id, session.sent + 1);
+                    let keeps_want = matches!(result, Ok(None));
+                    if keeps_want {
+                        want.tell(leader.high_watermark(), log_start);
+                        session.wanted.insert(id, want);
+                    } else {
+                        session.under_way.insert(id, session.sent + 1);
+                    }
                     answers.push(FetchedReplica {
                         id,
                         leader_epoch: leader.leader_epoch(),
@@ -247,13 +254,14 @@ impl Broker {
                         high_watermark: leader.high_watermark(),
                         log_start,
                         result: result.map(Records::Slice),
+                        keeps_want,
                         producers,
                     });
                 }
                 if answers.is_empty() {
                     break;
                 }
-                session.sent += 1;
+                session.sent += u64::from(answers.iter().any(|answer| !answer.keeps_want));
                 let fetched = FetchedPartitions {
                     incarnation: session.incarnation,
                     session: session.session,

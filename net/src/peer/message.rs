@@ -140,6 +140,7 @@ mod tests {
     fn partitions() -> PeerMessage {
         let replica = |partition, result| FetchedReplica {
             producers: None,
+            keeps_want: result == Ok(Records::Slice(None)),
             id: TopicPartition { topic: TopicId(Uuid([9; 16])), partition: PartitionIndex(partition) },
             leader_epoch: LeaderEpoch(3),
             fetch_offset: Offset(0),

@@ -6,12 +6,12 @@ mod crossing;
 mod deletions;
 mod given_back;
 mod nearest;
+mod throttled;
 mod voters;
 
 use std::collections::VecDeque;
 
 use super::*;
-use crate::limits::REPLICA_FETCH_BYTES;
 use crate::metadata::PartitionRegistration;
 use crate::quorum::{Role, Voters};
 
@@ -23,6 +23,8 @@ pub(super) struct Cluster {
     pub(super) isolated: BTreeSet<NodeId>,
     /// Batches of partitions that arrived.
     carried_batches: usize,
+    /// Messages in which followers said what they want.
+    carried_fetches: usize,
     incarnations: u8,
     configs: BTreeMap<String, String>,
 }
@@ -35,8 +37,15 @@ impl Cluster {
     /// With these settings on every node.
     pub(super) fn with(count: i32, configs: &[(&str, &str)]) -> Self {
         let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut cluster =
-            Self { nodes: BTreeMap::new(), network: VecDeque::new(), isolated: BTreeSet::new(), carried_batches: 0, incarnations: 0, configs };
+        let mut cluster = Self {
+            nodes: BTreeMap::new(),
+            network: VecDeque::new(),
+            isolated: BTreeSet::new(),
+            carried_batches: 0,
+            carried_fetches: 0,
+            incarnations: 0,
+            configs,
+        };
         for node in 1..=count {
             cluster.start(NodeId(node), Shelf::default(), count, Now { monotonic: Monotonic(0), wall: Timestamp(1_000_000) });
         }
@@ -89,6 +98,7 @@ impl Cluster {
         }
         let Some((from, to, message)) = self.network.pop_front() else { return false };
         if !self.isolated.contains(&from) && !self.isolated.contains(&to) {
+            self.carried_fetches += usize::from(matches!(message, PeerMessage::FetchPartitions(_)));
             let message = self.carried(from, message);
             if let Some(node) = self.nodes.get_mut(&to) {
                 node.step(Input::Peer { from, message });
@@ -554,45 +564,4 @@ fn an_answer_of_the_controller_that_is_lost_is_asked_for_again() {
     cluster.pass_for(5_000);
     let Some(Response::InitProducerId(answer)) = cluster.node(other).answer(id) else { panic!("it is answered in the end") };
     assert!(answer.result.is_ok());
-}
-
-#[test]
-fn a_throttled_leader_sends_at_its_rate_and_no_slower() {
-    a_throttled_replica_waits_for_its_rate("leader");
-}
-
-#[test]
-fn a_throttled_follower_fetches_at_its_rate_and_no_slower() {
-    a_throttled_replica_waits_for_its_rate("follower");
-}
-
-fn a_throttled_replica_waits_for_its_rate(side: &str) {
-    let (mut cluster, leader) = replicated(&[(&format!("{side}.replication.throttled.replicas"), "*")]);
-    let follower = *cluster.others(leader).iter().find(|node| !cluster.leaders().contains(node)).unwrap();
-    let set = |value: &str| ConfigChange {
-        name: format!("{side}.replication.throttled.rate"),
-        operation: ConfigOperation::Set,
-        value: Some(value.to_owned()),
-    };
-    let alter = |cluster: &mut Cluster, value: &str| {
-        let resources = vec![(ConfigResource::Broker(None), vec![set(value)])];
-        cluster.node(leader).ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
-        cluster.pass_for(100);
-    };
-    alter(&mut cluster, "1");
-    cluster.isolate(follower);
-    cluster.pass_until(|cluster| !cluster.isr().contains(&follower));
-    // More than one answer holds: a follower does not know beforehand how much it will be sent.
-    let batch = plain(4_000);
-    for _ in 0..=REPLICA_FETCH_BYTES / batch.header.batch_bytes {
-        cluster.produce(leader, batch.clone());
-    }
-    cluster.isolated.clear();
-    // It knows that it is not in sync before it fetches.
-    cluster.restart(follower, false);
-    cluster.pass_for(3_000);
-    assert!(!cluster.isr().contains(&follower), "a byte a second");
-    assert!([leader, follower].iter().any(|node| cluster.node(*node).marks.contains(&Mark::ReplicaThrottled)));
-    alter(&mut cluster, "1000000");
-    cluster.pass_until(|cluster| cluster.isr().contains(&follower));
 }
