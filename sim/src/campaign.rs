@@ -44,9 +44,10 @@ const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 31] = [
+const REQUIRED_CLUSTER_MARKS: [Mark; 33] = [
     Mark::BrokerFenced,
     Mark::BrokerGone,
+    Mark::CatchUpPaced,
     Mark::CaughtUpFromSnapshot,
     Mark::CommittedByFollower,
     Mark::CutOffLeaderAnswered,
@@ -76,6 +77,7 @@ const REQUIRED_CLUSTER_MARKS: [Mark; 31] = [
     Mark::VoterAdded,
     Mark::VoterPinned,
     Mark::VoterRemoved,
+    Mark::WantCrossedAnswer,
 ];
 
 /// What came of many runs.

@@ -162,7 +162,7 @@ pub struct FetchedPartitions {
     pub incarnation: IncarnationId,
     /// The session that it belongs to.
     pub session: u64,
-    /// Its number in the session, from 1; that of the one before, where every want goes on waiting.
+    /// Its number in the session, from 2; that of the one before, or 1, where every want goes on waiting.
     pub sequence: u64,
     /// What there is to tell.
     pub partitions: Vec<FetchedReplica>,

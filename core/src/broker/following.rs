@@ -15,7 +15,7 @@ use crate::boundary::{
 };
 use crate::error::ErrorCode;
 use crate::ids::{LogId, NodeId, TopicPartition};
-use crate::limits::{REPLICA_FETCH_BYTES, REPLICA_WANTS_MAX, REPLICATION_TICK_MS, WANTED_AHEAD_BYTES};
+use crate::limits::{REPLICA_ANSWER_BYTES, REPLICA_ANSWERS_AHEAD, REPLICA_WANTS_MAX, REPLICATION_TICK_MS, WANTED_AHEAD_BYTES};
 use crate::metadata::{Image, PartitionRegistration};
 use crate::partition::{Partition, PartitionRole, log_settings};
 use crate::producer::ProducerStates;
@@ -39,6 +39,8 @@ struct Exchange {
     /// Whether the leader has to be told that the session begins.
     begins: bool,
     taken: u64,
+    /// What the leader was last told of that.
+    told_taken: u64,
     partitions: BTreeSet<TopicPartition>,
     /// What the leader does not know yet.
     unsaid: BTreeSet<TopicPartition>,
@@ -69,6 +71,7 @@ impl Exchange {
         self.session = session;
         self.begins = true;
         self.taken = 0;
+        self.told_taken = 0;
         self.unsaid = self.partitions.clone();
         self.unread.clear();
         self.empty.clear();
@@ -170,7 +173,7 @@ impl Broker {
         let me = self.image.brokers.get(&self.settings.node).filter(|broker| broker.incarnation == self.settings.incarnation);
         let Some(broker_epoch) = me.map(|broker| broker.broker_epoch) else { return };
         let (partitions, incarnation, image, me) = (&self.partitions, self.settings.incarnation, &self.image, self.settings.node);
-        let (rate, now) = (self.bounds.follower_throttled_rate, self.now.monotonic);
+        let (rate, fetch_bytes, now) = (self.bounds.follower_throttled_rate, self.bounds.replica_fetch_bytes, self.now.monotonic);
         let throttled_until = &mut self.following.throttled_until;
         for (leader, exchange) in &mut self.following.exchanges {
             let has_news = exchange.owes || !exchange.unsaid.is_empty() || !exchange.dropped.is_empty();
@@ -181,13 +184,13 @@ impl Broker {
             while wanted.len() < REPLICA_WANTS_MAX
                 && let Some(id) = exchange.unsaid.pop_first()
             {
-                let mut bytes_max = REPLICA_FETCH_BYTES;
+                let mut bytes_max = fetch_bytes;
                 if rate < u64::MAX && is_throttled(id, partitions, image, me) {
                     if throttled_until.is_some() {
                         exchange.throttled.insert(id);
                         continue;
                     }
-                    bytes_max = throttled_bytes(rate);
+                    bytes_max = throttled_bytes(rate).min(fetch_bytes);
                     let until = now.after(Wait(u64::from(bytes_max).saturating_mul(1_000_000_000) / rate));
                     *throttled_until = Some(until);
                     self.timers.set(Timer::ThrottledCopies, until);
@@ -208,6 +211,7 @@ impl Broker {
                 dropped: std::mem::take(&mut exchange.dropped).into_iter().collect(),
             };
             exchange.owes = false;
+            exchange.told_taken = exchange.taken;
             effects.tell(*leader, PeerMessage::FetchPartitions(message));
         }
         self.following.exchanges.retain(|_, exchange| !exchange.partitions.is_empty());
@@ -236,11 +240,14 @@ impl Broker {
             return self.following.lost(from);
         }
         exchange.taken = fetched.sequence;
-        let mut owes = false;
+        // The leader sends no more than a few answers ahead of what it hears is taken.
+        let mut owes = fetched.sequence.saturating_sub(exchange.told_taken.max(1)) >= REPLICA_ANSWERS_AHEAD / 2;
+        let data = fetched.partitions.iter().filter_map(|replica| replica.result.as_ref().ok());
+        let is_full = data.map(records_bytes).sum::<u64>() >= REPLICA_ANSWER_BYTES.into();
         for replica in fetched.partitions {
             let (id, keeps_want) = (replica.id, replica.keeps_want);
             // The leader waits for a want that knows of this answer, whatever becomes of it, but where the one before still waits.
-            let next_want = self.replica_came(from, replica, effects);
+            let next_want = self.replica_came(from, replica, is_full, effects);
             if !keeps_want && next_want == NextWant::Now {
                 self.following.changed(id);
                 owes = true;
@@ -251,7 +258,7 @@ impl Broker {
         }
     }
 
-    fn replica_came(&mut self, from: NodeId, fetched: FetchedReplica, effects: &mut Effects) -> NextWant {
+    fn replica_came(&mut self, from: NodeId, fetched: FetchedReplica, is_full: bool, effects: &mut Effects) -> NextWant {
         let id = fetched.id;
         let (log, now) = (LogId::Partition(id), self.now.wall);
         let snapshot_bytes = self.bounds.snapshot_interval_bytes;
@@ -317,16 +324,17 @@ impl Broker {
         }
         let is_news = is_to_start_later || before != (replica.log().end(), replica.high_watermark());
         let is_soon_written = (1..WANTED_AHEAD_BYTES).contains(&bytes) && replica.settings().durability == Durability::Replicated;
-        let is_unread = !fetched.keeps_want && self.following.is_unread(id, is_news);
+        // Of an answer that is full nothing may have been left for it.
+        let is_unread = !fetched.keeps_want && self.following.is_unread(id, is_news || is_full);
         self.serve_waiting(id, effects);
         if let Some(broken) = broken {
             effects.error(format!("{id}: the leader sent records from {} where {} was due", broken.base_offset, broken.log_end));
-        } else if is_unread {
-            return NextWant::AtTick;
-        } else if is_soon_written {
-            return NextWant::OnceWritten;
         }
-        NextWant::Now
+        match (is_unread, is_soon_written) {
+            (true, _) => NextWant::AtTick,
+            (false, true) => NextWant::OnceWritten,
+            (false, false) => NextWant::Now,
+        }
     }
 
     /// The logs part: what the leader does not have goes.
@@ -349,6 +357,14 @@ impl Broker {
         partition.role = PartitionRole::Opening { high_watermark };
         effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: partition.topic.clone(), settings });
         self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
+    }
+}
+
+/// Bytes of an answer's batches.
+fn records_bytes(records: &Records) -> u64 {
+    match records {
+        Records::Data(batches) => batches.iter().map(|batch| u64::from(batch.header.batch_bytes)).sum(),
+        Records::Slice(_) | Records::Metadata(_) => 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The leaders on this node and those who follow them: wants wait here until there is news.
 //!
 //! A follower is sent a few answers ahead of what it has taken, so that records are on their way while it writes those before, and its memory
-//! is bounded.
+//! is bounded. A want is used up by records, or by why there are none; other news leaves it where it waits. Who is behind is paced (`pacing.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -140,7 +140,9 @@ impl Broker {
     fn take_want(&mut self, from: NodeId, broker_epoch: BrokerEpoch, want: WantedPartition, effects: &mut Effects) {
         let Some(session) = self.leading.sessions.get_mut(&from) else { return };
         session.ready.remove(&want.id);
-        if session.under_way.get(&want.id).is_some_and(|sequence| *sequence > session.taken) {
+        session.pacing.leave(want.id);
+        let has_crossed = session.under_way.get(&want.id).is_some_and(|sequence| *sequence > session.taken);
+        if has_crossed {
             // It is told again once the answer is taken. Until then it says how far the follower is, and would be sent the same again.
             effects.mark(Mark::WantCrossedAnswer);
         } else {
@@ -153,7 +155,7 @@ impl Broker {
         if leader.leader_epoch() != want.leader_epoch {
             return;
         }
-        session.pacing.heard(&want, leader.settings().durability);
+        session.pacing.heard(&want, leader.settings().durability, has_crossed);
         let before = leader.high_watermark();
         let held = leader.replica_fetched(from, broker_epoch, &want, &around);
         let is_member = leader.isr().committed().contains(&from);
@@ -209,7 +211,11 @@ impl Broker {
                 {
                     let Some(Ok(leader)) = partitions.get(&id).map(|partition| partition.leader()) else { continue };
                     let Some(mut want) = session.wanted.remove(&id) else { continue };
-                    let is_behind = want.at.fetch_offset < leader.log().written() && !leader.waits_for(*follower, &around);
+                    if want.leader_epoch != leader.leader_epoch() {
+                        session.wanted.insert(id, want);
+                        continue;
+                    }
+                    let is_behind = want.at.fetch_offset < leader.log().written() && !leader.isr().committed().contains(follower);
                     let is_throttled = is_behind && leader.throttles(id.partition, me);
                     if is_throttled {
                         let bytes = leader.log().bytes_between(want.at.fetch_offset, leader.log().written()).min(throttled_bytes(rate).into());
@@ -220,18 +226,20 @@ impl Broker {
                         }
                         *throttled_until = None;
                     }
-                    if is_behind && !is_throttled && !session.pacing.has_room(clients, now) {
-                        session.pacing.wait(id);
-                        session.wanted.insert(id, want);
-                        continue;
-                    }
                     let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES }.min(want.bytes_max);
                     let result = leader.replicate(LogId::Partition(id), &want, bytes_max);
+                    // Who is waited for is not kept waiting for others' sake.
+                    let is_paced = is_behind && !is_throttled && leader.has_enough_replicas() && !leader.waits_for(*follower, &around);
                     if let Ok(Some(slice)) = &result {
+                        if is_paced && !session.pacing.has_room(clients, now) {
+                            session.pacing.wait(id);
+                            session.wanted.insert(id, want);
+                            continue;
+                        }
                         let bytes = leader.log().bytes_between(slice.from, slice.upto).min(slice.bytes_max.into());
                         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
                         bytes_left = bytes_left.saturating_sub(bytes);
-                        if is_behind {
+                        if is_paced {
                             session.pacing.sent(id, slice.from, bytes, clients, now);
                         }
                     }

@@ -410,6 +410,8 @@ struct Bounds {
     leader_throttled_rate: u64,
     /// `follower.replication.throttled.rate`: bytes a second.
     follower_throttled_rate: u64,
+    /// `replica.fetch.max.bytes`.
+    replica_fetch_bytes: u32,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     metadata_snapshot_bytes: u64,
     /// Whether consumers are told of replicas in their own racks (`replica.selector.class`, KIP-392).
@@ -424,6 +426,7 @@ impl Bounds {
             lag_max: Wait::from_ms(configs.whole("replica.lag.time.max.ms")),
             leader_throttled_rate: throttled_rate(configs, "leader.replication.throttled.rate"),
             follower_throttled_rate: throttled_rate(configs, "follower.replication.throttled.rate"),
+            replica_fetch_bytes: u32::try_from(configs.whole("replica.fetch.max.bytes")).unwrap_or(u32::MAX),
             metadata_snapshot_bytes: u64::try_from(configs.whole("metadata.log.max.record.bytes.between.snapshots")).unwrap_or(u64::MAX),
             selects_by_rack: configs.text("replica.selector.class").as_deref() == Some(RACK_AWARE_SELECTOR),
         }

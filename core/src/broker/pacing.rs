@@ -2,7 +2,8 @@
 //! node to keep them.
 //!
 //! Half of the time disks and processors are the clients' alone, and no more than a round is ever before them in a queue. Whoever would lose
-//! ground against what clients write is sent all that it can take, as it is where none write. The rates that an operator sets for replicas by
+//! ground against what clients write on this node, which may be more than it follows, is sent all that it can take, as it is where none write;
+//! and so is whoever commits wait for. Of several partitions the first is brought up first. The rates that an operator sets for replicas by
 //! name (KIP-73) are another thing, and go before this.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,8 +39,10 @@ impl ClientWrites {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pacing {
     sent_bytes: u32,
-    /// When the first of the round were sent, and what clients had written by then.
-    began: (Monotonic, u64),
+    /// When the first of the round were sent.
+    began: Monotonic,
+    /// Bytes that clients had written by then.
+    written_before: u64,
     /// What is not known to be kept.
     under_way: BTreeMap<TopicPartition, Piece>,
     rests_until: Option<Monotonic>,
@@ -53,6 +56,7 @@ pub(super) struct Pacing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Piece {
     from: Offset,
+    bytes: u32,
     /// Where they end, once the follower has said so.
     upto: Option<Offset>,
 }
@@ -60,11 +64,10 @@ struct Piece {
 impl Pacing {
     /// Looks whether the round is over, and tells what waited for the next one if that may begin.
     pub(super) fn turn(&mut self, clients: &ClientWrites, now: Monotonic) -> BTreeSet<TopicPartition> {
-        let (began, written_before) = self.began;
-        let took = now.since(began);
+        let took = now.since(self.began);
         // Of some nobody ever says that they are kept: a copy may have been cut, or follow another leader by now.
         if self.sent_bytes > 0 && (self.under_way.is_empty() || took >= Wait::from_ms(CATCH_UP_ROUND_MS_MAX)) {
-            self.loses_ground = (clients.bytes - written_before).saturating_mul(2) > u64::from(self.sent_bytes);
+            self.loses_ground = (clients.bytes - self.written_before).saturating_mul(2) > u64::from(self.sent_bytes);
             self.rests_until = Some(now.after(took));
             self.sent_bytes = 0;
             self.under_way.clear();
@@ -93,26 +96,38 @@ impl Pacing {
     /// Records were sent.
     pub(super) fn sent(&mut self, id: TopicPartition, from: Offset, bytes: u32, clients: &ClientWrites, now: Monotonic) {
         if self.sent_bytes == 0 {
-            self.began = (now, clients.bytes);
+            self.began = now;
+            self.written_before = clients.bytes;
         }
+        // A batch goes also where none fits.
+        let bytes = bytes.max(1);
         self.sent_bytes = self.sent_bytes.saturating_add(bytes);
-        self.under_way.insert(id, Piece { from, upto: None });
+        self.under_way.insert(id, Piece { from, bytes, upto: None });
     }
 
-    /// The follower says how far it is.
-    pub(super) fn heard(&mut self, want: &WantedPartition, durability: Durability) {
+    /// The follower says how far it is; where that has crossed an answer on the way, it does not know of that one.
+    pub(super) fn heard(&mut self, want: &WantedPartition, durability: Durability, has_crossed: bool) {
         let Some(piece) = self.under_way.get_mut(&want.id) else { return };
-        if piece.upto.is_none() && want.at.fetch_offset > piece.from {
-            piece.upto = Some(want.at.fetch_offset);
-        }
-        if piece.upto.is_some_and(|upto| want.at.kept(durability) >= upto) {
+        if want.at.fetch_offset > piece.from {
+            let upto = *piece.upto.get_or_insert(want.at.fetch_offset);
+            if want.at.kept(durability) >= upto {
+                self.under_way.remove(&want.id);
+            }
+        } else if !has_crossed {
+            // It got nothing: the log had changed, or could not be read.
+            self.sent_bytes = self.sent_bytes.saturating_sub(piece.bytes);
             self.under_way.remove(&want.id);
         }
     }
 
+    /// What there is news of for a partition is looked at anew.
+    pub(super) fn leave(&mut self, id: TopicPartition) {
+        self.waiting.remove(&id);
+    }
+
     /// The follower wants a partition no longer.
     pub(super) fn dropped(&mut self, id: TopicPartition) {
-        self.waiting.remove(&id);
+        self.leave(id);
         self.under_way.remove(&id);
     }
 }
@@ -159,10 +174,10 @@ mod tests {
         assert!(!pacing.has_room(&clients, ms(1)));
         pacing.wait(ID);
 
-        pacing.heard(&want(0, 0), Durability::Flushed);
-        pacing.heard(&want(10, 9), Durability::Flushed);
+        pacing.heard(&want(0, 0), Durability::Flushed, true);
+        pacing.heard(&want(10, 9), Durability::Flushed, false);
         assert!(pacing.turn(&clients, ms(5)).is_empty(), "one record is not on disk");
-        pacing.heard(&want(12, 10), Durability::Flushed);
+        pacing.heard(&want(12, 10), Durability::Flushed, false);
         assert!(pacing.turn(&clients, ms(11)).is_empty());
         assert_eq!(pacing.resumes(), Some(ms(21)), "it took ten milliseconds");
         assert_eq!(pacing.turn(&clients, ms(21)), BTreeSet::from([ID]));
@@ -186,14 +201,26 @@ mod tests {
         let mut pacing = Pacing::default();
         pacing.sent(ID, Offset(0), CATCH_UP_ROUND_BYTES, &clients, ms(1));
         clients.add(CATCH_UP_ROUND_BYTES / 2 + 1, ms(4));
-        pacing.heard(&want(10, 10), Durability::Flushed);
+        pacing.heard(&want(10, 10), Durability::Flushed, false);
         pacing.turn(&clients, ms(5));
         assert!(pacing.has_room(&clients, ms(5)));
         pacing.sent(ID, Offset(10), CATCH_UP_ROUND_BYTES, &clients, ms(5));
         assert!(pacing.has_room(&clients, ms(5)), "a round without an end");
-        pacing.heard(&want(20, 20), Durability::Flushed);
+        pacing.heard(&want(20, 20), Durability::Flushed, false);
         pacing.turn(&clients, ms(9));
         assert!(!pacing.has_room(&clients, ms(9)), "it gains");
+    }
+
+    #[test]
+    fn what_could_not_be_read_takes_no_room() {
+        let clients = writing(100, ms(1));
+        let mut pacing = Pacing::default();
+        pacing.sent(ID, Offset(5), CATCH_UP_ROUND_BYTES, &clients, ms(1));
+        pacing.heard(&want(5, 5), Durability::Flushed, true);
+        assert!(!pacing.has_room(&clients, ms(2)), "it was said before the answer came");
+        pacing.heard(&want(5, 5), Durability::Flushed, false);
+        pacing.turn(&clients, ms(2));
+        assert!(pacing.has_room(&clients, ms(2)));
     }
 
     #[test]

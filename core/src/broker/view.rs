@@ -3,7 +3,7 @@
 use super::Broker;
 use super::lifecycle::Stage;
 use crate::epoch::QuorumEpoch;
-use crate::ids::{TopicName, TopicPartition};
+use crate::ids::{IncarnationId, TopicName, TopicPartition};
 use crate::log::Log;
 use crate::metadata::{Image, VoterRegistration};
 use crate::offset::Offset;
@@ -37,6 +37,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn is_registered(&self) -> bool {
         self.broker.is_registered()
+    }
+
+    /// This run.
+    #[must_use]
+    pub fn incarnation(&self) -> IncarnationId {
+        self.broker.settings.incarnation
     }
 
     /// The committed metadata.

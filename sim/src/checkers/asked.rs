@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gracchus_core::ids::TopicPartition;
+use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 
 /// What had gone wrong when the process started that a connection leads to.
@@ -30,6 +30,8 @@ pub enum Subject {
 pub struct Asked {
     /// What it asks about.
     pub subject: Subject,
+    /// The node that it asks.
+    pub node: NodeId,
     /// When.
     pub at: Duration,
     /// How often the power had been lost.

@@ -233,6 +233,7 @@ impl Checkers {
         let partition = subject.partition();
         Asked {
             subject,
+            node,
             at: simulated_time(),
             power_losses: self.power_losses,
             connected,
@@ -317,6 +318,12 @@ impl Checkers {
     #[must_use]
     pub fn is_outdated(&self, partition: TopicPartition, power_losses: u32) -> bool {
         self.taken_by.get(&partition).is_some_and(|taken_by| *taken_by > power_losses)
+    }
+
+    /// Whether a node may serve what is gone from everyone who leads or may lead: it was deposed, and does not know.
+    #[must_use]
+    pub fn may_serve_what_is_gone(&self, partition: TopicPartition, node: NodeId) -> bool {
+        self.is_cluster() && self.cluster.is_gone(partition) && !self.cluster.is_led_by(partition, node)
     }
 
     /// A session begins.

@@ -138,6 +138,7 @@ fn snapshot_configs(seed: u64, number: u64) -> Vec<(String, String)> {
         ("metadata.log.max.snapshot.interval.ms", draw.pick(&[0, 2_000, 3_600_000])),
         ("internal.metadata.log.segment.bytes", draw.pick(&[1_000, 8_000, 1 << 30])),
         ("controller.quorum.fetch.snapshot.max.bytes", draw.pick(&[200, 3_000, 1 << 20])),
+        ("replica.fetch.max.bytes", draw.pick(&[0, 1_000, 1 << 20])),
     ];
     settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
 }

@@ -6,6 +6,7 @@ mod crossing;
 mod deletions;
 mod given_back;
 mod nearest;
+mod paced;
 mod throttled;
 mod voters;
 

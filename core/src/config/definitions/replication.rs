@@ -22,7 +22,11 @@ pub(super) const REPLICATION: &[Definition] = &[
     long("replica.lag.time.max.ms").default("30000").doc("A follower that has not caught up for this long leaves the ISR."),
     int("replica.fetch.min.bytes").default("1").doc("A follower's fetch waits for this much."),
     int("replica.fetch.wait.max.ms").default("500").doc("A follower's fetch waits this long at most."),
-    int("replica.fetch.max.bytes").default("1048576").at_least(0).doc("Bytes of one partition in a follower's fetch at most."),
+    int("replica.fetch.max.bytes")
+        .default("1048576")
+        .at_least(0)
+        .kept()
+        .doc("Bytes of one partition in a follower's fetch at most, and never more than 1 MiB; one whole batch always."),
     int("replica.fetch.response.max.bytes").default("10485760").at_least(0).doc("Bytes of a follower's whole fetch at most."),
     int("replica.fetch.backoff.ms").default("1000").at_least(0).doc("Wait before a follower's fetch that failed is sent again."),
     long("replica.high.watermark.checkpoint.interval.ms").default("5000").doc("How often high watermarks are kept."),

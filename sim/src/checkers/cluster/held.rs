@@ -69,6 +69,8 @@ impl Held {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moved {
     pub(super) id: TopicPartition,
+    /// Whether it holds more for committed than before.
+    pub(super) has_committed: bool,
     /// If it leads and has committed more, in one state of the ISR from before the step to behind it: how many were in sync.
     pub(super) committed_with: Option<usize>,
 }
@@ -91,8 +93,9 @@ impl Nodes {
                 && let Some(after) = after
             {
                 let committed_with = before.and_then(|before| after.committed_since(before));
+                let has_committed = before.is_none_or(|before| after.high_watermark > before.high_watermark);
                 known.insert(node, after);
-                changed.push(Moved { id: partition.id, committed_with });
+                changed.push(Moved { id: partition.id, has_committed, committed_with });
             }
         }
         changed

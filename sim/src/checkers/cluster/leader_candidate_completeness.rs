@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gracchus_core::epoch::BrokerEpoch;
-use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::ids::{IncarnationId, NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 
 use super::held::{HeldAs, Moved, Nodes};
@@ -20,6 +19,7 @@ pub(super) struct Committed {
     /// All below is committed.
     upto: BTreeMap<TopicPartition, Offset>,
     lost: BTreeMap<NodeId, Lost>,
+    runs: BTreeMap<NodeId, BTreeSet<IncarnationId>>,
     /// Partitions of which nobody was left who held all that was committed.
     gone: BTreeSet<TopicPartition>,
     /// How often something was gone that had been committed.
@@ -29,7 +29,8 @@ pub(super) struct Committed {
 /// What a node has lost since it registered.
 #[derive(Debug, Default)]
 struct Lost {
-    registered: Option<BrokerEpoch>,
+    /// The runs that it had had by then.
+    former_runs: BTreeSet<IncarnationId>,
     partitions: BTreeSet<TopicPartition>,
     /// Its disk is an empty one: of partitions that are made before it registers anew it holds nothing either.
     is_emptied: bool,
@@ -40,7 +41,7 @@ impl Committed {
     pub(super) fn moved(
         &mut self,
         node: NodeId,
-        Moved { id, committed_with }: Moved,
+        Moved { id, has_committed, committed_with }: Moved,
         is_flushed: bool,
         nodes: &Nodes,
         registry: &Registry,
@@ -56,7 +57,10 @@ impl Committed {
                 let what = format!("{id}: node {node} commits to {} with {isr} in sync of {}", held.high_watermark, registered.min_insync);
                 return Err(Violation::safety("MinInSync", what));
             }
-            *upto = held.high_watermark.max(*upto);
+            // What one that does not know that it is deposed held for committed before may have been lost since.
+            if has_committed {
+                *upto = held.high_watermark.max(*upto);
+            }
         }
         let upto = *upto;
         self.check(id, upto, is_flushed, nodes, registered)
@@ -90,7 +94,8 @@ impl Committed {
     /// that does not know yet of a loss may do that, of a topic that commits what is held by fewer than two.
     pub(super) fn registered(&mut self, nodes: &Nodes, registry: &Registry) -> Vec<(TopicPartition, Offset)> {
         let mut gone = self.emptied_of_candidates(nodes, registry);
-        self.lost.retain(|node, lost| registry.broker_epoch(*node) == lost.registered);
+        // That of a run before the loss may be committed after it.
+        self.lost.retain(|node, lost| registry.incarnation(*node).is_none_or(|registered| lost.former_runs.contains(&registered)));
         let nodes_lost: Vec<NodeId> = self.lost.keys().copied().collect();
         for node in nodes_lost {
             let named = registry
@@ -131,17 +136,20 @@ impl Committed {
         gone
     }
 
-    fn note_loss(&mut self, node: NodeId, id: TopicPartition, registry: &Registry) {
+    /// A node runs.
+    pub(super) fn runs(&mut self, node: NodeId, incarnation: IncarnationId) {
+        self.runs.entry(node).or_default().insert(incarnation);
+    }
+
+    fn note_loss(&mut self, node: NodeId) -> &mut Lost {
         let lost = self.lost.entry(node).or_default();
-        lost.registered = registry.broker_epoch(node);
-        lost.partitions.insert(id);
+        lost.former_runs.clone_from(self.runs.entry(node).or_default());
+        lost
     }
 
     /// A node's disk is an empty one.
-    pub(super) fn emptied(&mut self, node: NodeId, registry: &Registry) {
-        let lost = self.lost.entry(node).or_default();
-        lost.registered = registry.broker_epoch(node);
-        lost.is_emptied = true;
+    pub(super) fn emptied(&mut self, node: NodeId) {
+        self.note_loss(node).is_emptied = true;
     }
 
     pub(super) fn has_lost(&self, node: NodeId, id: TopicPartition) -> bool {
@@ -150,7 +158,7 @@ impl Committed {
 
     /// A node has lost what it need not have kept. If nobody else holds what was committed: where what is left ends.
     pub(super) fn lost(&mut self, node: NodeId, id: TopicPartition, nodes: &Nodes, registry: &Registry) -> Option<Offset> {
-        self.note_loss(node, id, registry);
+        self.note_loss(node).partitions.insert(id);
         let kept = self.what_is_left(node, id, nodes, registry)?;
         self.forget_from(id, kept);
         Some(kept)

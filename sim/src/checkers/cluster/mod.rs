@@ -69,6 +69,7 @@ impl Cluster {
     ) -> Result<Vec<(TopicPartition, Offset)>, Violation> {
         let view = broker.view();
         let mut gone = Vec::new();
+        self.committed.runs(node, view.incarnation());
         self.voter_sets.learn(effects);
         self.election_safety.step(node, &view)?;
         self.votes.step(broker, input, effects, self.voter_sets.before(node, &view))?;
@@ -139,7 +140,7 @@ impl Cluster {
 
     /// A node's disk is an empty one.
     pub(super) fn disk_replaced(&mut self, node: NodeId) {
-        self.committed.emptied(node, &self.registry);
+        self.committed.emptied(node);
         self.nodes.forget(node);
         self.votes.forget(node);
         self.monotonic.forget(node);
@@ -190,6 +191,11 @@ impl Cluster {
     /// How often a partition lost more than was promised to be kept.
     pub(super) fn losses(&self) -> usize {
         self.committed.losses()
+    }
+
+    /// Whether nobody was left who held all of a partition that had been committed.
+    pub(super) fn is_gone(&self, partition: TopicPartition) -> bool {
+        self.committed.is_gone(partition)
     }
 
     /// Whether the controller has named a node the partition's leader.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::broker::View;
 use gracchus_core::epoch::BrokerEpoch;
-use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::ids::{IncarnationId, NodeId, TopicPartition};
 use gracchus_core::metadata::{ConfigTarget, PartitionRegistration};
 use gracchus_core::offset::Offset;
 
@@ -21,7 +21,8 @@ pub(super) struct Registered {
 pub(super) struct Registry {
     upto: Offset,
     partitions: BTreeMap<TopicPartition, Registered>,
-    brokers: BTreeMap<NodeId, BrokerEpoch>,
+    /// The runs that are registered.
+    brokers: BTreeMap<NodeId, IncarnationId>,
     /// Registrations, and whether each is fenced.
     states: BTreeMap<NodeId, (BrokerEpoch, bool)>,
     /// Partitions that ever had several replicas.
@@ -49,7 +50,7 @@ impl Registry {
         }
         self.remark_partitions(&before);
         self.remark_brokers(view);
-        self.brokers = view.image().brokers.iter().map(|(node, broker)| (*node, broker.broker_epoch)).collect();
+        self.brokers = view.image().brokers.iter().map(|(node, broker)| (*node, broker.incarnation)).collect();
         true
     }
 
@@ -97,8 +98,8 @@ impl Registry {
         self.partitions.iter().map(|(id, registered)| (*id, registered))
     }
 
-    /// The registration that holds of a broker.
-    pub(super) fn broker_epoch(&self, node: NodeId) -> Option<BrokerEpoch> {
+    /// The run that a broker is registered in.
+    pub(super) fn incarnation(&self, node: NodeId) -> Option<IncarnationId> {
         self.brokers.get(&node).copied()
     }
 }
