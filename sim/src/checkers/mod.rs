@@ -143,7 +143,7 @@ impl Checkers {
                 self.taken(partition, kept)?;
             }
         }
-        self.watermarks.step(node, broker, &self.excused)?;
+        self.watermarks.step(node, effects, broker, &self.excused)?;
         fails_for_a_reason::step(effects, self.disks.get(&node).expect("a node is added before it steps"))?;
         self.error_codes.step(input);
         self.producer_ids.step(effects)?;

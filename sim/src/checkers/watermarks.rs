@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gracchus_core::boundary::{Effects, StorageOp};
 use gracchus_core::broker::Broker;
 use gracchus_core::epoch::LeaderEpoch;
-use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::ids::{LogId, NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
 
 use super::Violation;
@@ -30,7 +31,13 @@ pub(super) struct Watermarks {
 }
 
 impl Watermarks {
-    pub(super) fn step(&mut self, node: NodeId, broker: &Broker, excused: &Excused) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, node: NodeId, effects: &Effects, broker: &Broker, excused: &Excused) -> Result<(), Violation> {
+        for op in &effects.storage {
+            if let StorageOp::Remove { log: LogId::Partition(id) } = op {
+                // If it is given to the node again, that is another copy.
+                self.known.remove(&(node, *id));
+            }
+        }
         for held in broker.view().partitions() {
             if let Some(replica) = held.replica() {
                 self.known.insert((node, held.id), replica.high_watermark());
