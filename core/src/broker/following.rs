@@ -190,7 +190,7 @@ impl Broker {
                         exchange.throttled.insert(id);
                         continue;
                     }
-                    bytes_max = throttled_bytes(rate).min(fetch_bytes);
+                    bytes_max = throttled_bytes(rate);
                     let until = now.after(Wait(u64::from(bytes_max).saturating_mul(1_000_000_000) / rate));
                     *throttled_until = Some(until);
                     self.timers.set(Timer::ThrottledCopies, until);

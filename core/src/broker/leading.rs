@@ -218,7 +218,8 @@ impl Broker {
                     let is_behind = want.at.fetch_offset < leader.log().written() && !leader.isr().committed().contains(follower);
                     let is_throttled = is_behind && leader.throttles(id.partition, me);
                     if is_throttled {
-                        let bytes = leader.log().bytes_between(want.at.fetch_offset, leader.log().written()).min(throttled_bytes(rate).into());
+                        let bytes =
+                            leader.log().bytes_between(want.at.fetch_offset, leader.log().written()).min(throttled_max(rate, &want).into());
                         let until = throttled_until.get_or_insert(now.after(Wait(bytes.saturating_mul(1_000_000_000) / rate)));
                         if *until > now {
                             held_back.push(want);
@@ -226,7 +227,7 @@ impl Broker {
                         }
                         *throttled_until = None;
                     }
-                    let bytes_max = if is_throttled { throttled_bytes(rate) } else { REPLICA_FETCH_BYTES }.min(want.bytes_max);
+                    let bytes_max = if is_throttled { throttled_max(rate, &want) } else { REPLICA_FETCH_BYTES.min(want.bytes_max) };
                     let result = leader.replicate(LogId::Partition(id), &want, bytes_max);
                     // Who is waited for is not kept waiting for others' sake.
                     let is_paced = is_behind && !is_throttled && leader.has_enough_replicas() && !leader.waits_for(*follower, &around);
@@ -365,6 +366,11 @@ impl Broker {
     pub(super) fn start_replication(&mut self) {
         self.timers.set(Timer::Replication, self.now.monotonic.after(Wait::from_ms(REPLICATION_TICK_MS)));
     }
+}
+
+/// What a throttled replica is sent of what it wants, and waits for.
+fn throttled_max(rate: u64, want: &WantedPartition) -> u32 {
+    throttled_bytes(rate).min(want.bytes_max.max(THROTTLED_FETCH_BYTES_MIN))
 }
 
 /// What a throttled replica is sent at once: no more than a second's worth, but for what a batch may well have.

@@ -320,7 +320,8 @@ impl Checkers {
         self.taken_by.get(&partition).is_some_and(|taken_by| *taken_by > power_losses)
     }
 
-    /// Whether a node may serve what is gone from everyone who leads or may lead: it was deposed, and does not know.
+    /// Whether a node may serve what is gone from everyone who leads or may lead: more was lost of the partition than is promised, and this is
+    /// not who leads it. It may have been deposed, and not know.
     #[must_use]
     pub fn may_serve_what_is_gone(&self, partition: TopicPartition, node: NodeId) -> bool {
         self.is_cluster() && self.cluster.is_gone(partition) && !self.cluster.is_led_by(partition, node)
@@ -373,6 +374,17 @@ impl Checkers {
             if !self.is_outdated(partition, power_losses) {
                 self.consistent_read.saw(partition, offset, id)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Records were read where [what is gone](Self::may_serve_what_is_gone) may be served: they were written once, at least.
+    ///
+    /// # Errors
+    /// When something was never written.
+    pub fn read_what_may_be_gone(&mut self, partition: TopicPartition, records: &[(Offset, RecordId)]) -> Result<(), Violation> {
+        for &(offset, id) in records.iter().filter(|_| !self.excused.has(partition)) {
+            self.nothing_unwritten.check(partition, offset, id)?;
         }
         Ok(())
     }

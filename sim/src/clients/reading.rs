@@ -104,7 +104,9 @@ fn check(surroundings: &Surroundings, position: Position, asked: &Asked, fetched
         if fetched.log_start_offset >= 0 {
             checkers.saw_log_start(asked, Offset(fetched.log_start_offset), Some(Offset(fetched.high_watermark)))?;
         }
-        if !checkers.may_serve_what_is_gone(partition, asked.node) {
+        if checkers.may_serve_what_is_gone(partition, asked.node) {
+            checkers.read_what_may_be_gone(partition, &records)?;
+        } else {
             checkers.read(partition, &records, asked.power_losses)?;
         }
         Ok(next)
