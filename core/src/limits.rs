@@ -38,7 +38,8 @@ pub const METADATA_SNAPSHOT_PIECE_BYTES: u32 = 16 << 20;
 /// Answers that a leader sends a follower ahead of what that one has taken.
 pub const REPLICA_ANSWERS_AHEAD: u64 = 4;
 
-/// Bytes of records in one answer to a follower, over all partitions: more are not begun with, and what is begun with is one partition's.
+/// Bytes of records in one answer to a follower, over all partitions: once there are as many, others wait for the next answer. The last partition
+/// goes beyond it by [`REPLICA_FETCH_BYTES`] or a whole batch at most.
 pub const REPLICA_ANSWER_BYTES: u32 = 4 << 20;
 
 /// Bytes of records of one partition in one answer to a follower; one whole batch always.
@@ -48,7 +49,8 @@ pub const REPLICA_FETCH_BYTES: u32 = 1 << 20;
 /// tell a producer that a batch is missing. Followers say that they live every [`REPLICATION_TICK_MS`].
 pub const FOLLOWED_MS: i64 = 2 * REPLICATION_TICK_MS;
 
-/// Bytes of records that a follower is sent in one round while it catches up and clients write: more are not begun with.
+/// Bytes of records that a follower is sent in one round while it catches up and clients write. The last partition goes beyond it by
+/// [`REPLICA_FETCH_BYTES`] or a whole batch at most.
 pub const CATCH_UP_ROUND_BYTES: u32 = 1 << 20;
 
 /// A round of catching up is taken for over after this long, in milliseconds, whatever became of what was sent.

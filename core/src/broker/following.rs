@@ -1,7 +1,8 @@
 //! The followers on this node: what they fetch, by the node that leads.
 //!
 //! All partitions that follow one node share one exchange with it. A message names what is new since the one before; the leader keeps the rest,
-//! so that what is idle costs nothing. An exchange whose messages may be lost begins anew and names everything.
+//! so that what is idle costs nothing. An exchange whose messages may be lost begins anew and names everything. Behind every answer that used
+//! a want up there is a next one, at the latest once what came is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,8 +121,9 @@ impl Following {
         }
     }
 
-    /// Takes note of whether an answer held anything new. When two in a row do not, the leader can't read what it has to tell.
-    fn is_unread(&mut self, id: TopicPartition, is_news: bool) -> bool {
+    /// Takes note of whether an answer held anything new. When two in a row do not, the leader can't read what it has to tell: then it says
+    /// so, and the partition waits for the next tick.
+    fn answered(&mut self, id: TopicPartition, is_news: bool) -> bool {
         let Some(exchange) = self.leaders.get(&id).and_then(|leader| self.exchanges.get_mut(leader)) else { return false };
         if is_news {
             exchange.empty.remove(&id);
@@ -325,7 +327,7 @@ impl Broker {
         let is_news = is_to_start_later || before != (replica.log().end(), replica.high_watermark());
         let is_soon_written = (1..WANTED_AHEAD_BYTES).contains(&bytes) && replica.settings().durability == Durability::Replicated;
         // Of an answer that is full nothing may have been left for it.
-        let is_unread = !fetched.keeps_want && self.following.is_unread(id, is_news || is_full);
+        let is_unread = !fetched.keeps_want && self.following.answered(id, is_news || is_full);
         self.serve_waiting(id, effects);
         if let Some(broken) = broken {
             effects.error(format!("{id}: the leader sent records from {} where {} was due", broken.base_offset, broken.log_end));

@@ -1,7 +1,8 @@
 //! The leaders on this node and those who follow them: wants wait here until there is news.
 //!
 //! A follower is sent a few answers ahead of what it has taken, so that records are on their way while it writes those before, and its memory
-//! is bounded. A want is used up by records, or by why there are none; other news leaves it where it waits. Who is behind is paced (`pacing.rs`).
+//! is bounded. A want is used up by records, or by why there are none; other news leaves it where it waits. Who is behind is paced
+//! (`pacing.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -30,6 +31,7 @@ pub(super) struct Leading {
     unsettled: BTreeSet<TopicPartition>,
     /// When the next throttled replica is served (KIP-73): the time is let pass that its bytes may take, and then they are sent.
     throttled_until: Option<Monotonic>,
+    /// What clients write here, whom those who are behind are paced for.
     clients: ClientWrites,
 }
 
@@ -46,9 +48,10 @@ struct Session {
     wanted: BTreeMap<TopicPartition, WantedPartition>,
     /// Wants that there is news for.
     ready: BTreeSet<TopicPartition>,
-    /// What there was news for last.
+    /// Whose turn it was last.
     served: Option<TopicPartition>,
-    /// The last answers about partitions that are not known to be taken. What is wanted of one meanwhile was said before that came.
+    /// The numbers of the last answers about partitions, as long as those are not known to be taken. What is wanted of one meanwhile was said
+    /// before the answer came.
     under_way: BTreeMap<TopicPartition, u64>,
     pacing: Pacing,
 }
