@@ -321,10 +321,10 @@ impl Checkers {
     }
 
     /// Whether a node may serve what is gone from everyone who leads or may lead: more was lost of the partition than is promised, and this is
-    /// not who leads it. It may have been deposed, and not know.
+    /// none of those in sync. It may have led before, and not know that it is deposed.
     #[must_use]
     pub fn may_serve_what_is_gone(&self, partition: TopicPartition, node: NodeId) -> bool {
-        self.is_cluster() && self.cluster.is_gone(partition) && !self.cluster.is_led_by(partition, node)
+        self.is_cluster() && self.cluster.is_gone(partition) && !self.cluster.in_sync(partition).any(|member| member == node)
     }
 
     /// A session begins.

@@ -58,7 +58,7 @@ impl Committed {
                 return Err(Violation::safety("MinInSync", what));
             }
             // What one that does not know that it is deposed held for committed before may have been lost since.
-            if has_committed {
+            if has_committed || *leader_epoch == registered.state.leader_epoch {
                 *upto = held.high_watermark.max(*upto);
             }
         }
