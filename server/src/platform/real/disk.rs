@@ -11,7 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::Shared;
+use super::{Shared, executor};
 use crate::platform::{Disk, Space};
 
 /// Pieces that one `pwritev` takes: Linux's IOV_MAX.
@@ -82,7 +82,9 @@ impl Disk for RealDisk {
     }
 
     async fn sync(&self, file: &RealFile) -> io::Result<()> {
-        file.0.sync_data()
+        file.0.sync_data()?;
+        executor::note_synced();
+        Ok(())
     }
 
     async fn truncate(&self, file: &RealFile, length: u64) -> io::Result<()> {
@@ -170,7 +172,8 @@ fn write_all_at(file: &File, mut at: u64, mut slices: &mut [IoSlice<'_>]) -> io:
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::{Real, executor};
+    use super::super::Real;
+    use super::executor::Lookers;
     use super::*;
 
     /// A disk on a fresh folder, which goes with the guard.
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn pieces_come_back_as_they_were_written() {
         let (disk, _folder) = disk();
-        executor::block_on(async {
+        executor::block_on(&Lookers::default(), async {
             let file = disk.create(Path::new("a/b/log")).await.unwrap();
             let mut pieces: Vec<Bytes> = (0..3000u32).map(|n| Bytes::copy_from_slice(&n.to_be_bytes())).collect();
             pieces.insert(0, Bytes::new());
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn a_file_that_exists_is_not_created_again() {
         let (disk, _folder) = disk();
-        executor::block_on(async {
+        executor::block_on(&Lookers::default(), async {
             disk.create(Path::new("log")).await.unwrap();
             assert_eq!(disk.create(Path::new("log")).await.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         });
@@ -209,7 +212,7 @@ mod tests {
     fn a_locked_folder_is_refused_to_another_platform_until_the_first_is_gone() {
         let (first, folder) = disk();
         let second = RealDisk::new(Arc::clone(&Real::new(folder.path().to_owned(), false).shared));
-        executor::block_on(async {
+        executor::block_on(&Lookers::default(), async {
             first.lock(Path::new(".lock")).await.unwrap();
             assert_eq!(second.lock(Path::new(".lock")).await.unwrap_err().kind(), io::ErrorKind::WouldBlock);
             drop(first);
@@ -220,7 +223,7 @@ mod tests {
     #[test]
     fn room_that_is_made_reads_as_zeros() {
         let (disk, _folder) = disk();
-        executor::block_on(async {
+        executor::block_on(&Lookers::default(), async {
             let file = disk.create(Path::new("log")).await.unwrap();
             disk.allocate(&file, 0..8192).await.unwrap();
             assert_eq!(disk.read_at(&file, 0, 9000).await.unwrap(), vec![0; 8192]);

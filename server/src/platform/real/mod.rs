@@ -46,6 +46,8 @@ struct Shared {
     /// A permit for each computation that may run: the connections and the disk need the processors too.
     computing: Semaphore,
     locks: disk::Locks,
+    /// Threads of the disk's tasks that look for more to do.
+    lookers: executor::Lookers,
 }
 
 impl Real {
@@ -59,6 +61,7 @@ impl Real {
                 files: FileSending::new(send_by_copy),
                 computing: Semaphore::new(COMPUTATIONS_MAX),
                 locks: disk::Locks::default(),
+                lookers: executor::Lookers::default(),
             }),
         }
     }
@@ -111,7 +114,8 @@ impl Platform for Real {
         let run = move || {
             // Timers and tasks of the disk's task belong to the runtime, though it runs on a thread of its own.
             let _entered = runtime.enter();
-            executor::block_on(task(RealDisk::new(shared)));
+            let disk = RealDisk::new(Arc::clone(&shared));
+            executor::block_on(&shared.lookers, task(disk));
         };
         std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("a thread for the disk");
     }
