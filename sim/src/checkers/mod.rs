@@ -461,6 +461,12 @@ impl Checkers {
         self.cluster.losses()
     }
 
+    /// How often the quorum has had another leader than its first, and partitions another epoch than theirs, where there are several nodes.
+    #[must_use]
+    pub fn elections(&self) -> (usize, usize) {
+        self.cluster.elections()
+    }
+
     /// What keeps a cluster from being whole: each partition led, every replica in sync, and none behind.
     #[must_use]
     pub fn what_is_not_whole(&self) -> Option<String> {

@@ -21,7 +21,7 @@ use madsim::time::{sleep, timeout};
 
 pub use self::outcome::{Ending, RunReport};
 pub(crate) use self::server::{Members, Server};
-use crate::checkers::Violation;
+use crate::checkers::{Checkers, Violation};
 use crate::clients::{Client, OperationCounts, Surroundings};
 use crate::nemesis::{Nemesis, Operator};
 use crate::plan::{ClientKind, ClientPlan, Plan};
@@ -242,10 +242,17 @@ impl World {
         report.simulated = self.surroundings.recorder.last();
         report.operations = lock(&self.surroundings.counts).by_kind.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect();
         report.add_faults(&self.nemesis, &self.servers, &self.net);
-        let beyond = self.surroundings.recorder.tell(|checkers| Ok(checkers.beyond_budget() as u64)).unwrap_or_default();
-        if beyond > 0 {
-            report.mishaps.insert("partition that lost more than is promised".to_owned(), beyond);
-        }
+        let counts = |checkers: &mut Checkers| {
+            let (of_quorum, of_partitions) = checkers.elections();
+            Ok([
+                ("partition that lost more than is promised", checkers.beyond_budget()),
+                ("election of the quorum", of_quorum),
+                ("election of a partition's leader", of_partitions),
+            ])
+        };
+        let counted = self.surroundings.recorder.tell(counts).unwrap_or_default();
+        let taken = counted.into_iter().filter(|(_, count)| *count > 0);
+        report.mishaps.extend(taken.map(|(what, count)| (what.to_owned(), count as u64)));
         let mut hash = RollingHash::default();
         hash.bytes(&self.surroundings.recorder.hash().0.to_le_bytes());
         for server in &self.servers {

@@ -1,6 +1,6 @@
 //! ElectionSafety: at most one leader an epoch, of the metadata quorum and of each partition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::broker::View;
 use gracchus_core::epoch::{LeaderEpoch, QuorumEpoch};
@@ -32,5 +32,11 @@ impl ElectionSafety {
             }
         }
         Ok(())
+    }
+
+    /// How often the quorum has had another leader than its first, and partitions another epoch than theirs.
+    pub(super) fn elections(&self) -> (usize, usize) {
+        let partitions: BTreeSet<TopicPartition> = self.partitions.keys().map(|(partition, _)| *partition).collect();
+        (self.quorum.len().saturating_sub(1), self.partitions.len() - partitions.len())
     }
 }

@@ -193,6 +193,11 @@ impl Cluster {
         self.committed.losses()
     }
 
+    /// How often the quorum has had another leader than its first, and partitions another epoch than theirs.
+    pub(super) fn elections(&self) -> (usize, usize) {
+        self.election_safety.elections()
+    }
+
     /// Whether nobody was left who held all of a partition that had been committed.
     pub(super) fn is_gone(&self, partition: TopicPartition) -> bool {
         self.committed.is_gone(partition)
