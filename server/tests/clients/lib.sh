@@ -4,11 +4,11 @@ set -euo pipefail
 clients=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gracchus-clients
 broker_command=${BROKER_CMD:-${GRACCHUS:-$clients/../../../target/release/gracchus} serve}
-limit_s=180
 broker_pid=
 work=$(mktemp -d "${TMPDIR:-/tmp}/gracchus-client.XXXXXX")
 mkdir -p "$cache"
 export MB=${MB:-32} RUN=$$-$(date +%s)
+limit_s=$((MB > 32 ? 180 * MB / 32 : 180))
 exec 3>&1 # where the summary goes, whatever a function's output is redirected to
 
 end() {
