@@ -39,7 +39,7 @@ fn two_minutes_under_load_see_no_election() {
 }
 
 #[test]
-#[ignore = "takes minutes: cargo test -p gracchus-sim --test undisturbed -- --ignored --nocapture"]
+#[ignore = "takes long: cargo test -p gracchus-sim --test undisturbed -- --ignored --nocapture"]
 fn an_hour_under_load_sees_no_election() {
     check(0, 60);
 }
