@@ -7,6 +7,9 @@ use gracchus_sim::world::{self, Ending, RunReport};
 /// The longest that a sync takes: a disk's that has more to do.
 const SYNC_MS_MAX: u64 = 20;
 
+/// Elections, as a run's report has them.
+const ELECTIONS: [&str; 2] = ["election of the quorum", "election of a partition's leader"];
+
 /// Three nodes with Kafka's settings at their defaults and the clients of a seed, but for its administrators, who move leaders: clocks drift,
 /// messages and syncs take their time, and nothing else is amiss.
 fn undisturbed(seed: u64, minutes: u64) -> RunReport {
@@ -25,10 +28,18 @@ fn check(seed: u64, minutes: u64) {
     let report = undisturbed(seed, minutes);
     assert!(matches!(report.ending, Ending::Clean), "seed {seed}: {:?}", report.ending);
     assert!(report.done() >= 500 * minutes, "seed {seed}: a load is under way all along, not {} operations", report.done());
-    for elections in ["election of the quorum", "election of a partition's leader"] {
+    for elections in ELECTIONS {
         assert_eq!(report.mishaps.get(elections), None, "seed {seed}: {elections} in {minutes} minutes, with {:?}", report.marks);
     }
     println!("seed {seed}: {minutes} minutes, {} operations, no election", report.done());
+}
+
+#[test]
+fn a_run_with_faults_tells_of_elections() {
+    let report = world::run(&Plan::draw_for(0, 3), None);
+    for elections in ELECTIONS {
+        assert!(report.mishaps.get(elections).is_some_and(|count| *count > 0), "{elections}: {:?}", report.mishaps);
+    }
 }
 
 #[test]
