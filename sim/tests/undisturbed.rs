@@ -15,6 +15,8 @@ const ELECTIONS: [&str; 2] = ["election of the quorum", "election of a partition
 fn undisturbed(seed: u64, minutes: u64) -> RunReport {
     let mut plan = Plan::draw_for(seed, 3);
     plan.duration_ms = minutes * 60_000;
+    // The end reads the logs as a whole, a small segment a fetch, and they are as long as the run is.
+    plan.recovery_ms_max = plan.recovery_ms_max.max(plan.duration_ms / 4);
     plan.faults.clear();
     plan.disk = DiskFaults { sync_ms_max: SYNC_MS_MAX, ..DiskFaults::default() };
     plan.clients.retain(|client| !matches!(client.kind, ClientKind::Admin));
@@ -31,7 +33,7 @@ fn check(seed: u64, minutes: u64) {
     for elections in ELECTIONS {
         assert_eq!(report.mishaps.get(elections), None, "seed {seed}: {elections} in {minutes} minutes, with {:?}", report.marks);
     }
-    println!("seed {seed}: {minutes} minutes, {} operations, no election", report.done());
+    println!("seed {seed}: {minutes} minutes, {} operations, no election, over after {:?}", report.done(), report.simulated);
 }
 
 #[test]
@@ -50,7 +52,9 @@ fn two_minutes_under_load_see_no_election() {
 }
 
 #[test]
-#[ignore = "takes long: cargo test -p gracchus-sim --test undisturbed -- --ignored --nocapture"]
+#[ignore = "takes minutes: cargo test --release -p gracchus-sim --test undisturbed -- --ignored --nocapture"]
 fn an_hour_under_load_sees_no_election() {
-    check(0, 60);
+    for seed in 0..3 {
+        check(seed, 60);
+    }
 }

@@ -1,6 +1,7 @@
 //! How far a log would reach if the power went at this moment and took all that it may.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use gracchus_core::boundary::{Effects, Input, StorageDone, StorageOp};
@@ -50,15 +51,16 @@ impl DurableLogs {
     pub(super) fn end(&mut self, node: NodeId, partition: TopicPartition, topic: &TopicName, disk: &SimDisk) -> Offset {
         let folder = PathBuf::from(format!("{topic}-{}", partition.partition));
         let log_start = log_start(&folder, disk);
-        let segments = segments(&folder, disk);
-        let first_kept = segments.iter().rev().find(|base_offset| **base_offset <= log_start);
-        let Some(&first) = first_kept.or(segments.first()) else { return log_start };
-        let known =
-            self.cursors.get(&(node, partition)).copied().filter(|cursor| cursor.segment >= first && segments.contains(&cursor.segment));
+        // Only names around the log's start are looked at: a log may have many segments, and this is asked at each acknowledgement.
+        let upto = segment_name(log_start);
+        let first_kept = disk.last_durable_name(&folder, upto.as_ref(), base_offset);
+        let Some(first) = first_kept.or_else(|| disk.first_durable_name(&folder, base_offset)) else { return log_start };
+        let is_there = |segment: Offset| disk.with_durable(&folder.join(segment_name(segment)), |_| ()).is_some();
+        let known = self.cursors.get(&(node, partition)).copied().filter(|cursor| cursor.segment >= first && is_there(cursor.segment));
         let mut cursor = known.unwrap_or(Cursor { segment: first, position: 0, end: first });
         loop {
-            disk.with_durable(&segment_file(&folder, cursor.segment), |bytes| cursor.advance(bytes));
-            if cursor.segment == cursor.end || !segments.contains(&cursor.end) {
+            disk.with_durable(&folder.join(segment_name(cursor.segment)), |bytes| cursor.advance(bytes));
+            if cursor.segment == cursor.end || !is_there(cursor.end) {
                 break;
             }
             cursor = Cursor { segment: cursor.end, position: 0, end: cursor.end };
@@ -84,18 +86,18 @@ impl Cursor {
     }
 }
 
-fn segments(folder: &Path, disk: &SimDisk) -> Vec<Offset> {
-    let names = disk.durable_names(folder);
-    let offset = |name: &PathBuf| name.to_str()?.strip_suffix(".log")?.parse().ok().map(Offset);
-    names.iter().filter_map(offset).collect()
+/// Of a segment, by its name; of other files, none.
+fn base_offset(name: &OsStr) -> Option<Offset> {
+    name.to_str()?.strip_suffix(".log")?.parse().ok().map(Offset)
+}
+
+/// Sorted as the base offsets are.
+fn segment_name(base_offset: Offset) -> String {
+    format!("{:020}.log", base_offset.0)
 }
 
 /// Where the log starts by its checkpoint: a version, the offset and a checksum, each on a line.
 fn log_start(folder: &Path, disk: &SimDisk) -> Offset {
     let parse = |content: &[u8]| std::str::from_utf8(content).ok()?.lines().nth(1)?.parse().ok().map(Offset);
     disk.with_durable(&folder.join("log-start-offset-checkpoint"), parse).flatten().unwrap_or_default()
-}
-
-fn segment_file(folder: &Path, base_offset: Offset) -> PathBuf {
-    folder.join(format!("{:020}.log", base_offset.0))
 }

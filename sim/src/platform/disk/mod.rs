@@ -27,6 +27,7 @@ mod state;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -147,10 +148,14 @@ impl SimDisk {
         self.state().durable_files()
     }
 
-    /// Names in a folder that a power loss could not take, sorted.
-    #[must_use]
-    pub fn durable_names(&self, folder: &Path) -> Vec<PathBuf> {
-        self.state().durable_names(folder)
+    /// What is wanted of the first name for which there is something, of those in a folder that a power loss could not take.
+    pub fn first_durable_name<T>(&self, folder: &Path, wanted: impl Fn(&OsStr) -> Option<T>) -> Option<T> {
+        self.state().durable_names(folder, None).find_map(wanted)
+    }
+
+    /// As [`first_durable_name`](Self::first_durable_name), of the last one up to `upto`.
+    pub fn last_durable_name<T>(&self, folder: &Path, upto: &OsStr, wanted: impl Fn(&OsStr) -> Option<T>) -> Option<T> {
+        self.state().durable_names(folder, Some(upto)).rev().find_map(wanted)
     }
 
     /// Looks at the bytes of a file that a power loss could not take.

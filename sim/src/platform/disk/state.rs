@@ -1,6 +1,7 @@
 //! What all handles of a disk share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -347,8 +348,8 @@ impl State {
         files.filter_map(|(path, file)| Some((path, self.contents.get(&file)?.durable().to_vec()))).collect()
     }
 
-    pub(super) fn durable_names(&self, folder: &Path) -> Vec<PathBuf> {
-        self.names.list(folder, View::Durable)
+    pub(super) fn durable_names(&self, folder: &Path, last: Option<&OsStr>) -> impl DoubleEndedIterator<Item = &OsStr> {
+        self.names.upto(folder, last, View::Durable)
     }
 
     pub(super) fn durable(&self, path: &Path) -> Option<&[u8]> {
