@@ -82,7 +82,7 @@ fn store_settings() -> StoreSettings {
         writers: 2,
         keepers: 2,
         readers: 1,
-        unsynced_bytes_max: 2_000,
+        unsynced_bytes_max: 500,
         unsynced_ms_max: 200,
         group_bytes_max: 3_000,
         open_files_max: 4,
@@ -183,6 +183,7 @@ impl<'a> Process<'a> {
                     let upto = self.model.end();
                     let producers = self.model.producers(upto);
                     self.model.snapshots.push((upto, producers.clone(), false));
+                    self.model.snapshot_awaited = Some(upto);
                     self.store.submit(StorageOp::KeepSnapshot { log: self.log, upto, producers });
                 }
                 Step::Truncate(numerator) => {
@@ -249,6 +250,7 @@ impl<'a> Process<'a> {
             self.take(done).await;
         }
         assert_eq!(self.model.truncating_to, None, "the truncation was told");
+        assert_eq!(self.model.snapshot_awaited, None, "a snapshot that reaches as far was told");
         assert_eq!(self.model.synced, self.model.end(), "all is on disk: {:?}", self.durability);
         assert_eq!(self.model.start_told, self.model.start_asked);
     }

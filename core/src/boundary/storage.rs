@@ -68,7 +68,7 @@ pub enum StorageOp {
         to: Offset,
     },
     /// Keeps the state of producers as of an offset, so that recovery reads only what lies behind it. The store syncs the log up to there
-    /// first. Answered by [`StorageDone::SnapshotKept`].
+    /// first. Answered by [`StorageDone::SnapshotKept`], of this one or of a later one that was asked for meanwhile.
     KeepSnapshot {
         /// The log.
         log: LogId,

@@ -9,7 +9,7 @@ pub struct StoreSettings {
     pub keepers: u32,
     /// Disk tasks that serve reads of old data and searches by time.
     pub readers: u32,
-    /// A `replicated` log is synced once this many bytes of it are not on disk; past twice as many its appends wait.
+    /// A `replicated` log is synced once this many bytes of it are not on disk; past eight times as many its appends wait.
     pub unsynced_bytes_max: u64,
     /// A `replicated` log is synced once its oldest unsynced byte is this old, in milliseconds.
     pub unsynced_ms_max: i64,

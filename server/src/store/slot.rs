@@ -11,6 +11,10 @@ use gracchus_core::time::Monotonic;
 use super::log::Log;
 use crate::platform::Platform;
 
+/// How many times what a log is synced at may be missing on disk before its appends wait. What comes at once is taken as fast as memory takes it,
+/// while the disk is at work from the first on; recovery may have to write so much again.
+const BACKLOG_MAX: u64 = 8;
+
 /// A log as its writer knows it.
 pub(super) struct Slot<P: Platform> {
     /// Who has it.
@@ -25,8 +29,8 @@ pub(super) struct Slot<P: Platform> {
     pub(super) syncing: Option<u64>,
     /// Whether another sync was asked for meanwhile.
     pub(super) sync_wanted: bool,
-    /// Snapshots that are to be kept, one after the other.
-    pub(super) snapshots: VecDeque<(Offset, Bytes)>,
+    /// The latest snapshot that is to be kept: with it on disk none is needed that covers less.
+    pub(super) snapshot: Option<(Offset, Bytes)>,
     /// When the log is noted to be due, if it is.
     pub(super) due_at: Option<Monotonic>,
 }
@@ -53,7 +57,7 @@ impl<P: Platform> Slot<P> {
             waiting: VecDeque::new(),
             syncing: None,
             sync_wanted: false,
-            snapshots: VecDeque::new(),
+            snapshot: None,
             due_at: None,
         }
     }
@@ -65,7 +69,7 @@ impl<P: Platform> Slot<P> {
 
     /// Whether no keeper has the log, or is to have it before anything else.
     pub(super) fn is_at_rest(&self) -> bool {
-        !matches!(self.state, State::Away | State::Barred) && self.syncing.is_none() && self.snapshots.is_empty()
+        !matches!(self.state, State::Away | State::Barred) && self.syncing.is_none() && self.snapshot.is_none()
     }
 
     /// Whether nothing is under way or waits. What waits for another log's folder promised nothing yet.
@@ -76,7 +80,7 @@ impl<P: Platform> Slot<P> {
     /// Whether so much is not on disk that more has to wait until a keeper is done.
     pub(super) fn is_saturated(&self, unsynced_bytes_max: u64) -> bool {
         match (&self.state, self.syncing) {
-            (State::Open(log), Some(syncing)) => log.unsynced.bytes() + syncing >= unsynced_bytes_max.saturating_mul(2),
+            (State::Open(log), Some(syncing)) => log.unsynced.bytes() + syncing >= unsynced_bytes_max.saturating_mul(BACKLOG_MAX),
             (State::Open(_) | State::Away | State::Barred | State::Failed, _) => false,
         }
     }

@@ -212,7 +212,9 @@ impl<P: Platform> Writer<P> {
                 slot.sync_wanted = true;
             }
             StorageOp::KeepSnapshot { log: _, upto, producers } => {
-                slot.snapshots.push_back((upto, producers));
+                if slot.snapshot.as_ref().is_none_or(|(waiting, _)| *waiting <= upto) {
+                    slot.snapshot = Some((upto, producers));
+                }
                 if self.write(id).await {
                     self.begin_sync(id).await;
                 }
@@ -456,10 +458,10 @@ impl<P: Platform> Writer<P> {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let State::Open(log) = &mut slot.state else { return };
         if slot.syncing.is_some() {
-            slot.sync_wanted |= slot.snapshots.is_empty();
+            slot.sync_wanted |= slot.snapshot.is_none();
             return;
         }
-        while let Some((upto, producers)) = slot.snapshots.pop_front() {
+        if let Some((upto, producers)) = slot.snapshot.take() {
             let had_unsynced = log.is_flushed() && log.unsynced.bytes() > 0;
             match log.snapshot(&self.task, upto, producers).await {
                 Ok(Some(work)) => {
@@ -506,7 +508,7 @@ impl<P: Platform> Writer<P> {
         let is_full = error == StorageError::NoSpace;
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.state = State::Failed;
-            slot.snapshots.clear();
+            slot.snapshot = None;
             slot.sync_wanted = false;
         }
         self.task.shared.tell(StorageDone::Failed { log: id, error });

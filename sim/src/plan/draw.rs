@@ -226,7 +226,7 @@ fn store(draw: &mut Draw) -> StorePlan {
         writers: draw.pick(&[1, 2, 3]),
         keepers: draw.pick(&[1, 2]),
         readers: draw.pick(&[1, 3]),
-        unsynced_bytes_max: draw.pick(&[4_000, 100_000, 32 << 20]),
+        unsynced_bytes_max: draw.pick(&[1_000, 100_000, 32 << 20]),
         unsynced_ms_max: draw.pick(&[50, 1_000, 60_000]),
         group_bytes_max: draw.pick(&[1, 10_000, 8 << 20]),
         open_files_max: draw.pick(&[1, 16, 4_096]),

@@ -20,7 +20,7 @@ pub(super) const OWN: &[Definition] =
             .default("33554432")
             .at_least(1_048_576)
             .kept()
-            .doc("Bytes of a replicated log that are not on disk before it is synced."),
+            .doc("Bytes of a replicated log that are not on disk before it is synced. Past eight times as many its appends wait for the disk."),
         long("store.snapshot.interval.bytes").default("67108864").at_least(1024).kept().doc(
             "Bytes appended to a log before the state of its producers is kept anew: what recovery reads at most, beside what is not synced.",
         ),
