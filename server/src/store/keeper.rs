@@ -28,6 +28,9 @@ use super::writer::WriterJob;
 use super::{checkpoint, clean, cut, failure, metadata_snapshots, paths};
 use crate::platform::{Disk, FileOf, Platform};
 
+/// How often what has no checksum is read again at most, until it is read the same twice.
+const READS_MAX: u32 = 4;
+
 /// Work for a keeper.
 pub(super) enum KeeperJob<P: Platform> {
     /// For a log.
@@ -247,8 +250,7 @@ async fn place_of<P: Platform>(
     if upto < segment.end_offset {
         let reader = SegmentReader::open(task, folder, segment).await?;
         let position = reader.position_of(upto).await?;
-        let max_timestamp = reader.max_timestamp(segment.base_offset, upto).await?.unwrap_or(Timestamp::NONE);
-        place = (segment.base_offset, position, max_timestamp);
+        place = (segment.base_offset, position, max_timestamp(&reader, segment.base_offset, upto).await?);
         // Recovery will rely on it.
         match CheckedBatches::new(&task.disk, reader.file(), position, segment.bytes).next().await? {
             Found::Batch { header, .. } if header.base_offset == upto => {}
@@ -256,6 +258,20 @@ async fn place_of<P: Platform>(
         }
     }
     Ok(place)
+}
+
+/// The largest timestamp of a segment's batches below `upto`. Neither headers alone nor an index's entries have a checksum: they are believed once
+/// they have been read the same twice, for the snapshot would keep for good what was misread.
+async fn max_timestamp<P: Platform>(reader: &SegmentReader<'_, P>, from: Offset, upto: Offset) -> Result<Timestamp, StorageError> {
+    let mut last = reader.max_timestamp(from, upto).await?;
+    for _ in 0..READS_MAX {
+        let again = reader.max_timestamp(from, upto).await?;
+        if again == last {
+            return Ok(again.unwrap_or(Timestamp::NONE));
+        }
+        last = again;
+    }
+    Err(reader.corrupt(format!("the batches below offset {upto} read differently each time")))
 }
 
 async fn remove_old_snapshots<P: Platform>(task: &DiskTask<P>, folder: &Path) -> std::io::Result<()> {
