@@ -250,6 +250,16 @@ async fn enter<P: Platform>(shared: &Arc<Shared<P>>) -> io::Result<BTreeSet<Path
     entered.await.unwrap_or_else(|_| Err(io::Error::other("the disk's task ended")))
 }
 
+/// Which of `keepers` a log belongs to. The metadata log shares none if there are several: a vote is kept only once its keeper is at rest, and may
+/// not wait for what other logs have to put on disk.
+fn keeper_of(log: LogId, keepers: usize) -> usize {
+    match log {
+        LogId::Metadata => 0,
+        LogId::Partition(_) if keepers > 1 => 1 + spread(log, keepers - 1),
+        LogId::Partition(_) => 0,
+    }
+}
+
 /// Which of `tasks` a log belongs to.
 fn spread(log: LogId, tasks: usize) -> usize {
     match log {

@@ -5,7 +5,8 @@
 pub struct StoreSettings {
     /// Disk tasks that append and sync. Logs are spread over them, so this many syncs are in flight at most.
     pub writers: u32,
-    /// Disk tasks for what takes long: recovery, truncation, deletion, snapshots and the lazy syncs of `replicated` logs.
+    /// Disk tasks for what takes long: recovery, truncation, deletion, snapshots and the lazy syncs of `replicated` logs. Of several the first has
+    /// the metadata log alone.
     pub keepers: u32,
     /// Disk tasks that serve reads of old data and searches by time.
     pub readers: u32,
@@ -36,7 +37,7 @@ impl Default for StoreSettings {
     fn default() -> Self {
         Self {
             writers: 4,
-            keepers: 2,
+            keepers: 3,
             readers: 4,
             unsynced_bytes_max: 32 << 20,
             unsynced_ms_max: 1_000,

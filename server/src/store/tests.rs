@@ -20,7 +20,7 @@ use gracchus_core::record::{BatchBuilder, BatchHeader, Voter, check_crc};
 use gracchus_core::time::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Share, Store, StoreSettings, spread};
+use super::{Share, Store, StoreSettings, keeper_of, spread};
 use crate::platform::real::Real;
 use crate::platform::{Disk, FileOf, Platform};
 
@@ -486,8 +486,8 @@ async fn a_gap_is_damage_again_once_a_log_is_flushed_that_was_not() {
 fn newer() -> LogId {
     let named = |number: u8| TopicId(Uuid([7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, number]));
     let mut ids = (8..=255).map(|number| LogId::Partition(TopicPartition { topic: named(number), partition: PartitionIndex(0) }));
-    let (writers, keepers) = (4, 2);
-    let is_apart = |id: &LogId| spread(*id, writers) != spread(LOG, writers) && spread(*id, keepers) != spread(LOG, keepers);
+    let (writers, keepers) = (4, 3);
+    let is_apart = |id: &LogId| spread(*id, writers) != spread(LOG, writers) && keeper_of(*id, keepers) != keeper_of(LOG, keepers);
     ids.find(is_apart).unwrap()
 }
 

@@ -212,9 +212,8 @@ impl<P: Platform> Writer<P> {
                 slot.sync_wanted = true;
             }
             StorageOp::KeepSnapshot { log: _, upto, producers } => {
-                if slot.snapshot.as_ref().is_none_or(|(waiting, _)| *waiting <= upto) {
-                    slot.snapshot = Some((upto, producers));
-                }
+                debug_assert!(slot.snapshot.as_ref().is_none_or(|(waiting, _)| *waiting <= upto), "logs grow between snapshots");
+                slot.snapshot = Some((upto, producers));
                 if self.write(id).await {
                     self.begin_sync(id).await;
                 }
@@ -326,7 +325,7 @@ impl<P: Platform> Writer<P> {
     }
 
     fn lend(&self, id: LogId, work: Work<P>) {
-        let keeper = self.keepers.get(super::spread(id, self.keepers.len())).expect("there is a keeper");
+        let keeper = self.keepers.get(super::keeper_of(id, self.keepers.len())).expect("there is a keeper");
         // Keepers end after the writers, but for a node that is torn down.
         let _ = keeper.send(KeeperJob::Log { id, work, writer: self.itself.clone() });
     }
