@@ -77,12 +77,13 @@ fn log_settings(durability: Durability) -> LogSettings {
     LogSettings { durability, segment_bytes_max: 1_500, segment_age_max_ms: i64::MAX, index_interval_bytes: 200, file_delete_delay_ms: 5_000 }
 }
 
-fn store_settings() -> StoreSettings {
+/// A log may be much ahead of its disk, or is soon held back.
+fn store_settings(seed: u64) -> StoreSettings {
     StoreSettings {
         writers: 2,
         keepers: 2,
         readers: 1,
-        unsynced_bytes_max: 500,
+        unsynced_bytes_max: if seed.is_multiple_of(2) { 2_000 } else { 500 },
         unsynced_ms_max: 200,
         group_bytes_max: 3_000,
         open_files_max: 4,
@@ -115,14 +116,14 @@ struct Process<'a> {
 
 impl<'a> Process<'a> {
     async fn start(
-        platform: LoneDisk,
+        (platform, settings): (LoneDisk, StoreSettings),
         disk: &'a SimDisk,
         faults: &'a DiskFaults,
         (log, durability): (LogId, Durability),
         model: &'a mut StoredLog,
         end: End,
     ) -> Option<Self> {
-        let (store, done) = Store::start(platform, store_settings()).await.ok()?;
+        let (store, done) = Store::start(platform, settings).await.ok()?;
         let mut process = Self { disk, faults, log, durability, store, done, generation: Generation(0), model };
         process.open(end != End::LostPower).await;
         Some(process)
@@ -303,7 +304,9 @@ fn run(seed: u64, faults: &DiskFaults, log: (LogId, Durability), steps: Vec<Step
         let ended = tasks.block_on(&runtime, async {
             // A process that does not start for the disk's faults is started again.
             let platform = LoneDisk::new(disk.clone(), Arc::clone(&drawn));
-            let Some(mut process) = Process::start(platform, &disk, faults, log, &mut model, last).await else { return Some(last) };
+            let Some(mut process) = Process::start((platform, store_settings(seed)), &disk, faults, log, &mut model, last).await else {
+                return Some(last);
+            };
             // Whatever recovery has found is on disk, so that the next one finds the same.
             process.check().await;
             let ended = process.live(&mut steps).await;
@@ -323,6 +326,29 @@ fn run(seed: u64, faults: &DiskFaults, log: (LogId, Durability), steps: Vec<Step
             None => return,
         }
     }
+}
+
+#[test]
+fn of_snapshots_that_wait_for_a_sync_the_latest_is_kept() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let (disk, faults, mut model) = (SimDisk::new(0, DiskFaults::default()), DiskFaults::default(), StoredLog::default());
+    LocalSet::new().block_on(&runtime, async {
+        let platform = LoneDisk::new(disk.clone(), Arc::default());
+        let log = (LOG, Durability::Replicated);
+        let process = Process::start((platform, store_settings(0)), &disk, &faults, log, &mut model, End::Stopped).await;
+        let mut process = process.expect("nothing fails here");
+        for _ in 0..3 {
+            process.live(&mut [Step::Append { records: 1, value_bytes: 50, has_followers: false }, Step::Snapshot].into_iter()).await;
+        }
+        let mut kept = Vec::new();
+        while let Ok(Some(done)) = timeout(Duration::from_secs(1), process.done.recv()).await {
+            if let StorageDone::SnapshotKept { upto, .. } = &done {
+                kept.push(*upto);
+            }
+            process.take(done).await;
+        }
+        assert_eq!(kept, [Offset(1), Offset(3)], "the second waits for the sync of the first, and the third takes its place");
+    });
 }
 
 proptest! {

@@ -429,6 +429,8 @@ impl<P: Platform> Recovery<'_, P> {
             // It began anew, and what it held before is not a part of it.
             self.end = log_start;
             self.epochs = Epochs::default();
+            // Nor does it tell all of what producers wrote: the power may bring back some of the segments that were trimmed, and later ones not.
+            self.tail.clear();
         }
         self.epochs.trim_to(log_start);
         Ok(())

@@ -13,7 +13,7 @@ use crate::platform::Platform;
 
 /// How many times what a log is synced at may be missing on disk before its appends wait. What comes at once is taken as fast as memory takes it,
 /// while the disk is at work from the first on; recovery may have to write so much again.
-const BACKLOG_MAX: u64 = 8;
+const BACKLOG_FACTOR: u64 = 8;
 
 /// A log as its writer knows it.
 pub(super) struct Slot<P: Platform> {
@@ -80,7 +80,7 @@ impl<P: Platform> Slot<P> {
     /// Whether so much is not on disk that more has to wait until a keeper is done.
     pub(super) fn is_saturated(&self, unsynced_bytes_max: u64) -> bool {
         match (&self.state, self.syncing) {
-            (State::Open(log), Some(syncing)) => log.unsynced.bytes() + syncing >= unsynced_bytes_max.saturating_mul(BACKLOG_MAX),
+            (State::Open(log), Some(syncing)) => log.unsynced.bytes() + syncing >= unsynced_bytes_max.saturating_mul(BACKLOG_FACTOR),
             (State::Open(_) | State::Away | State::Barred | State::Failed, _) => false,
         }
     }

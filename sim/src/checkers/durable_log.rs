@@ -52,8 +52,8 @@ impl DurableLogs {
         let folder = PathBuf::from(format!("{topic}-{}", partition.partition));
         let log_start = log_start(&folder, disk);
         // Only names around the log's start are looked at: a log may have many segments, and this is asked at each acknowledgement.
-        let upto = segment_name(log_start);
-        let first_kept = disk.last_durable_name(&folder, upto.as_ref(), base_offset);
+        let last = segment_name(log_start);
+        let first_kept = disk.last_durable_name(&folder, last.as_ref(), base_offset);
         let Some(first) = first_kept.or_else(|| disk.first_durable_name(&folder, base_offset)) else { return log_start };
         let is_there = |segment: Offset| disk.with_durable(&folder.join(segment_name(segment)), |_| ()).is_some();
         let known = self.cursors.get(&(node, partition)).copied().filter(|cursor| cursor.segment >= first && is_there(cursor.segment));

@@ -224,9 +224,9 @@ fn node(settings: &mut Draw, clocks: &mut Draw) -> NodePlan {
 fn store(draw: &mut Draw) -> StorePlan {
     StorePlan {
         writers: draw.pick(&[1, 2, 3]),
-        keepers: draw.pick(&[1, 2]),
+        keepers: draw.pick(&[1, 2, 3]),
         readers: draw.pick(&[1, 3]),
-        unsynced_bytes_max: draw.pick(&[1_000, 100_000, 32 << 20]),
+        unsynced_bytes_max: draw.pick(&[1_000, 4_000, 100_000, 32 << 20]),
         unsynced_ms_max: draw.pick(&[50, 1_000, 60_000]),
         group_bytes_max: draw.pick(&[1, 10_000, 8 << 20]),
         open_files_max: draw.pick(&[1, 16, 4_096]),

@@ -148,14 +148,15 @@ impl SimDisk {
         self.state().durable_files()
     }
 
-    /// What is wanted of the first name for which there is something, of those in a folder that a power loss could not take.
+    /// What is wanted of the first name for which there is something, of those in a folder that a power loss could not take. `wanted` may not ask
+    /// the disk anything.
     pub fn first_durable_name<T>(&self, folder: &Path, wanted: impl Fn(&OsStr) -> Option<T>) -> Option<T> {
         self.state().durable_names(folder, None).find_map(wanted)
     }
 
-    /// As [`first_durable_name`](Self::first_durable_name), of the last one up to `upto`.
-    pub fn last_durable_name<T>(&self, folder: &Path, upto: &OsStr, wanted: impl Fn(&OsStr) -> Option<T>) -> Option<T> {
-        self.state().durable_names(folder, Some(upto)).rev().find_map(wanted)
+    /// As [`first_durable_name`](Self::first_durable_name), of the last one up to `last` and with it.
+    pub fn last_durable_name<T>(&self, folder: &Path, last: &OsStr, wanted: impl Fn(&OsStr) -> Option<T>) -> Option<T> {
+        self.state().durable_names(folder, Some(last)).rev().find_map(wanted)
     }
 
     /// Looks at the bytes of a file that a power loss could not take.

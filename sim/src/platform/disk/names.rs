@@ -124,14 +124,8 @@ impl Names {
         Ok(files)
     }
 
-    /// The names in a folder, sorted; none if there is no such folder.
-    pub(super) fn list(&self, path: &Path, view: View) -> Vec<PathBuf> {
-        let Ok(folder) = self.folder(path, view) else { return Vec::new() };
-        self.entries(folder, view).map(|entries| entries.keys().map(PathBuf::from).collect()).unwrap_or_default()
-    }
-
-    /// The names in a folder up to one, or all, sorted; none if there is no such folder. Takes only what is looked at.
-    pub(super) fn upto(&self, path: &Path, last: Option<&OsStr>, view: View) -> impl DoubleEndedIterator<Item = &OsStr> {
+    /// The names in a folder, up to `last` and with it, or all; sorted. None if there is no such folder. Takes only what is looked at.
+    pub(super) fn list(&self, path: &Path, last: Option<&OsStr>, view: View) -> impl DoubleEndedIterator<Item = &OsStr> {
         let entries = self.folder(path, view).ok().and_then(|folder| self.entries(folder, view));
         let last = last.map_or(Bound::Unbounded, Bound::Included);
         entries.into_iter().flat_map(move |entries| entries.range::<OsStr, _>((Bound::Unbounded, last)).map(|(name, _)| name.as_os_str()))

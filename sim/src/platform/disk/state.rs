@@ -275,7 +275,7 @@ impl State {
     }
 
     pub(super) fn list(&self, folder: &Path) -> Vec<PathBuf> {
-        self.names.list(folder, View::Seen)
+        self.names.list(folder, None, View::Seen).map(PathBuf::from).collect()
     }
 
     pub(super) fn sync_dir(&mut self, folder: &Path) -> io::Result<()> {
@@ -349,7 +349,7 @@ impl State {
     }
 
     pub(super) fn durable_names(&self, folder: &Path, last: Option<&OsStr>) -> impl DoubleEndedIterator<Item = &OsStr> {
-        self.names.upto(folder, last, View::Durable)
+        self.names.list(folder, last, View::Durable)
     }
 
     pub(super) fn durable(&self, path: &Path) -> Option<&[u8]> {
