@@ -2,8 +2,6 @@
 
 use bytes::Bytes;
 use gracchus_core::boundary::StorageError;
-use gracchus_core::epoch::LeaderEpoch;
-use gracchus_core::offset::Offset;
 use gracchus_core::record::{BatchHeader, CorruptBatch, HEADER_BYTES, PATCHED_HEAD_BYTES, check_crc, patched_head};
 
 use super::failure;
@@ -23,11 +21,13 @@ struct Window<'a, D: Disk> {
     chunk_at: u64,
     chunk: Bytes,
     chunk_bytes: u64,
+    /// Nothing is believed before it has been read the same twice: a bit may have flipped on the way.
+    is_doubted: bool,
 }
 
 impl<'a, D: Disk> Window<'a, D> {
     fn new(disk: &'a D, file: &'a D::File, end: u64, chunk_bytes: u64) -> Self {
-        Self { disk, file, end, chunk_at: 0, chunk: Bytes::new(), chunk_bytes }
+        Self { disk, file, end, chunk_at: 0, chunk: Bytes::new(), chunk_bytes, is_doubted: false }
     }
 
     /// `wanted` bytes from `at` on, fewer at the end.
@@ -36,17 +36,23 @@ impl<'a, D: Disk> Window<'a, D> {
         if let Some(held) = self.held(at, wanted) {
             return Ok(held);
         }
-        self.read_anew(at, wanted).await
-    }
-
-    /// The same from the disk, whatever is held.
-    async fn read_anew(&mut self, at: u64, wanted: u64) -> Result<Bytes, StorageError> {
         let length = wanted.max(self.chunk_bytes).min(self.end.saturating_sub(at));
         let length = usize::try_from(length).map_err(|_| failure::corrupt("a batch larger than memory"))?;
-        self.chunk = self.disk.read_at(self.file, at, length).await.map_err(|error| failure::from_io(&error))?;
+        self.chunk = self.read_chunk(at, length).await?;
+        while self.is_doubted {
+            let again = self.read_chunk(at, length).await?;
+            if again == self.chunk {
+                break;
+            }
+            self.chunk = again;
+        }
         self.chunk_at = at;
         let wanted = wanted.min(self.chunk.len() as u64);
         Ok(self.held(at, wanted).unwrap_or_default())
+    }
+
+    async fn read_chunk(&self, at: u64, length: usize) -> Result<Bytes, StorageError> {
+        self.disk.read_at(self.file, at, length).await.map_err(|error| failure::from_io(&error))
     }
 
     fn held(&self, at: u64, wanted: u64) -> Option<Bytes> {
@@ -101,19 +107,18 @@ pub(super) enum Found {
     Bad(CorruptBatch),
 }
 
-/// Reads a file's batches and checks each: length, header and CRC. Base offset and leader epoch lie outside the CRC: where they are not what
-/// the batch before lets expect, they are believed once they have been read the same twice.
+/// Reads a file's batches and checks each: length, header and CRC. Base offset and leader epoch lie outside the CRC, and an epoch that is misread
+/// may look right: everything is read until it is the same twice.
 pub(super) struct CheckedBatches<'a, D: Disk> {
     window: Window<'a, D>,
     position: u64,
-    /// The base offset and the leader epoch that the next batch has, unless something happened.
-    expected: Option<(Offset, LeaderEpoch)>,
 }
 
 impl<'a, D: Disk> CheckedBatches<'a, D> {
     /// The batches from `position` up to `end`.
     pub(super) fn new(disk: &'a D, file: &'a D::File, position: u64, end: u64) -> Self {
-        Self { window: Window::new(disk, file, end, BATCHES_CHUNK_BYTES), position, expected: None }
+        let window = Window { is_doubted: true, ..Window::new(disk, file, end, BATCHES_CHUNK_BYTES) };
+        Self { window, position }
     }
 
     /// Where the next batch is looked for.
@@ -126,36 +131,15 @@ impl<'a, D: Disk> CheckedBatches<'a, D> {
     /// # Errors
     /// When the disk does not read.
     pub(super) async fn next(&mut self) -> Result<Found, StorageError> {
-        let mut found = self.look(false).await?;
-        // A bit may have flipped on the way: what is unexpected has to read the same twice.
-        while !self.is_expected(&found) {
-            let again = self.look(true).await?;
-            if again == found {
-                break;
-            }
-            found = again;
-        }
+        let found = self.look().await?;
         if let Found::Batch { header, .. } = &found {
             self.position = self.position.saturating_add(u64::from(header.batch_bytes));
-            self.expected = Some((header.next_offset(), header.leader_epoch));
         }
         Ok(found)
     }
 
-    fn is_expected(&self, found: &Found) -> bool {
-        match found {
-            Found::Batch { header, .. } => self.expected == Some((header.base_offset, header.leader_epoch)),
-            Found::End => true,
-            Found::Bad(_) => false,
-        }
-    }
-
-    async fn look(&mut self, anew: bool) -> Result<Found, StorageError> {
-        let prefix = if anew {
-            self.window.read_anew(self.position, HEADER_BYTES as u64).await?
-        } else {
-            self.window.read(self.position, HEADER_BYTES as u64).await?
-        };
+    async fn look(&mut self) -> Result<Found, StorageError> {
+        let prefix = self.window.read(self.position, HEADER_BYTES as u64).await?;
         if prefix.iter().all(|&byte| byte == 0) {
             return Ok(Found::End);
         }

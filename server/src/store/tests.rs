@@ -491,6 +491,14 @@ fn newer() -> LogId {
     ids.find(is_apart).unwrap()
 }
 
+#[test]
+fn the_metadata_log_shares_no_keeper_where_there_are_several() {
+    let of_partitions = |keepers| [LOG, newer()].map(|id| keeper_of(id, keepers));
+    assert_eq!((keeper_of(LogId::Metadata, 3), keeper_of(LogId::Metadata, 1)), (0, 0));
+    assert!(!of_partitions(3).contains(&0) && !of_partitions(2).contains(&0));
+    assert_eq!(of_partitions(1), [0, 0]);
+}
+
 #[tokio::test]
 async fn a_topic_created_anew_gets_the_folder_only_when_the_old_one_is_removed() {
     let mut rig = Rig::start("anew").await;
