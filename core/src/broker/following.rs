@@ -4,6 +4,7 @@
 //! so that what is idle costs nothing. An exchange whose messages may be lost begins anew and names everything. Behind every answer that used
 //! a want up there is a next one, at the latest once what came is written.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -301,14 +302,17 @@ impl Broker {
             Err(Unfetched::OutOfRange) => {
                 // What lies between is gone everywhere; or the leader has less than this copy begins with, and the controller has named it.
                 effects.mark(Mark::FollowerBeganAnew);
-                let start = replica.log().start();
-                effects.storage.push(StorageOp::Truncate { log, to: start.min(fetched.log_start) });
-                if fetched.log_start > start {
-                    effects.storage.push(StorageOp::Trim { log, log_start: fetched.log_start });
-                }
+                let (end, log_start) = (replica.log().end(), fetched.log_start);
                 // Who wrote what is skipped the leader tells: a retry of that is none of a producer that nobody knows.
-                let producers = fetched.producers.unwrap_or_else(|| ProducerStates::new(fetched.log_start).to_snapshot());
-                effects.storage.push(StorageOp::KeepSnapshot { log, upto: fetched.log_start, producers });
+                let producers = fetched.producers.unwrap_or_else(|| ProducerStates::new(log_start).to_snapshot());
+                let keep = StorageOp::KeepSnapshot { log, upto: log_start, producers };
+                // One that is in sync, and ends where the leader's log begins, holds all that is committed at every moment: its records until
+                // its start has moved behind them, and who wrote them before that.
+                effects.storage.extend(match log_start.cmp(&end) {
+                    Ordering::Less => [StorageOp::Truncate { log, to: log_start }, keep],
+                    Ordering::Equal => [keep, StorageOp::Trim { log, log_start }],
+                    Ordering::Greater => [StorageOp::Trim { log, log_start }, keep],
+                });
                 self.open_anew(id, effects);
                 return NextWant::Now;
             }

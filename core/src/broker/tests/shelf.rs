@@ -32,6 +32,8 @@ struct Kept {
     torn_bytes: u64,
     generation: u64,
     durability: Option<Durability>,
+    /// The least end that it ever had once it had held anything.
+    least_end: Option<Offset>,
 }
 
 impl Shelf {
@@ -149,6 +151,11 @@ impl Shelf {
         }
     }
 
+    /// The least end that a log ever had since it first held anything.
+    pub(super) fn least_end(&self, log: LogId) -> Option<Offset> {
+        self.logs[&log].least_end
+    }
+
     fn carry_out(&mut self, op: StorageOp) {
         match op {
             StorageOp::Open { log, settings, .. } => {
@@ -165,6 +172,7 @@ impl Shelf {
                 bytes[12..16].copy_from_slice(&header.leader_epoch.0.to_be_bytes());
                 kept.batches.push((header, bytes.into()));
                 kept.synced = kept.batches.len();
+                kept.least_end.get_or_insert(header.next_offset());
                 let (leader_epoch, end_offset) = (header.leader_epoch, header.next_offset());
                 if has_followers || kept.durability != Some(Durability::Flushed) {
                     self.done.push_back(StorageDone::Written { log, leader_epoch, end_offset });
@@ -221,6 +229,7 @@ impl Shelf {
                 let kept = self.logs.get_mut(&log).unwrap();
                 kept.batches.retain(|(header, _)| header.base_offset < to);
                 kept.synced = kept.batches.len();
+                kept.least_end = kept.least_end.min(Some(kept.end()));
                 kept.generation += 1;
                 self.done.push_back(StorageDone::Truncated { log, end_offset: to, generation: Generation(kept.generation) });
             }
