@@ -13,5 +13,6 @@ pub mod history;
 mod nemesis;
 pub mod plan;
 pub mod platform;
+pub mod shrink;
 pub mod trace;
 pub mod world;

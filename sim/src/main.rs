@@ -1,6 +1,6 @@
-//! The binary `gracchus-sim`: runs seeds, and replays one.
+//! The binary `gracchus-sim`: runs seeds, replays one, shows its plan, and makes one that fails smaller.
 //!
-//! Exit codes: 0 all is well, 10 a safety property did not hold, 11 a liveness property did not hold, 12 a panic, 13 a lone run was excused
+//! Exit codes of runs: 0 all is well, 10 a safety property did not hold, 11 a liveness property did not hold, 12 a panic, 13 a lone run was excused
 //! or more than one in a hundred were, 14 a campaign of a hundred seeds or more never reached a required mark or counts too few, 2 the command line makes no sense, 1 a file can't be read or written.
 
 use std::fs;
@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use gracchus_sim::campaign::{self, Summary, Verdict, Work, describe};
 use gracchus_sim::plan::{self, Plan};
+use gracchus_sim::shrink::{self, Size};
 use gracchus_sim::trace::{Length, Listing};
 use gracchus_sim::world;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,6 +33,13 @@ enum Command {
     Run(RunArgs),
     /// Run one seed or saved plan and print its events, one a line.
     Replay(ReplayArgs),
+    /// Print the plan of a seed, or save it in a file that can be edited and replayed.
+    Plan(PlanArgs),
+    /// Make a plan that fails smaller: fewer faults, clients, nodes, topics and settings, and a shorter time.
+    ///
+    /// What is left is needed: without any one of its faults, clients, nodes or settings the plan goes well, or breaks another property.
+    /// The smallest plan so far is in the file at any time, so that this can be stopped.
+    Shrink(ShrinkArgs),
 }
 
 #[derive(Args)]
@@ -70,6 +78,15 @@ struct Which {
     file: Option<PathBuf>,
 }
 
+impl Which {
+    fn plan(&self, nodes: Option<usize>) -> Result<Plan, plan::PlanError> {
+        match (&self.file, self.seed) {
+            (Some(file), _) => plan::load(file),
+            (None, seed) => Ok(draw(seed.expect("clap asks for one of the two"), nodes)),
+        }
+    }
+}
+
 #[derive(Args)]
 struct ReplayArgs {
     #[command(flatten)]
@@ -86,9 +103,33 @@ struct ReplayArgs {
     /// Cuts nothing off: without it inputs, effects and answers are printed to 600 characters each.
     #[arg(long)]
     whole: bool,
-    /// Saves the plan and runs nothing.
+}
+
+#[derive(Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    which: Which,
+    /// How many nodes the seed is run with. As many as it says, if not given.
+    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
+    nodes: Option<usize>,
+    /// Saves the plan, and prints nothing.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ShrinkArgs {
+    #[command(flatten)]
+    which: Which,
+    /// How many nodes the seed is run with. As many as it says, if not given.
+    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
+    nodes: Option<usize>,
+    /// Where the smallest plan is kept.
+    #[arg(long, value_name = "FILE")]
+    save: PathBuf,
+    /// Runs at one time. As many as there are processors, if not given; what comes out is the same.
+    #[arg(long)]
+    jobs: Option<usize>,
 }
 
 /// Seeds of a run that is told nothing else.
@@ -115,10 +156,19 @@ fn draw(seed: u64, nodes: Option<usize>) -> Plan {
     nodes.map_or_else(|| Plan::draw(seed), |nodes| Plan::draw_for(seed, nodes))
 }
 
+/// Prints a line. A reader that has seen enough, such as `head`, is no error.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($what)*);
+    }};
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Replay(args) => replay(&args),
+        Command::Plan(args) => show(&args),
+        Command::Shrink(args) => shrink(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("gracchus-sim: {error}");
@@ -176,25 +226,15 @@ fn save_failure(summary: &Summary, nodes: Option<usize>, file: &Path) -> Result<
 }
 
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let plan = match (&args.which.file, args.which.seed) {
-        (Some(file), _) => plan::load(file)?,
-        (None, seed) => draw(seed.expect("clap asks for one of the two"), args.nodes),
-    };
-    if let Some(file) = &args.save {
-        plan::save(&plan, file)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("{plan:#?}");
-    let line = Box::new(|line: &str| {
-        // A reader that has seen enough, such as head, is no error.
-        let _ = writeln!(std::io::stdout(), "{line}");
-    });
+    let plan = args.which.plan(args.nodes)?;
+    say!("{plan}");
+    let line = Box::new(|line: &str| say!("{line}"));
     let length = if args.whole { Length::Whole } else { Length::Brief };
     let report = world::run(&plan, Some(Listing { from: args.from, until: args.until, length, line }));
-    println!("{}", describe(&report.ending));
+    say!("{}", describe(&report.ending));
     // That of a run cut short says nothing of the seed.
     if !matches!(report.ending, world::Ending::Stopped(_)) {
-        println!("hash {}", report.hash);
+        say!("hash {}", report.hash);
     }
     let verdict = match &report.ending {
         world::Ending::Clean | world::Ending::Stopped(_) => Verdict::Clean,
@@ -204,4 +244,42 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
         world::Ending::Violation { .. } => Verdict::Safety,
     };
     Ok(ExitCode::from(verdict.exit_code()))
+}
+
+fn show(args: &PlanArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let plan = args.which.plan(args.nodes)?;
+    match &args.save {
+        Some(file) => plan::save(&plan, file)?,
+        None => say!("{plan}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shrink(args: &ShrinkArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let plan = args.which.plan(args.nodes)?;
+    let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    spinner.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is sound"));
+    // Each run that panics would print where.
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut saved = Ok(());
+    let mut first = None;
+    let shrunk = shrink::shrink(&plan, jobs, &mut |progress| {
+        let size = Size::of(progress.best);
+        first.get_or_insert_with(|| progress.failure.clone());
+        spinner.set_message(format!("{} tries: {size}", progress.tries));
+        spinner.tick();
+        if progress.is_smaller && saved.is_ok() {
+            saved = plan::save(progress.best, &args.save);
+            spinner.is_hidden().then(|| eprintln!("{:>5} tries: {size}", progress.tries));
+        }
+    });
+    spinner.finish_and_clear();
+    saved?;
+    let (Some(shrunk), Some(first)) = (shrunk, first) else { return Err("the plan does not fail: there is nothing to shrink".into()) };
+    say!("violates {}, after {} tries", shrunk.failure.of, shrunk.tries);
+    say!("before: {}, {} events", Size::of(&plan), first.events);
+    say!("after:  {}, {} events", Size::of(&shrunk.plan), shrunk.failure.events);
+    say!("to see its events: gracchus-sim replay {}", args.save.display());
+    Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use gracchus_sim::world::{self, Ending, RunReport};
 
 fn run_with(seed: u64, fault: Fault) -> RunReport {
     let mut plan = Plan::draw_for(seed, 1);
-    plan.faults.push(PlannedFault { at_us: 20_000_000, node: 0, fault });
+    plan.faults.push(PlannedFault { id: 0, at_us: 20_000_000, node: 0, fault });
     plan.faults.sort_by_key(|fault| fault.at_us);
     world::run(&plan, None)
 }

@@ -178,12 +178,12 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(surroundings: &Surroundings, number: u8, seed: u64, plan: ClientPlan) -> Self {
+    pub(crate) fn new(surroundings: &Surroundings, seed: u64, plan: ClientPlan) -> Self {
         Self {
             surroundings: surroundings.clone(),
-            host: client_host(number),
-            name: format!("client-{number}"),
-            draw: Draw::split(seed, Stream::Workload, number.into()),
+            host: client_host(plan.id),
+            name: format!("client-{}", plan.id),
+            draw: Draw::split(seed, Stream::Workload, plan.id.into()),
             plan,
             leaders: BTreeMap::new(),
             node: NodeId(1),

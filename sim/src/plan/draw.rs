@@ -192,7 +192,10 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
         });
     }
     let rest_ms_max = |draw: &mut Draw| draw.pick(&[40, 80, 150]);
-    kinds.into_iter().map(|kind| ClientPlan { kind, rest_ms_max: rest_ms_max(draw), timeout_ms: draw.pick(&[800, 3_000, 10_000]) }).collect()
+    kinds
+        .into_iter()
+        .map(|kind| ClientPlan { id: 0, kind, rest_ms_max: rest_ms_max(draw), timeout_ms: draw.pick(&[800, 3_000, 10_000]) })
+        .collect()
 }
 
 fn idempotent(draw: &mut Draw) -> ClientKind {
@@ -274,9 +277,9 @@ fn faults(seed: u64, duration_ms: u64, clients: u32, nodes: usize) -> Vec<Planne
             && draw.chance(700_000)
         {
             let at_us = at_us + draw.within(0..(length_ms + 3_000) * 1_000);
-            faults.push(PlannedFault { at_us, node, fault: Fault::Crash(death(draw, 500)) });
+            faults.push(PlannedFault { id: 0, at_us, node, fault: Fault::Crash(death(draw, 500)) });
         }
-        faults.push(PlannedFault { at_us, node, fault });
+        faults.push(PlannedFault { id: 0, at_us, node, fault });
     }
     cut_stops_short(&mut Draw::split(seed, Stream::Crashes, 2), &mut faults);
     if nodes > 1 {
@@ -293,6 +296,7 @@ fn faults(seed: u64, duration_ms: u64, clients: u32, nodes: usize) -> Vec<Planne
 fn voter_changes(draw: &mut Draw, duration_ms: u64) -> Vec<PlannedFault> {
     let count = if draw.chance(500_000) { draw.within(3..12) } else { 0 };
     let change = |draw: &mut Draw| PlannedFault {
+        id: 0,
         at_us: draw.within(500_000..(duration_ms - 1_000) * 1_000),
         node: 0,
         fault: Fault::ChangeVoters { choice: draw.bits() },
@@ -317,7 +321,7 @@ fn ruin(draw: &mut Draw, duration_ms: u64) -> Option<PlannedFault> {
     }
     let at_us = draw.within(5_000_000..duration_ms * 1_000);
     let fault = if draw.chance(700_000) { Fault::Rot { choice: draw.bits() } } else { Fault::Replace { down_ms: draw.within(1..2_000) } };
-    Some(PlannedFault { at_us, node: 0, fault })
+    Some(PlannedFault { id: 0, at_us, node: 0, fault })
 }
 
 /// The kinds that a seed has: crashes or power losses always, of the others each with a chance of its own.

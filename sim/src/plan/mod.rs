@@ -2,6 +2,7 @@
 
 mod draw;
 mod saved;
+mod text;
 
 use gracchus_core::record::Codec;
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,9 @@ pub struct TopicPlan {
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientPlan {
+    /// Tells it from the others, from 1 on, and from what it draws of the seed: it keeps that when others are taken out of the plan.
+    #[serde(default)]
+    pub id: u8,
     /// What it does.
     pub kind: ClientKind,
     /// The longest that it rests between two operations, in milliseconds.
@@ -172,6 +176,9 @@ pub struct NetworkPlan {
 /// A fault and its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFault {
+    /// Tells it from the others, from 1 on.
+    #[serde(default)]
+    pub id: u32,
     /// Microseconds since clients began to work.
     pub at_us: u64,
     /// Which node it befalls, counted from 0, if it befalls one.
@@ -214,7 +221,7 @@ pub enum Fault {
     },
     /// A client and the nodes do not reach each other.
     Partition {
-        /// Which client.
+        /// Which client: the one whose id is the next.
         client: u32,
         /// For so many milliseconds.
         length_ms: u64,
@@ -272,6 +279,27 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether a plan says which node it befalls. What it says otherwise has no meaning.
+    #[must_use]
+    pub fn befalls_a_node(&self) -> bool {
+        match self {
+            Self::Crash(_)
+            | Self::PowerLoss(_)
+            | Self::Stop { .. }
+            | Self::Pause { .. }
+            | Self::Isolate { .. }
+            | Self::Part { .. }
+            | Self::Mute { .. }
+            | Self::WallStep { .. }
+            | Self::Disk { .. }
+            | Self::Rot { .. }
+            | Self::Replace { .. } => true,
+            Self::Resets { .. } | Self::Stalls { .. } | Self::Partition { .. } | Self::Blackout { .. } | Self::ChangeVoters { .. } => false,
+        }
+    }
+}
+
 /// How a node dies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
@@ -324,12 +352,24 @@ impl Plan {
     /// The plan of a seed, which also says how many nodes there are.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
-        draw::plan(seed, draw::node_count(seed))
+        draw::plan(seed, draw::node_count(seed)).numbered()
     }
 
     /// The plan of a seed for so many nodes.
     #[must_use]
     pub fn draw_for(seed: u64, nodes: usize) -> Self {
-        draw::plan(seed, nodes)
+        draw::plan(seed, nodes).numbered()
+    }
+
+    /// The same, with an id for each client and fault that has none: its place.
+    #[must_use]
+    pub fn numbered(mut self) -> Self {
+        for (client, id) in self.clients.iter_mut().zip(1..) {
+            client.id = if client.id == 0 { id } else { client.id };
+        }
+        for (fault, id) in self.faults.iter_mut().zip(1..) {
+            fault.id = if fault.id == 0 { id } else { fault.id };
+        }
+        self
     }
 }

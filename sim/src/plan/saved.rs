@@ -68,7 +68,7 @@ pub fn load(path: &Path) -> Result<Plan, PlanError> {
     if version != VERSION {
         return Err(PlanError::Version(version));
     }
-    serde_json::from_slice(&bytes).map(|saved: Saved<Plan>| saved.plan).map_err(PlanError::Malformed)
+    serde_json::from_slice(&bytes).map(|saved: Saved<Plan>| saved.plan.numbered()).map_err(PlanError::Malformed)
 }
 
 /// Reads every plan of a folder, with the file's name, in the order of the names.

@@ -107,10 +107,10 @@ impl World {
             checkers.start_quorum(members.voters().collect(), members.controllers().collect(), plan.are_voters_static);
             Ok(())
         });
-        let operator = Handle::current().create_node().name("operator").ip(client_host(OPERATOR_NUMBER)).build();
-        let client = Client::new(&surroundings, OPERATOR_NUMBER, plan.seed, OPERATOR);
+        let operator = Handle::current().create_node().name("operator").ip(client_host(OPERATOR_ID)).build();
+        let client = Client::new(&surroundings, plan.seed, OPERATOR);
         let nemesis = Nemesis::new(plan, servers.clone(), net.clone(), recorder.clone(), Operator::new(client, operator.id()));
-        let hosts = Mutex::new(BTreeMap::from([(client_host(OPERATOR_NUMBER), operator.id())]));
+        let hosts = Mutex::new(BTreeMap::from([(client_host(OPERATOR_ID), operator.id())]));
         Self { plan: plan.clone(), servers, net, surroundings, nemesis, hosts, last_draw: OnceLock::new() }
     }
 
@@ -149,7 +149,7 @@ impl World {
 
     /// Makes the topics. False if the node would not.
     async fn set_up(&self) -> bool {
-        let (mut prober, plans) = (self.client(PROBER_NUMBER, PROBER), self.plan.topics.clone());
+        let (mut prober, plans) = (self.client(PROBER), self.plan.topics.clone());
         let topics = self.host(&prober).spawn(async move { prober.set_up(&plans).await });
         let made = timeout(Duration::from_millis(self.plan.recovery_ms_max), topics).await;
         let Ok(Ok(topics)) = made else {
@@ -162,12 +162,11 @@ impl World {
     }
 
     fn start_clients(&self) -> Vec<JoinHandle<()>> {
-        let numbered = self.plan.clients.iter().zip(1..);
-        numbered.map(|(plan, number)| self.spawn_client(number, plan)).collect()
+        self.plan.clients.iter().map(|plan| self.spawn_client(plan)).collect()
     }
 
-    fn spawn_client(&self, number: u8, plan: &ClientPlan) -> JoinHandle<()> {
-        let client = self.client(number, plan.clone());
+    fn spawn_client(&self, plan: &ClientPlan) -> JoinHandle<()> {
+        let client = self.client(plan.clone());
         self.host(&client).spawn(client.run())
     }
 
@@ -182,8 +181,8 @@ impl World {
         })
     }
 
-    fn client(&self, number: u8, plan: ClientPlan) -> Client {
-        Client::new(&self.surroundings, number, self.plan.seed, plan)
+    fn client(&self, plan: ClientPlan) -> Client {
+        Client::new(&self.surroundings, self.plan.seed, plan)
     }
 
     /// Ends every fault that is under way. A node whose disk has failed is started again: until then its replicas stay offline.
@@ -195,9 +194,9 @@ impl World {
 
     async fn end_clients(&self, clients: Vec<JoinHandle<()>>) {
         self.surroundings.stopping.store(true, Ordering::Relaxed);
-        for (mut client, number) in clients.into_iter().zip(1u8..) {
+        for (mut client, plan) in clients.into_iter().zip(&self.plan.clients) {
             if timeout(Duration::from_millis(CLIENT_END_MS_MAX), &mut client).await.is_err() {
-                self.surroundings.recorder.note(&format!("client-{number} does not end"));
+                self.surroundings.recorder.note(&format!("client-{} does not end", plan.id));
                 client.abort();
             }
         }
@@ -212,7 +211,7 @@ impl World {
         }
         let topics = lock(&self.surroundings.topics).clone();
         let waiting = Arc::new(Mutex::new(String::from("the first partition")));
-        let (mut prober, at) = (self.client(PROBER_NUMBER, PROBER), Arc::clone(&waiting));
+        let (mut prober, at) = (self.client(PROBER), Arc::clone(&waiting));
         let served = self.host(&prober).spawn(async move { prober.serve_all(&topics, &at).await });
         if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {
             let what = format!("{} did not serve within {} ms of healing", lock(&waiting), self.plan.recovery_ms_max);
@@ -268,12 +267,12 @@ impl World {
 }
 
 /// Who prepares a run and looks at its end.
-const PROBER: ClientPlan = ClientPlan { kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 3_000 };
-const PROBER_NUMBER: u8 = 250;
+const PROBER: ClientPlan = ClientPlan { id: PROBER_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 3_000 };
+const PROBER_ID: u8 = 250;
 /// Who changes the voters: it waits for longer than they may take.
-const OPERATOR: ClientPlan = ClientPlan { kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 12_000 };
-const OPERATOR_NUMBER: u8 = 251;
+const OPERATOR: ClientPlan = ClientPlan { id: OPERATOR_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 12_000 };
+const OPERATOR_ID: u8 = 251;
 
-pub(crate) fn client_host(number: u8) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(10, 0, 1, number))
+pub(crate) fn client_host(id: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 1, id))
 }
