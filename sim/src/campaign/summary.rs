@@ -1,19 +1,15 @@
-//! Many runs: seeds spread over threads, and what came of them added up.
+//! What came of many runs, added up.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gracchus_core::boundary::Mark;
 use serde::Serialize;
 
+use super::marks::{REQUIRED_CLUSTER_MARKS, REQUIRED_MARKS};
 use crate::checkers::ViolationKind;
-use crate::plan::Plan;
-use crate::platform::lock;
-use crate::world::{self, Ending, RunReport};
+use crate::world::{Ending, RunReport};
 
 /// Of a hundred runs so many may be excused.
 const EXCUSED_PERCENT_MAX: u64 = 1;
@@ -21,64 +17,6 @@ const EXCUSED_PERCENT_MAX: u64 = 1;
 const CAMPAIGN_SEEDS: u64 = 100;
 /// Of a hundred runs of a campaign so many may be excused or too short or gentle to count.
 const UNCOUNTED_PERCENT_MAX: u64 = 1;
-
-/// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
-const REQUIRED_MARKS: [Mark; 17] = [
-    Mark::DuplicateBatchAnswered,
-    Mark::DurabilityRaised,
-    Mark::FetchAboveLogEnd,
-    Mark::FetchBelowLogStart,
-    Mark::FetchTimedOut,
-    Mark::FetchWokenByAppend,
-    Mark::GroupCommit,
-    Mark::LogEmptied,
-    Mark::OutOfOrderSequence,
-    Mark::ProduceRefusedForSpace,
-    Mark::ProducersRebuilt,
-    Mark::RecordsDeleted,
-    Mark::ReplicaFailed,
-    Mark::RetentionAdvanced,
-    Mark::TopicDeletedWithAppendsInFlight,
-    Mark::TornTailCut,
-    Mark::UnknownProducerStarted,
-];
-
-/// Those that one of several nodes has to reach beside.
-const REQUIRED_CLUSTER_MARKS: [Mark; 33] = [
-    Mark::BrokerFenced,
-    Mark::BrokerGone,
-    Mark::CatchUpPaced,
-    Mark::CaughtUpFromSnapshot,
-    Mark::CommittedByFollower,
-    Mark::CutOffLeaderAnswered,
-    Mark::DecisionsAbandoned,
-    Mark::DeletionAwaitedReplicas,
-    Mark::EligibleLeaderElected,
-    Mark::FollowerBeganAnew,
-    Mark::FollowerRead,
-    Mark::FollowerTruncated,
-    Mark::IsrExpanded,
-    Mark::IsrShrunk,
-    Mark::LastKnownLeaderElected,
-    Mark::LeaderDeposed,
-    Mark::LeaderResigned,
-    Mark::LogBegunInsideBatch,
-    Mark::MetadataAwaitedLeader,
-    Mark::MetadataSnapshotLoaded,
-    Mark::MetadataSnapshotTaken,
-    Mark::MetadataTrimmed,
-    Mark::MetadataTruncated,
-    Mark::PreVoteRefused,
-    Mark::PreferredLeaderElected,
-    Mark::PreferredReplicaNamed,
-    Mark::ReassignmentCompleted,
-    Mark::ReplicaFailed,
-    Mark::UncleanRestart,
-    Mark::VoterAdded,
-    Mark::VoterPinned,
-    Mark::VoterRemoved,
-    Mark::WantCrossedAnswer,
-];
 
 /// What came of many runs.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -143,57 +81,9 @@ impl Verdict {
     }
 }
 
-/// What to run.
-#[derive(Clone, Debug)]
-pub enum Work {
-    /// The plan that is drawn from a seed, for so many nodes; for as many as the seed says, if none is given.
-    Seed(u64, Option<usize>),
-    /// A plan that was saved in a file.
-    Saved(PathBuf, Box<Plan>),
-}
-
-impl Work {
-    fn run(self) -> RunReport {
-        match self {
-            Self::Seed(seed, None) => world::run(&Plan::draw(seed), None),
-            Self::Seed(seed, Some(nodes)) => {
-                RunReport { replay: format!("--seed {seed} --nodes {nodes}"), ..world::run(&Plan::draw_for(seed, nodes), None) }
-            }
-            Self::Saved(file, plan) => RunReport { replay: file.display().to_string(), ..world::run(&plan, None) },
-        }
-    }
-}
-
-/// Runs it all on so many threads, and tells each run as it ends.
-pub fn run(work: Vec<Work>, jobs: usize, mut tell: impl FnMut(&RunReport)) -> Summary {
-    let started = Instant::now();
-    let waiting = Arc::new(Mutex::new(work.into_iter()));
-    let (send, reports) = mpsc::channel();
-    for _ in 0..jobs {
-        let (waiting, send) = (Arc::clone(&waiting), send.clone());
-        std::thread::spawn(move || {
-            loop {
-                let next = lock(&waiting).next();
-                let Some(work) = next else { return };
-                if send.send(work.run()).is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    drop(send);
-    let mut summary = Summary::default();
-    for report in reports {
-        tell(&report);
-        summary.add(report);
-    }
-    summary.failures.sort_by_key(|report| report.seed);
-    summary.real = started.elapsed();
-    summary
-}
-
 impl Summary {
-    fn add(&mut self, report: RunReport) {
+    /// Takes in a run.
+    pub fn add(&mut self, report: RunReport) {
         self.seeds += 1;
         self.clusters += u64::from(report.nodes > 1);
         self.counted += u64::from(report.counts());

@@ -1,0 +1,61 @@
+//! The rare events that a campaign has to reach.
+
+use gracchus_core::boundary::Mark;
+
+/// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
+pub(super) const REQUIRED_MARKS: [Mark; 17] = [
+    Mark::DuplicateBatchAnswered,
+    Mark::DurabilityRaised,
+    Mark::FetchAboveLogEnd,
+    Mark::FetchBelowLogStart,
+    Mark::FetchTimedOut,
+    Mark::FetchWokenByAppend,
+    Mark::GroupCommit,
+    Mark::LogEmptied,
+    Mark::OutOfOrderSequence,
+    Mark::ProduceRefusedForSpace,
+    Mark::ProducersRebuilt,
+    Mark::RecordsDeleted,
+    Mark::ReplicaFailed,
+    Mark::RetentionAdvanced,
+    Mark::TopicDeletedWithAppendsInFlight,
+    Mark::TornTailCut,
+    Mark::UnknownProducerStarted,
+];
+
+/// Those that one of several nodes has to reach beside.
+pub(super) const REQUIRED_CLUSTER_MARKS: [Mark; 33] = [
+    Mark::BrokerFenced,
+    Mark::BrokerGone,
+    Mark::CatchUpPaced,
+    Mark::CaughtUpFromSnapshot,
+    Mark::CommittedByFollower,
+    Mark::CutOffLeaderAnswered,
+    Mark::DecisionsAbandoned,
+    Mark::DeletionAwaitedReplicas,
+    Mark::EligibleLeaderElected,
+    Mark::FollowerBeganAnew,
+    Mark::FollowerRead,
+    Mark::FollowerTruncated,
+    Mark::IsrExpanded,
+    Mark::IsrShrunk,
+    Mark::LastKnownLeaderElected,
+    Mark::LeaderDeposed,
+    Mark::LeaderResigned,
+    Mark::LogBegunInsideBatch,
+    Mark::MetadataAwaitedLeader,
+    Mark::MetadataSnapshotLoaded,
+    Mark::MetadataSnapshotTaken,
+    Mark::MetadataTrimmed,
+    Mark::MetadataTruncated,
+    Mark::PreVoteRefused,
+    Mark::PreferredLeaderElected,
+    Mark::PreferredReplicaNamed,
+    Mark::ReassignmentCompleted,
+    Mark::ReplicaFailed,
+    Mark::UncleanRestart,
+    Mark::VoterAdded,
+    Mark::VoterPinned,
+    Mark::VoterRemoved,
+    Mark::WantCrossedAnswer,
+];
