@@ -41,7 +41,7 @@ fn a_run_that_panics_is_told_and_gives_the_same_hash_again() {
     let plan = Plan { topics: Vec::new(), ..Plan::draw_for(SEEDS[0], 1) };
     let [first, second] = [world::run(&plan, None), world::run(&plan, None)];
     // A client that looks for a topic to use finds none.
-    assert!(matches!(first.ending, Ending::Panic(_)), "{:?}", first.ending);
+    assert!(matches!(first.ending, Ending::Panic { .. }), "{:?}", first.ending);
     assert!(first.events > 0 && first.hash != RunHash(0), "{first:?}");
     assert_eq!((first.events, first.hash), (second.events, second.hash));
 }

@@ -1,20 +1,29 @@
-//! Many runs: seeds spread over threads, and what came of them added up.
+//! Many runs: seeds spread over threads or processes, and what came of them added up.
 
+mod junit;
+mod kept;
+mod long;
 mod marks;
 mod summary;
+pub mod worker;
 
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+pub use self::junit::junit;
+pub use self::kept::{Kept, KeptError, Scope, Shard};
+pub use self::long::{CampaignError, Order, Told, campaign, failures_by_kind, merge, shrunk_file};
 pub use self::summary::{Summary, Verdict, describe};
+use serde::{Deserialize, Serialize};
+
 use crate::plan::Plan;
 use crate::platform::lock;
 use crate::world::{self, RunReport};
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Work {
     /// The plan that is drawn from a seed, for so many nodes; for as many as the seed says, if none is given.
     Seed(u64, Option<usize>),
@@ -24,13 +33,30 @@ pub enum Work {
 
 impl Work {
     fn run(self) -> RunReport {
+        RunReport { replay: self.replay(), ..world::run(&self.plan(), None) }
+    }
+
+    /// What to tell `gracchus-sim replay`.
+    fn replay(&self) -> String {
         match self {
-            Self::Seed(seed, None) => world::run(&Plan::draw(seed), None),
-            Self::Seed(seed, Some(nodes)) => {
-                RunReport { replay: format!("--seed {seed} --nodes {nodes}"), ..world::run(&Plan::draw_for(seed, nodes), None) }
-            }
-            Self::Saved(file, plan) => RunReport { replay: file.display().to_string(), ..world::run(&plan, None) },
+            Self::Seed(seed, None) => format!("--seed {seed}"),
+            Self::Seed(seed, Some(nodes)) => format!("--seed {seed} --nodes {nodes}"),
+            Self::Saved(file, _) => file.display().to_string(),
         }
+    }
+
+    fn plan(&self) -> Plan {
+        match self {
+            Self::Seed(seed, None) => Plan::draw(*seed),
+            Self::Seed(seed, Some(nodes)) => Plan::draw_for(*seed, *nodes),
+            Self::Saved(_, plan) => Plan::clone(plan),
+        }
+    }
+
+    /// The report of a run of which nothing is known.
+    fn unknown(&self) -> RunReport {
+        let plan = self.plan();
+        RunReport { replay: self.replay(), ..RunReport::empty(plan.seed, plan.nodes.len()) }
     }
 }
 

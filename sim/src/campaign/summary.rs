@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use gracchus_core::boundary::Mark;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::marks::{REQUIRED_CLUSTER_MARKS, REQUIRED_MARKS};
 use crate::checkers::ViolationKind;
@@ -19,7 +19,7 @@ const CAMPAIGN_SEEDS: u64 = 100;
 const UNCOUNTED_PERCENT_MAX: u64 = 1;
 
 /// What came of many runs.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// Runs.
     pub seeds: u64,
@@ -58,7 +58,7 @@ pub enum Verdict {
     Safety,
     /// A liveness property did not hold.
     Liveness,
-    /// Something panicked.
+    /// Something panicked, or did not come to an end.
     Panic,
     /// The only run was excused, or too many were.
     Excused,
@@ -97,15 +97,39 @@ impl Summary {
             self.uncounted.insert(report.seed, lacks);
         }
         for (kind, counts) in &report.operations {
-            let sums = self.operations.entry(kind.clone()).or_default();
-            for (sum, count) in sums.iter_mut().zip(counts) {
-                *sum += count;
-            }
+            self.add_operations(kind, counts);
         }
         match report.ending {
             Ending::Clean | Ending::Stopped(_) => {}
             Ending::Excused(_) => self.excused += 1,
-            Ending::Violation { .. } | Ending::Panic(_) => self.failures.push(report),
+            Ending::Violation { .. } | Ending::Panic { .. } | Ending::Hung { .. } => self.failures.push(report),
+        }
+    }
+
+    /// Takes in what came of other runs, which were run at the same time.
+    pub fn merge(&mut self, other: Self) {
+        self.seeds += other.seeds;
+        self.clusters += other.clusters;
+        self.counted += other.counted;
+        self.excused += other.excused;
+        self.events += other.events;
+        self.simulated += other.simulated;
+        self.real = self.real.max(other.real);
+        add_all(&mut self.faults, &other.faults);
+        add_all(&mut self.mishaps, &other.mishaps);
+        add_all(&mut self.marks, &other.marks);
+        for (kind, counts) in &other.operations {
+            self.add_operations(kind, counts);
+        }
+        self.uncounted.extend(other.uncounted);
+        self.failures.extend(other.failures);
+        self.failures.sort_by_key(|report| report.seed);
+    }
+
+    fn add_operations(&mut self, kind: &str, counts: &[u64; 3]) {
+        let sums = self.operations.entry(kind.to_owned()).or_default();
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum += count;
         }
     }
 
@@ -114,11 +138,11 @@ impl Summary {
     pub fn verdict(&self) -> Verdict {
         if self.failures.iter().any(|report| report.violates(ViolationKind::Safety)) {
             Verdict::Safety
-        } else if self.failures.iter().any(|report| matches!(report.ending, Ending::Panic(_))) {
+        } else if self.failures.iter().any(|report| matches!(report.ending, Ending::Panic { .. } | Ending::Hung { .. })) {
             Verdict::Panic
         } else if !self.failures.is_empty() {
             Verdict::Liveness
-        } else if self.excused * 100 > self.seeds * EXCUSED_PERCENT_MAX {
+        } else if self.excuses_too_many() {
             Verdict::Excused
         } else if !self.missing_marks().is_empty() || self.counts_too_few() {
             Verdict::Lacking
@@ -134,6 +158,12 @@ impl Summary {
         let required = of(&REQUIRED_MARKS, self.seeds - self.clusters).chain(of(&REQUIRED_CLUSTER_MARKS, self.clusters));
         let required = required.map(|mark| format!("{mark:?}"));
         required.filter(|mark| !self.marks.contains_key(mark)).collect()
+    }
+
+    /// Whether too many runs are excused.
+    #[must_use]
+    pub fn excuses_too_many(&self) -> bool {
+        self.excused * 100 > self.seeds * EXCUSED_PERCENT_MAX
     }
 
     /// Whether too many runs that nothing is wrong with do not count.
@@ -196,7 +226,9 @@ pub fn describe(ending: &Ending) -> String {
         Ending::Stopped(event) => format!("stopped at event {event}, as asked: nothing is said about the rest"),
         Ending::Excused(why) => format!("excused: {why}"),
         Ending::Violation { event, violation } => format!("event {event} violates {}: {}", violation.property, violation.what),
-        Ending::Panic(what) => format!("panic: {what}"),
+        Ending::Panic { what, place: Some(place) } => format!("panic at {place}: {what}"),
+        Ending::Panic { what, place: None } => format!("panic: {what}"),
+        Ending::Hung { seconds } => format!("it did not come to an end in {seconds} s, or its process came to one"),
     }
 }
 

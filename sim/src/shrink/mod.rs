@@ -7,6 +7,7 @@
 mod cuts;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
@@ -34,8 +35,10 @@ impl Failure {
         let of = match &report.ending {
             Ending::Clean | Ending::Stopped(_) | Ending::Excused(_) => return None,
             Ending::Violation { violation, .. } => violation.property.clone(),
+            Ending::Panic { place: Some(place), .. } => format!("panic at {place}"),
             // Offsets and ids differ from run to run.
-            Ending::Panic(what) => format!("panic: {}", what.replace(|character: char| character.is_ascii_digit(), "")),
+            Ending::Panic { what, place: None } => format!("panic: {}", what.replace(|character: char| character.is_ascii_digit(), "")),
+            Ending::Hung { .. } => "ends".to_owned(),
         };
         Some(Self { of, simulated: report.simulated, events: report.events })
     }
@@ -105,20 +108,26 @@ pub struct Shrunk {
     pub failure: Failure,
     /// How many plans were run.
     pub tries: u64,
+    /// Whether nothing more can be cut: it was not stopped before.
+    pub is_minimal: bool,
 }
 
-/// Shrinks a plan, with so many runs at a time, and tells how it goes. None if the plan does not fail.
-pub fn shrink(plan: &Plan, jobs: usize, tell: &mut dyn FnMut(&Progress<'_>)) -> Option<Shrunk> {
+/// Is told how it goes, and says whether it is to go on.
+pub type Tell<'a> = dyn FnMut(&Progress<'_>) -> ControlFlow<()> + 'a;
+
+/// Shrinks a plan, with so many runs at a time. None if the plan does not fail.
+pub fn shrink<'a>(plan: &Plan, jobs: usize, tell: &'a mut Tell<'a>) -> Option<Shrunk> {
     shrink_by(&|plan| Failure::of(&world::run(plan, None)), plan, jobs, tell)
 }
 
 /// The same by anything that says how a plan fails.
-fn shrink_by(run: &Run, plan: &Plan, jobs: usize, tell: &mut dyn FnMut(&Progress<'_>)) -> Option<Shrunk> {
+fn shrink_by<'a>(run: &'a Run, plan: &Plan, jobs: usize, tell: &'a mut Tell<'a>) -> Option<Shrunk> {
     let failure = run(plan)?;
-    let mut shrinker = Shrinker { run, jobs: jobs.max(1), best: plan.clone(), failure: failure.clone(), tries: 1, tell };
+    let mut shrinker = Shrinker { run, jobs: jobs.max(1), best: plan.clone(), failure: failure.clone(), tries: 1, tell, is_stopped: false };
     shrinker.take(plan.clone(), failure);
     while shrinker.cut_all() {}
-    Some(Shrunk { plan: shrinker.best, failure: shrinker.failure, tries: shrinker.tries })
+    let Shrinker { best, failure, tries, is_stopped, .. } = shrinker;
+    Some(Shrunk { plan: best, failure, tries, is_minimal: !is_stopped })
 }
 
 /// Says how a plan fails.
@@ -130,7 +139,8 @@ struct Shrinker<'a> {
     best: Plan,
     failure: Failure,
     tries: u64,
-    tell: &'a mut dyn FnMut(&Progress<'_>),
+    tell: &'a mut Tell<'a>,
+    is_stopped: bool,
 }
 
 impl Shrinker<'_> {
@@ -184,6 +194,9 @@ impl Shrinker<'_> {
 
     /// Runs candidates side by side. The first one that fails as is wanted becomes the best, and its place is told.
     fn first_failing(&mut self, candidates: Vec<Option<Plan>>) -> Option<usize> {
+        if self.is_stopped {
+            return None;
+        }
         let run = self.run;
         let failures: Vec<Option<Failure>> = thread::scope(|scope| {
             let runs: Vec<_> = candidates.iter().map(|plan| plan.as_ref().map(|plan| scope.spawn(move || run(plan)))).collect();
@@ -212,7 +225,8 @@ impl Shrinker<'_> {
     }
 
     fn tell(&mut self, is_smaller: bool) {
-        (self.tell)(&Progress { best: &self.best, failure: &self.failure, tries: self.tries, is_smaller });
+        let progress = Progress { best: &self.best, failure: &self.failure, tries: self.tries, is_smaller };
+        self.is_stopped |= (self.tell)(&progress).is_break();
     }
 }
 
@@ -234,7 +248,7 @@ mod tests {
         let early: Vec<u32> = plan.faults.iter().filter(|fault| fault.at_us < 9_000_000).map(|fault| fault.id).collect();
         let needed = vec![early[1], *early.last().unwrap()];
         let run = move |plan: &Plan| fails(plan, &needed, 3);
-        (shrink_by(&run, &plan, jobs, &mut |_| {}).unwrap(), plan)
+        (shrink_by(&run, &plan, jobs, &mut |_| ControlFlow::Continue(())).unwrap(), plan)
     }
 
     #[test]
@@ -257,7 +271,17 @@ mod tests {
 
     #[test]
     fn a_plan_that_goes_well_is_left_alone() {
-        assert!(shrink_by(&|_| None, &Plan::draw_for(1, 1), 1, &mut |_| {}).is_none());
+        assert!(shrink_by(&|_| None, &Plan::draw_for(1, 1), 1, &mut |_| ControlFlow::Continue(())).is_none());
+    }
+
+    #[test]
+    fn one_that_is_stopped_has_the_smallest_so_far() {
+        let plan = Plan::draw_for(5, 3);
+        let run = |plan: &Plan| fails(plan, &[], 1);
+        let mut tell = |progress: &Progress<'_>| if progress.tries < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        let shrunk = shrink_by(&run, &plan, 1, &mut tell).unwrap();
+        assert!(!shrunk.is_minimal && shrunk.tries == 3);
+        assert!(Size::of(&shrunk.plan).faults < Size::of(&plan).faults);
     }
 
     #[test]
@@ -265,7 +289,11 @@ mod tests {
         let mut sizes = Vec::new();
         let plan = Plan::draw_for(5, 3);
         let run = |plan: &Plan| fails(plan, &[], 1);
-        shrink_by(&run, &plan, 2, &mut |progress| sizes.extend(progress.is_smaller.then(|| Size::of(progress.best)))).unwrap();
+        let mut tell = |progress: &Progress<'_>| {
+            sizes.extend(progress.is_smaller.then(|| Size::of(progress.best)));
+            ControlFlow::Continue(())
+        };
+        assert!(shrink_by(&run, &plan, 2, &mut tell).unwrap().is_minimal);
         assert!(sizes.len() > 3 && sizes.is_sorted_by(|larger, smaller| larger.clients >= smaller.clients), "{sizes:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! to take a write, and to show its whole log, which is held against all that was promised.
 
 mod outcome;
+mod panics;
 mod server;
 
 use std::any::Any;
@@ -20,6 +21,7 @@ use madsim::task::{self, JoinHandle};
 use madsim::time::{sleep, timeout};
 
 pub use self::outcome::{Ending, RunReport};
+pub use self::panics::note_panics;
 pub(crate) use self::server::{Members, Server};
 use crate::checkers::{Checkers, Violation};
 use crate::clients::{Client, OperationCounts, Surroundings};
@@ -54,7 +56,7 @@ fn run_here(plan: &Plan, listing: Option<Listing>) -> RunReport {
         runtime.block_on(async { world.get_or_init(|| World::new(plan, &recorder)).run().await });
     }));
     if let Err(panic) = ran {
-        report.ending = Ending::Panic(describe_panic(&*panic));
+        report.ending = Ending::Panic { what: describe_panic(&*panic), place: panics::take_place() };
     }
     report.take_record(&recorder);
     if let Some(world) = world.get() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Server;
 use crate::checkers::{Violation, ViolationKind};
@@ -14,7 +14,7 @@ use crate::platform::net::SimNet;
 use crate::trace::{Recorder, RunHash};
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// As it should.
     Clean,
@@ -30,11 +30,21 @@ pub enum Ending {
         violation: Violation,
     },
     /// Something panicked.
-    Panic(String),
+    Panic {
+        /// What it said.
+        what: String,
+        /// In which file, line and column, where that was [noted](super::note_panics).
+        place: Option<String>,
+    },
+    /// It did not come to an end, or its process came to one before it did.
+    Hung {
+        /// How long it was waited for, in seconds of real time.
+        seconds: u64,
+    },
 }
 
 /// A run, told.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
     /// Its seed.
     pub seed: u64,
@@ -70,10 +80,15 @@ const COUNTS_FAULTS: u64 = 10;
 
 impl RunReport {
     pub(super) fn new(plan: &Plan) -> Self {
-        let seed = plan.seed;
+        Self::empty(plan.seed, plan.nodes.len())
+    }
+
+    /// That of a run of which nothing is known.
+    #[must_use]
+    pub fn empty(seed: u64, nodes: usize) -> Self {
         Self {
             seed,
-            nodes: plan.nodes.len(),
+            nodes,
             replay: format!("--seed {seed}"),
             ending: Ending::Clean,
             hash: RunHash(0),

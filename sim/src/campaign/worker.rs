@@ -1,0 +1,92 @@
+//! Runs in a process of their own, so that one that does not come to an end, or takes its process with it, is only a run that failed.
+//!
+//! A worker reads what to run from its standard input and writes what came of it to its standard output, a line of JSON each.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use super::Work;
+use crate::world::{Ending, RunReport, note_panics};
+
+/// The subcommand of a worker.
+pub const SUBCOMMAND: &str = "worker";
+
+/// A process that runs what it is told to.
+#[derive(Debug)]
+pub(super) struct Worker {
+    child: Child,
+    input: ChildStdin,
+    reports: Receiver<RunReport>,
+}
+
+impl Worker {
+    /// Starts one: this very program.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub(super) fn start() -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?).arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { unreachable!("both are piped") };
+        let (send, reports) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(output).lines().map_while(Result::ok);
+            for report in lines.map_while(|line| serde_json::from_str(&line).ok()) {
+                if send.send(report).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { child, input, reports })
+    }
+
+    /// Runs something, and waits for so long at most. None if that was not enough, or the process is gone: it is of no use any more.
+    fn run(&mut self, work: &Work, most: Duration) -> Option<RunReport> {
+        let mut line = serde_json::to_vec(work).expect("work can be written");
+        line.push(b'\n');
+        self.input.write_all(&line).and_then(|()| self.input.flush()).ok()?;
+        self.reports.recv_timeout(most).ok()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // One that is gone already needs neither.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs something in a worker, which is started if there is none, and given up if the run takes longer than it may.
+///
+/// # Errors
+/// No worker can be started.
+pub(super) fn run_in(worker: &mut Option<Worker>, work: &Work, most: Duration) -> io::Result<RunReport> {
+    let mut at_hand = match worker.take() {
+        Some(at_hand) => at_hand,
+        None => Worker::start()?,
+    };
+    if let Some(report) = at_hand.run(work, most) {
+        *worker = Some(at_hand);
+        return Ok(report);
+    }
+    Ok(RunReport { ending: Ending::Hung { seconds: most.as_secs() }, ..work.unknown() })
+}
+
+/// Runs what standard input says, until it ends.
+///
+/// # Errors
+/// It says what is no work, or nobody reads what came of it.
+pub fn serve() -> io::Result<()> {
+    note_panics();
+    let mut output = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        let report = serde_json::from_str::<Work>(&line?)?.run();
+        serde_json::to_writer(&mut output, &report)?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+    }
+    Ok(())
+}
