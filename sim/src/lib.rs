@@ -13,6 +13,7 @@ pub mod history;
 mod nemesis;
 pub mod plan;
 pub mod platform;
+pub mod ranges;
 pub mod shrink;
 pub mod trace;
 pub mod world;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{campaign, plans, replay, run};
+use self::commands::{campaign, marks, plans, replay, run};
 
 /// Runs the node of Gracchus in a simulated world, with faults drawn from a seed.
 ///
@@ -38,6 +38,8 @@ enum Command {
     /// Each run is in a process that may hang or die: then it has failed, and the others go on. The first plan of each kind that fails is
     /// shrunk. The folder has the result as summary.json and junit.xml, and plans that fail in failures/.
     Campaign(campaign::Args),
+    /// List rare events: how often a thousand seeds reach each, whether a campaign has to, and the lines that set it.
+    Marks(marks::Args),
     #[command(name = gracchus_sim::campaign::worker::SUBCOMMAND, hide = true)]
     Worker,
 }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => plans::show(&args),
         Command::Shrink(args) => plans::shrink(&args),
         Command::Campaign(args) => campaign::campaign(&args),
+        Command::Marks(args) => marks::marks(&args),
         Command::Worker => gracchus_sim::campaign::worker::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     outcome.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Summary;
+use crate::ranges::Ranges;
 use crate::world::RunReport;
 
 /// The format's version.
@@ -50,8 +51,8 @@ impl Shard {
 pub struct Kept {
     version: u32,
     scope: Scope,
-    /// Seeds that were run, ascending, with a gap between any two ranges.
-    done: Vec<Range<u64>>,
+    /// Seeds that were run.
+    done: Ranges,
     /// What came of them.
     pub summary: Summary,
 }
@@ -92,7 +93,7 @@ impl Kept {
         match Self::load(folder)? {
             Some(kept) if kept.scope == scope => Ok(kept),
             Some(_) => Err(KeptError::Other(folder.join(STATE))),
-            None => Ok(Self { version: VERSION, scope, done: Vec::new(), summary: Summary::default() }),
+            None => Ok(Self { version: VERSION, scope, done: Ranges::default(), summary: Summary::default() }),
         }
     }
 
@@ -127,67 +128,27 @@ impl Kept {
 
     /// Takes in what came of a seed.
     pub fn take(&mut self, report: RunReport) {
-        insert(&mut self.done, report.seed);
+        self.done.insert(report.seed);
         self.summary.add(report);
     }
 
     /// The seeds of `range` that were not run, ascending.
     pub fn missing(&self, range: Range<u64>) -> impl Iterator<Item = u64> + use<> {
         let (done, shard) = (self.done.clone(), self.scope.shard);
-        range.filter(move |seed| shard.has(*seed) && !has(&done, *seed))
-    }
-}
-
-fn has(ranges: &[Range<u64>], seed: u64) -> bool {
-    let behind = ranges.partition_point(|range| range.end <= seed);
-    ranges.get(behind).is_some_and(|range| range.contains(&seed))
-}
-
-/// Adds a seed to ranges, and joins those that it joins.
-fn insert(ranges: &mut Vec<Range<u64>>, seed: u64) {
-    if has(ranges, seed) {
-        return;
-    }
-    let at = ranges.partition_point(|range| range.end < seed);
-    match ranges.get_mut(at) {
-        Some(range) if range.end == seed => range.end += 1,
-        Some(range) if range.start == seed + 1 => range.start = seed,
-        Some(_) | None => ranges.insert(at, seed..seed + 1),
-    }
-    if let Some([left, right]) = ranges.get_mut(at..at + 2)
-        && left.end == right.start
-    {
-        left.end = right.end;
-        ranges.remove(at + 1);
+        range.filter(move |seed| shard.has(*seed) && !done.has(*seed))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        #[test]
-        fn ranges_hold_what_was_put_in(seeds in proptest::collection::vec(0_u64..60, 0..80)) {
-            let mut ranges = Vec::new();
-            for seed in &seeds {
-                insert(&mut ranges, *seed);
-            }
-            for seed in 0..61 {
-                prop_assert_eq!(has(&ranges, seed), seeds.contains(&seed));
-            }
-            prop_assert!(ranges.is_sorted_by(|left, right| left.end < right.start));
-        }
-    }
 
     #[test]
     fn shards_share_all_seeds() {
         let of = |index| Kept {
             version: VERSION,
             scope: Scope { nodes: None, shard: Shard { index, count: 3 } },
-            done: vec![0..2, 3..5],
+            done: [0, 1, 3, 4].into_iter().collect(),
             summary: Summary::default(),
         };
         let mut seeds: Vec<u64> = (0..3).flat_map(|index| of(index).missing(0..20).collect::<Vec<_>>()).collect();

@@ -211,7 +211,7 @@ fn shrink_failures(folder: &Path, summary: &Summary, order: &Order, tell: &mut d
         plan::save(&plan, &file).map_err(failed)?;
         let began = Instant::now();
         let shrunk = shrink::shrink(&plan, order.jobs, &mut |progress| {
-            tell(&Told::Shrinking { of: &of, size: Size::of(progress.best) });
+            tell(&Told::Shrinking { of: &of, size: Size::of(progress.best, progress.failure) });
             if began.elapsed() < order.shrink_time_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if let Some(shrunk) = shrunk {

@@ -1,6 +1,57 @@
-//! The rare events that a campaign has to reach.
+//! Rare events: where each is set, which a campaign has to reach, and how often one did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use gracchus_core::boundary::Mark;
+
+use super::Summary;
+
+/// Each mark with a line that sets it, as the core's sources have them.
+const PLACES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/mark_places.rs"));
+
+/// A mark, and how often a campaign reached it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkCount {
+    /// Its name.
+    pub name: String,
+    /// How often it was reached in a thousand seeds.
+    pub per_thousand: u64,
+    /// Whether a campaign of seeds of one node, and whether one of several nodes, has to reach it.
+    pub is_required: (bool, bool),
+    /// The lines that set it.
+    pub places: Vec<&'static str>,
+}
+
+/// All marks that there are, the rarest first.
+#[must_use]
+pub fn mark_counts(summary: &Summary) -> Vec<MarkCount> {
+    let mut places: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
+    for (name, place) in PLACES {
+        places.entry(name).or_default().push(place);
+    }
+    let names = |marks: &[Mark]| marks.iter().map(|mark| format!("{mark:?}")).collect::<BTreeSet<_>>();
+    let (alone, together) = (names(&REQUIRED_MARKS), names(&REQUIRED_CLUSTER_MARKS));
+    let count = |(name, places): (&str, Vec<&'static str>)| {
+        let reached = summary.marks.get(name).copied().unwrap_or_default();
+        let is_required = (alone.contains(name), alone.contains(name) || together.contains(name));
+        MarkCount { name: name.to_owned(), per_thousand: reached * 1_000 / summary.seeds.max(1), is_required, places }
+    };
+    let mut counts: Vec<MarkCount> = places.into_iter().map(count).collect();
+    counts.sort_by_key(|count| count.per_thousand);
+    counts
+}
+
+impl fmt::Display for MarkCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let required = match self.is_required {
+            (true, _) => "always",
+            (false, true) => "of several nodes",
+            (false, false) => "",
+        };
+        write!(f, "{:<34}{:>10}  {required:<18}{}", self.name, self.per_thousand, self.places.join(" "))
+    }
+}
 
 /// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
 pub(super) const REQUIRED_MARKS: [Mark; 17] = [
@@ -59,3 +110,28 @@ pub(super) const REQUIRED_CLUSTER_MARKS: [Mark; 33] = [
     Mark::VoterRemoved,
     Mark::WantCrossedAnswer,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_required_mark_is_set_somewhere() {
+        let counts = mark_counts(&Summary::default());
+        for mark in REQUIRED_MARKS.iter().chain(&REQUIRED_CLUSTER_MARKS) {
+            let count = counts.iter().find(|count| count.name == format!("{mark:?}"));
+            assert!(count.is_some_and(|count| !count.places.is_empty() && count.is_required.1), "{mark:?}");
+        }
+    }
+
+    #[test]
+    fn the_rarest_come_first() {
+        let summary =
+            Summary { seeds: 500, marks: [("GroupCommit".to_owned(), 1_000), ("TornTailCut".to_owned(), 2)].into(), ..Summary::default() };
+        let counts: Vec<MarkCount> = mark_counts(&summary).into_iter().filter(|count| count.per_thousand > 0).collect();
+        assert_eq!(
+            counts.iter().map(|count| (count.name.as_str(), count.per_thousand)).collect::<Vec<_>>(),
+            [("TornTailCut", 4), ("GroupCommit", 2_000)]
+        );
+    }
+}

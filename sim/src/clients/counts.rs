@@ -13,11 +13,13 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Operations by kind.
+/// Operations by kind, and turns by client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperationCounts {
     /// By kind: done, refused, unknown.
     pub by_kind: BTreeMap<&'static str, [u64; 3]>,
+    /// How many turns each client took, by its id.
+    pub turns: BTreeMap<u8, u64>,
 }
 
 impl OperationCounts {

@@ -30,7 +30,7 @@ use self::leaders::KnownLeader;
 pub use self::wire::{Lost, Wire};
 use crate::checkers::{Asked, Question, Subject};
 use crate::draw::{Draw, Stream};
-use crate::plan::{ClientKind, ClientPlan};
+use crate::plan::{ClientKind, ClientPlan, Plan};
 use crate::platform::clock::{WALL_AT_START_MS, simulated_time};
 use crate::platform::disk::SimDisk;
 use crate::platform::lock;
@@ -168,6 +168,8 @@ pub struct Client {
     pub(crate) host: IpAddr,
     pub(crate) name: String,
     pub(crate) draw: Draw,
+    /// The seed that each turn draws from anew, if each does.
+    turns_seed: Option<u64>,
     pub(crate) plan: ClientPlan,
     /// Who leads what, as some node has said.
     pub(crate) leaders: BTreeMap<TopicPartition, KnownLeader>,
@@ -178,12 +180,13 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(surroundings: &Surroundings, seed: u64, plan: ClientPlan) -> Self {
+    pub(crate) fn new(surroundings: &Surroundings, run: &Plan, plan: ClientPlan) -> Self {
         Self {
             surroundings: surroundings.clone(),
             host: client_host(plan.id),
             name: format!("client-{}", plan.id),
-            draw: Draw::split(seed, Stream::Workload, plan.id.into()),
+            draw: Draw::split(run.seed, Stream::Workload, plan.id.into()),
+            turns_seed: run.are_turns_apart.then_some(run.seed),
             plan,
             leaders: BTreeMap::new(),
             node: NodeId(1),
@@ -205,10 +208,28 @@ impl Client {
         }
     }
 
+    /// Begins its next turn with a rest, and goes through those that are left out.
     async fn rest(&mut self) {
-        let ms = self.draw.below(self.plan.rest_ms_max + 1);
-        if ms > 0 {
-            sleep(Duration::from_millis(ms)).await;
+        loop {
+            let turn = {
+                let mut counts = lock(&self.surroundings.counts);
+                let turn = counts.turns.entry(self.plan.id).or_default();
+                *turn += 1;
+                *turn
+            };
+            if let Some(seed) = self.turns_seed {
+                self.draw = Draw::split(seed, Stream::Workload, turn << 8 | u64::from(self.plan.id));
+            }
+            let ms = self.draw.below(self.plan.rest_ms_max + 1);
+            let is_left_out = self.plan.left_out.has(turn);
+            // One that never rests would never come to an end of what is left out.
+            let ms = if is_left_out { ms.max(1) } else { ms };
+            if ms > 0 {
+                sleep(Duration::from_millis(ms)).await;
+            }
+            if !is_left_out || self.surroundings.is_stopping() {
+                return;
+            }
         }
     }
 

@@ -14,6 +14,7 @@ macro_rules! say {
 }
 
 pub(super) mod campaign;
+pub(super) mod marks;
 pub(super) mod plans;
 pub(super) mod replay;
 pub(super) mod run;

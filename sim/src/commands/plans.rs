@@ -56,7 +56,7 @@ pub(crate) fn shrink(args: &ShrinkArgs) -> Outcome {
     let mut saved = Ok(());
     let mut first = None;
     let shrunk = shrink::shrink(&plan, jobs(args.jobs), &mut |progress| {
-        let size = Size::of(progress.best);
+        let size = Size::of(progress.best, progress.failure);
         first.get_or_insert_with(|| progress.failure.clone());
         spinner.set_message(format!("{} tries: {size}", progress.tries));
         spinner.tick();
@@ -70,8 +70,8 @@ pub(crate) fn shrink(args: &ShrinkArgs) -> Outcome {
     saved?;
     let (Some(shrunk), Some(first)) = (shrunk, first) else { return Err("the plan does not fail: there is nothing to shrink".into()) };
     say!("violates {}, after {} tries", shrunk.failure.of, shrunk.tries);
-    say!("before: {}, {} events", Size::of(&plan), first.events);
-    say!("after:  {}, {} events", Size::of(&shrunk.plan), shrunk.failure.events);
+    say!("before: {}, {} events", Size::of(&plan, &first), first.events);
+    say!("after:  {}, {} events", Size::of(&shrunk.plan, &shrunk.failure), shrunk.failure.events);
     say!("to see its events: gracchus-sim replay {}", args.save.display());
     Ok(ExitCode::SUCCESS)
 }

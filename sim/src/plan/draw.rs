@@ -9,6 +9,7 @@ use super::{
 use crate::draw::{Draw, Stream};
 use crate::platform::disk::DiskFaults;
 use crate::platform::net::NetFaults;
+use crate::ranges::Ranges;
 
 /// Faults of a run at least and at most. Some, such as a slow disk, count many times; some may find nothing to befall.
 const FAULTS_MIN: u64 = 16;
@@ -54,6 +55,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
         are_voters_static: node_count > 1 && Draw::split(seed, Stream::Topology, 3).chance(500_000),
         topics,
         clients,
+        are_turns_apart: true,
         network: network(&mut Draw::split(seed, Stream::Network, 1)),
         disk: disk(&mut Draw::split(seed, Stream::Disk, 1)),
         faults: faults(seed, duration_ms, client_count, node_count),
@@ -194,7 +196,13 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
     let rest_ms_max = |draw: &mut Draw| draw.pick(&[40, 80, 150]);
     kinds
         .into_iter()
-        .map(|kind| ClientPlan { id: 0, kind, rest_ms_max: rest_ms_max(draw), timeout_ms: draw.pick(&[800, 3_000, 10_000]) })
+        .map(|kind| ClientPlan {
+            id: 0,
+            kind,
+            rest_ms_max: rest_ms_max(draw),
+            timeout_ms: draw.pick(&[800, 3_000, 10_000]),
+            left_out: Ranges::default(),
+        })
         .collect()
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::disk::DiskFaults;
 use crate::platform::net::NetFaults;
+use crate::ranges::Ranges;
 
 pub use self::saved::{PlanError, load, load_all, save};
 
@@ -38,6 +39,9 @@ pub struct Plan {
     pub topics: Vec<TopicPlan>,
     /// Who uses them.
     pub clients: Vec<ClientPlan>,
+    /// Whether each turn of a client has draws of its own, so that it does the same whatever was left out before it.
+    #[serde(default)]
+    pub are_turns_apart: bool,
     /// What the network does all along.
     pub network: NetworkPlan,
     /// What the disk does all along.
@@ -110,6 +114,9 @@ pub struct ClientPlan {
     pub rest_ms_max: u64,
     /// How long it waits for an answer before it takes its connection for dead, in milliseconds.
     pub timeout_ms: u64,
+    /// Turns, counted from 1 on, in which it does nothing: it rests once more.
+    #[serde(default)]
+    pub left_out: Ranges,
 }
 
 /// What a client does.

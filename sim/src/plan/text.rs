@@ -112,7 +112,8 @@ impl Display for ClientPlan {
             }
             ClientKind::Admin => write!(f, "administrator")?,
         }
-        write!(f, ", rests up to {} ms, gives up after {} ms", self.rest_ms_max, self.timeout_ms)
+        write!(f, ", rests up to {} ms, gives up after {} ms", self.rest_ms_max, self.timeout_ms)?;
+        if self.left_out.is_empty() { Ok(()) } else { write!(f, ", {} turns left out", self.left_out.count()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a plan can do without, or have plainer: each is a cut, and what is left of the plan is a plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::record::Codec;
 
@@ -15,19 +15,21 @@ pub(super) enum Group {
     Clients,
     Nodes,
     Topics,
+    Turns,
     Details,
 }
 
 impl Group {
-    pub(super) const ALL: [Self; 5] = [Self::Faults, Self::Clients, Self::Nodes, Self::Topics, Self::Details];
+    pub(super) const ALL: [Self; 6] = [Self::Faults, Self::Clients, Self::Nodes, Self::Topics, Self::Turns, Self::Details];
 
-    /// What of its kind there is to cut, always in the same order.
-    pub(super) fn cuts(self, plan: &Plan) -> Vec<Cut> {
+    /// What of its kind there is to cut, always in the same order, where clients take so many turns.
+    pub(super) fn cuts(self, plan: &Plan, taken: &BTreeMap<u8, u64>) -> Vec<Cut> {
         match self {
             Self::Faults => plan.faults.iter().map(|fault| Cut::Fault(fault.id)).collect(),
             Self::Clients => plan.clients.iter().map(|client| Cut::Client(client.id)).collect(),
             Self::Nodes => (0..plan.nodes.len()).map(Cut::Node).collect(),
             Self::Topics => (0..plan.topics.len()).map(Cut::Topic).collect(),
+            Self::Turns => turns(plan, taken).map(|(client, turn)| Cut::Turn(client, turn)).collect(),
             Self::Details => details(plan),
         }
     }
@@ -40,6 +42,8 @@ pub(super) enum Cut {
     Fault(u32),
     /// The client with this id, and what befalls it.
     Client(u8),
+    /// This turn of the client with this id.
+    Turn(u8, u64),
     /// The node at this place, and what befalls it.
     Node(usize),
     /// The topic at this place.
@@ -86,6 +90,7 @@ fn cut_one(plan: &mut Plan, cut: &Cut) -> Option<()> {
             plan.clients.retain(|client| client.id != *id);
             plan.faults.retain(|planned| !matches!(planned.fault, Fault::Partition { client, .. } if client + 1 == u32::from(*id)));
         }
+        Cut::Turn(id, turn) => plan.clients.iter_mut().filter(|client| client.id == *id).for_each(|client| client.left_out.insert(*turn)),
         Cut::Node(place) => cut_node(plan, *place)?,
         Cut::Topic(place) => {
             plan.topics.remove(*place);
@@ -159,6 +164,15 @@ fn cut_node(plan: &mut Plan, place: usize) -> Option<()> {
         topic.configs.retain(|(name, value)| name != "min.insync.replicas" || value.parse().is_ok_and(|needed: i16| needed <= replicas));
     }
     Some(())
+}
+
+/// The turns that clients take and that are not left out, with the client's id.
+pub(super) fn turns(plan: &Plan, taken: &BTreeMap<u8, u64>) -> impl Iterator<Item = (u8, u64)> {
+    let of_client = |client: &ClientPlan| {
+        let (id, left_out) = (client.id, client.left_out.clone());
+        (1..=taken.get(&id).copied().unwrap_or_default()).filter(move |turn| !left_out.has(*turn)).map(move |turn| (id, turn))
+    };
+    plan.clients.iter().flat_map(of_client)
 }
 
 fn details(plan: &Plan) -> Vec<Cut> {

@@ -1,11 +1,12 @@
 //! Makes a plan that fails smaller, for as long as it breaks the same property: delta debugging (Zeller and Hildebrandt, 2002) over its faults,
-//! clients, nodes, topics and settings, and over how long it takes.
+//! clients and their turns, nodes, topics and settings, and over how long it takes.
 //!
 //! In the end the plan is 1-minimal: without any one of these it would go well, or fail otherwise. The result is the same whatever the number of
 //! jobs.
 
 mod cuts;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::thread;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use self::cuts::{Group, cut};
+use self::cuts::{Group, cut, turns};
 use crate::plan::Plan;
 use crate::world::{self, Ending, RunReport};
 
@@ -26,6 +27,8 @@ pub struct Failure {
     pub simulated: Duration,
     /// How many events there had been.
     pub events: u64,
+    /// How many turns each client had taken, by its id.
+    pub turns: BTreeMap<u8, u64>,
 }
 
 impl Failure {
@@ -40,7 +43,7 @@ impl Failure {
             Ending::Panic { what, place: None } => format!("panic: {}", what.replace(|character: char| character.is_ascii_digit(), "")),
             Ending::Hung { .. } => "ends".to_owned(),
         };
-        Some(Self { of, simulated: report.simulated, events: report.events })
+        Some(Self { of, simulated: report.simulated, events: report.events, turns: report.turns.clone() })
     }
 }
 
@@ -55,6 +58,8 @@ pub struct Size {
     pub nodes: usize,
     /// The topics that exist all along.
     pub topics: usize,
+    /// Turns of clients that are not left out, where it is known how many they take.
+    pub turns: u64,
     /// Settings of nodes and topics.
     pub settings: usize,
     /// How long clients work, in simulated milliseconds.
@@ -62,9 +67,9 @@ pub struct Size {
 }
 
 impl Size {
-    /// The size of a plan.
+    /// The size of a plan that fails so.
     #[must_use]
-    pub fn of(plan: &Plan) -> Self {
+    pub fn of(plan: &Plan, failure: &Failure) -> Self {
         let of_nodes: usize = plan.nodes.iter().map(|node| node.configs.len()).sum();
         let of_topics: usize = plan.topics.iter().map(|topic| topic.configs.len()).sum();
         Self {
@@ -72,6 +77,7 @@ impl Size {
             clients: plan.clients.len(),
             nodes: plan.nodes.len(),
             topics: plan.topics.len(),
+            turns: turns(plan, &failure.turns).count() as u64,
             settings: of_nodes + of_topics,
             duration_ms: plan.duration_ms,
         }
@@ -80,9 +86,12 @@ impl Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { faults, clients, nodes, topics, settings, duration_ms } = self;
+        let Self { faults, clients, nodes, topics, turns, settings, duration_ms } = self;
         let (seconds, millis) = (duration_ms / 1_000, duration_ms % 1_000);
-        write!(f, "{faults} faults, {clients} clients, {nodes} nodes, {topics} topics, {settings} settings, {seconds}.{millis:03} s")
+        write!(
+            f,
+            "{faults} faults, {clients} clients with {turns} turns, {nodes} nodes, {topics} topics, {settings} settings, {seconds}.{millis:03} s"
+        )
     }
 }
 
@@ -146,21 +155,22 @@ struct Shrinker<'a> {
 impl Shrinker<'_> {
     /// Goes once through everything. Says whether anything could be cut.
     fn cut_all(&mut self) -> bool {
-        let mut has_cut = false;
+        // What takes less time is sooner tried.
+        let mut has_cut = self.shorten();
         for group in Group::ALL {
             has_cut |= self.cut_group(group);
         }
-        has_cut | self.shorten()
+        has_cut
     }
 
     /// Cuts what is of one kind: all at once, then halves, and in the end one by one.
     fn cut_group(&mut self, group: Group) -> bool {
         let mut has_cut = false;
-        let mut size = group.cuts(&self.best).len();
+        let mut size = group.cuts(&self.best, &self.failure.turns).len();
         while size > 0 {
             let mut from = 0;
             loop {
-                let cuts = group.cuts(&self.best);
+                let cuts = group.cuts(&self.best, &self.failure.turns);
                 let chunks = cuts.get(from..).unwrap_or_default().chunks(size).take(self.jobs);
                 let candidates: Vec<Option<Plan>> = chunks.map(|chunk| cut(&self.best, chunk)).collect();
                 let tried = candidates.len();
@@ -233,14 +243,17 @@ impl Shrinker<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::ClientPlan;
 
-    /// Fails with these faults, among at least three nodes, after nine seconds: as is wanted with this client, and otherwise without it.
+    /// Fails with these faults and two turns of client 3, among at least three nodes, after nine seconds: as is wanted with this client, and otherwise without it.
     fn fails(plan: &Plan, faults: &[u32], client: u8) -> Option<Failure> {
         let has_faults = faults.iter().all(|id| plan.faults.iter().any(|fault| fault.id == *id));
         let has_client = plan.clients.iter().any(|known| known.id == client);
         let of = if has_client { "Wanted" } else { "Other" }.to_owned();
+        let has_turns = |known: &ClientPlan| known.id != 3 || (!known.left_out.has(7) && !known.left_out.has(40));
+        let has_faults = has_faults && plan.clients.iter().all(has_turns);
         let does = has_faults && plan.nodes.len() >= 3 && plan.duration_ms > 9_000;
-        does.then_some(Failure { of, simulated: Duration::from_secs(50), events: 1 })
+        does.then_some(Failure { of, simulated: Duration::from_secs(50), events: 1, turns: [(3, 50), (4, 9)].into() })
     }
 
     fn shrunk(jobs: usize) -> (Shrunk, Plan) {
@@ -253,11 +266,13 @@ mod tests {
 
     #[test]
     fn what_is_needed_is_left_and_nothing_else() {
-        let (Shrunk { plan, .. }, whole) = shrunk(1);
+        let (Shrunk { plan, failure, .. }, whole) = shrunk(1);
         assert!(whole.faults.len() > 20, "there was something to do");
         assert_eq!((plan.faults.len(), plan.nodes.len(), plan.topics.len()), (2, 3, 1));
         assert_eq!(plan.clients.iter().map(|client| client.id).collect::<Vec<_>>(), [3]);
-        assert_eq!(Size::of(&plan).settings, 0);
+        let size = Size::of(&plan, &failure);
+        assert_eq!((size.settings, size.turns), (0, 2));
+        assert!(!plan.clients[0].left_out.has(7) && !plan.clients[0].left_out.has(40));
         assert!((9_001..18_000).contains(&plan.duration_ms), "{}", plan.duration_ms);
     }
 
@@ -281,7 +296,7 @@ mod tests {
         let mut tell = |progress: &Progress<'_>| if progress.tries < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
         let shrunk = shrink_by(&run, &plan, 1, &mut tell).unwrap();
         assert!(!shrunk.is_minimal && shrunk.tries == 3);
-        assert!(Size::of(&shrunk.plan).faults < Size::of(&plan).faults);
+        assert!(shrunk.plan.faults.len() < plan.faults.len());
     }
 
     #[test]
@@ -290,7 +305,7 @@ mod tests {
         let plan = Plan::draw_for(5, 3);
         let run = |plan: &Plan| fails(plan, &[], 1);
         let mut tell = |progress: &Progress<'_>| {
-            sizes.extend(progress.is_smaller.then(|| Size::of(progress.best)));
+            sizes.extend(progress.is_smaller.then(|| Size::of(progress.best, progress.failure)));
             ControlFlow::Continue(())
         };
         assert!(shrink_by(&run, &plan, 2, &mut tell).unwrap().is_minimal);

@@ -3,7 +3,7 @@
 //! An event is a step of a node or something that befell the world. Events are numbered from 1. The first violation, or the event that a
 //! listing ends with, ends the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +33,10 @@ pub struct Listing {
     pub from: u64,
     /// The last event that is wanted.
     pub until: u64,
+    /// Of nodes only the steps of this one are wanted, if one is named.
+    pub node: Option<NodeId>,
+    /// Steps behind which the node's whole state is wanted.
+    pub states: BTreeSet<u64>,
     /// How much is said of anything.
     pub length: Length,
     /// Takes a line.
@@ -52,6 +56,8 @@ struct Recording {
     /// When the last event was.
     last: Duration,
     marks: BTreeMap<Mark, u64>,
+    /// Each node's last step.
+    last_steps: BTreeMap<NodeId, u64>,
     order: Draw,
     buffer: Vec<u8>,
     listing: Option<Listing>,
@@ -72,6 +78,7 @@ impl Recorder {
             events: 0,
             last: Duration::ZERO,
             marks: BTreeMap::new(),
+            last_steps: BTreeMap::new(),
             order: Draw::new(seed, Stream::Effects),
             buffer: Vec::new(),
             listing,
@@ -90,10 +97,14 @@ impl Recorder {
         for mark in &effects.marks {
             *recording.marks.entry(*mark).or_default() += 1;
         }
-        let is_last = recording.list(|length| format!("node {node}  {}  ->  {}", length.describe(input), length.describe(&effects)));
+        let event = recording.events;
+        recording.last_steps.insert(node, event);
+        let is_last =
+            recording.list(Some(node), |length| format!("node {node}  {}  ->  {}", length.describe(input), length.describe(&effects)));
+        recording.list_state(broker);
         let checked = recording.checkers.step(node, now, input, effects, broker);
         for remark in recording.checkers.take_remarks() {
-            recording.list(|_| format!("        {remark}"));
+            recording.list(None, |_| format!("        {remark}"));
         }
         shuffle(effects, &mut recording.order);
         drop(recording);
@@ -115,14 +126,14 @@ impl Recorder {
         recording.count_event();
         recording.hash.number(nanos());
         recording.hash.bytes(what.as_bytes());
-        if recording.list(|_| what.to_owned()) {
+        if recording.list(None, |_| what.to_owned()) {
             self.over.notify_one();
         }
     }
 
     /// Lists something that is no event: it follows from events, and helps who reads them.
     pub fn remark(&self, what: impl FnOnce(Length) -> String) {
-        lock(&self.shared).list(what);
+        lock(&self.shared).list(None, what);
     }
 
     /// More has gone wrong than the promises cover. The checkers have to be told of what.
@@ -171,6 +182,12 @@ impl Recorder {
         lock(&self.shared).marks.clone()
     }
 
+    /// Each node's last step.
+    #[must_use]
+    pub fn last_steps(&self) -> BTreeMap<NodeId, u64> {
+        lock(&self.shared).last_steps.clone()
+    }
+
     /// The first violation, with the event at which it showed.
     #[must_use]
     pub fn violation(&self) -> Option<(u64, Violation)> {
@@ -199,7 +216,7 @@ impl Recorder {
         let Err(violation) = checked else { return };
         let mut recording = lock(&self.shared);
         let event = recording.events;
-        recording.list(|_| format!("VIOLATION of {}: {}", violation.property, violation.what));
+        recording.list(None, |_| format!("VIOLATION of {}: {}", violation.property, violation.what));
         if recording.violation.is_none() {
             recording.violation = Some((event, violation));
         }
@@ -224,18 +241,27 @@ impl Recording {
         self.last = simulated_time();
     }
 
-    /// Lists the current event, described as long as is wanted. True if it is the last one.
-    fn list(&mut self, describe: impl FnOnce(Length) -> String) -> bool {
+    /// Lists the current event, which may be a step of a node, described as long as is wanted. True if it is the last one.
+    fn list(&mut self, node: Option<NodeId>, describe: impl FnOnce(Length) -> String) -> bool {
         let Some(listing) = &mut self.listing else { return false };
         if self.events > listing.until {
             return true;
         }
-        if self.events >= listing.from {
+        let is_of_another = node.is_some_and(|node| listing.node.is_some_and(|wanted| wanted != node));
+        if self.events >= listing.from && !is_of_another {
             let seconds = Duration::from_nanos(nanos()).as_secs_f64();
             (listing.line)(&format!("{:>8}  {seconds:>12.6}  {}", self.events, describe(listing.length)));
         }
         self.is_stopped |= self.events == listing.until;
         self.is_stopped
+    }
+
+    /// Lists the state of the node that has taken this step, if it is wanted.
+    fn list_state(&mut self, broker: &Broker) {
+        let event = self.events;
+        if let Some(listing) = self.listing.as_mut().filter(|listing| listing.states.contains(&event)) {
+            (listing.line)(&format!("{broker:#?}"));
+        }
     }
 }
 

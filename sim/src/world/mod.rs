@@ -30,6 +30,7 @@ use crate::plan::{ClientKind, ClientPlan, Plan};
 use crate::platform::clock::simulated_time;
 use crate::platform::lock;
 use crate::platform::net::SimNet;
+use crate::ranges::Ranges;
 use crate::trace::{Listing, Recorder, RollingHash};
 
 /// How long a client may take to come to an end once all is healed.
@@ -110,7 +111,7 @@ impl World {
             Ok(())
         });
         let operator = Handle::current().create_node().name("operator").ip(client_host(OPERATOR_ID)).build();
-        let client = Client::new(&surroundings, plan.seed, OPERATOR);
+        let client = Client::new(&surroundings, plan, OPERATOR);
         let nemesis = Nemesis::new(plan, servers.clone(), net.clone(), recorder.clone(), Operator::new(client, operator.id()));
         let hosts = Mutex::new(BTreeMap::from([(client_host(OPERATOR_ID), operator.id())]));
         Self { plan: plan.clone(), servers, net, surroundings, nemesis, hosts, last_draw: OnceLock::new() }
@@ -184,7 +185,7 @@ impl World {
     }
 
     fn client(&self, plan: ClientPlan) -> Client {
-        Client::new(&self.surroundings, self.plan.seed, plan)
+        Client::new(&self.surroundings, &self.plan, plan)
     }
 
     /// Ends every fault that is under way. A node whose disk has failed is started again: until then its replicas stay offline.
@@ -242,6 +243,7 @@ impl World {
     fn tell(&self, report: &mut RunReport) {
         report.simulated = self.surroundings.recorder.last();
         report.operations = lock(&self.surroundings.counts).by_kind.iter().map(|(kind, counts)| ((*kind).to_owned(), *counts)).collect();
+        report.turns = lock(&self.surroundings.counts).turns.clone();
         report.add_faults(&self.nemesis, &self.servers, &self.net);
         let counts = |checkers: &mut Checkers| {
             let (of_quorum, of_partitions) = checkers.elections();
@@ -269,10 +271,11 @@ impl World {
 }
 
 /// Who prepares a run and looks at its end.
-const PROBER: ClientPlan = ClientPlan { id: PROBER_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 3_000 };
+const PROBER: ClientPlan = ClientPlan { id: PROBER_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 3_000, left_out: Ranges::NONE };
 const PROBER_ID: u8 = 250;
 /// Who changes the voters: it waits for longer than they may take.
-const OPERATOR: ClientPlan = ClientPlan { id: OPERATOR_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 12_000 };
+const OPERATOR: ClientPlan =
+    ClientPlan { id: OPERATOR_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 12_000, left_out: Ranges::NONE };
 const OPERATOR_ID: u8 = 251;
 
 pub(crate) fn client_host(id: u8) -> IpAddr {

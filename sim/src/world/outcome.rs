@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gracchus_core::ids::NodeId;
 use serde::{Deserialize, Serialize};
 
 use super::Server;
@@ -68,8 +69,12 @@ pub struct RunReport {
     pub mishaps: BTreeMap<String, u64>,
     /// Clients' operations by kind: done, refused, unknown.
     pub operations: BTreeMap<String, [u64; 3]>,
+    /// How many turns each client took, by its id.
+    pub turns: BTreeMap<u8, u64>,
     /// Rare events that were reached.
     pub marks: BTreeMap<String, u64>,
+    /// Each node's last step, which is an event.
+    pub last_steps: BTreeMap<NodeId, u64>,
 }
 
 /// What a seed needs to count.
@@ -98,12 +103,15 @@ impl RunReport {
             faults: BTreeMap::new(),
             mishaps: BTreeMap::new(),
             operations: BTreeMap::new(),
+            turns: BTreeMap::new(),
             marks: BTreeMap::new(),
+            last_steps: BTreeMap::new(),
         }
     }
 
     pub(super) fn take_record(&mut self, recorder: &Recorder) {
         self.events = recorder.events();
+        self.last_steps = recorder.last_steps();
         self.marks = recorder.marks().into_iter().map(|(mark, count)| (format!("{mark:?}"), count)).collect();
         if let (Ending::Clean, Some((event, violation))) = (&self.ending, recorder.violation()) {
             self.ending = Ending::Violation { event, violation };
