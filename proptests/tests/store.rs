@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gracchus_core::boundary::{Durability, Generation, LogSettings, LogSlice, Payload, Recovered, StorageDone, StorageOp};
 use gracchus_core::ids::{LogId, PartitionIndex, TopicId, TopicName, TopicPartition, Uuid};
 use gracchus_core::offset::Offset;
@@ -349,6 +350,70 @@ fn of_snapshots_that_wait_for_a_sync_the_latest_is_kept() {
         }
         assert_eq!(kept, [Offset(1), Offset(3)], "the second waits for the sync of the first, and the third takes its place");
     });
+}
+
+/// A follower's log that begins anew is, whenever the power goes, what it was or an empty one that knows what producers the leader told.
+#[test]
+fn a_log_that_begins_anew_is_whole_at_every_moment() {
+    let mut begun = 0;
+    for turns in 0..200 {
+        for (durability, skipped) in
+            [(Durability::Flushed, 0), (Durability::Replicated, 0), (Durability::Flushed, 7), (Durability::Replicated, 7)]
+        {
+            begun += usize::from(begins_anew_and_loses_power(turns, durability, skipped));
+        }
+    }
+    assert!((100..700).contains(&begun), "the power goes before and after: {begun}");
+}
+
+/// Says whether the log has begun anew before the power went, so many turns after it was told to.
+fn begins_anew_and_loses_power(turns: u8, durability: Durability, skipped: i64) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let faults = DiskFaults { write_split: 200_000, ..DiskFaults::default() };
+    let (disk, mut model) = (SimDisk::new(turns.into(), faults.clone()), StoredLog::default());
+    let told = Bytes::from_static(b"the leader's");
+    let tasks = LocalSet::new();
+    let end = tasks.block_on(&runtime, async {
+        let platform = LoneDisk::new(disk.clone(), Arc::default());
+        let process = Process::start((platform, store_settings(0)), &disk, &faults, (LOG, durability), &mut model, End::Stopped).await;
+        let mut process = process.expect("nothing fails here");
+        let append = Step::Append { records: 3, value_bytes: 300, has_followers: false };
+        let steps = [append.clone(), Step::Snapshot, append.clone(), append.clone(), Step::NewEpoch, append.clone(), append, Step::Settle];
+        process.live(&mut steps.into_iter()).await;
+        let end = process.model.end();
+        let log_start = end.plus(skipped);
+        process.store.submit(StorageOp::KeepSnapshot { log: LOG, upto: log_start, producers: told.clone() });
+        process.store.submit(StorageOp::Trim { log: LOG, log_start });
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        end
+    });
+    drop(tasks);
+    let disk = disk.lose_power();
+    let recovered = LocalSet::new().block_on(&runtime, async {
+        let started = Store::start(LoneDisk::new(disk.clone(), Arc::default()), store_settings(0)).await;
+        let Ok((store, mut done)) = started else { panic!("nothing fails here") };
+        store.submit(StorageOp::Open { log: LOG, topic: TopicName::from("t"), settings: log_settings(durability) });
+        loop {
+            match done.recv().await {
+                Some(StorageDone::Opened { recovered, .. }) => return recovered,
+                Some(StorageDone::Failed { error, .. }) => panic!("{error:?}"),
+                Some(_) => {}
+                None => panic!("the store is gone"),
+            }
+        }
+    });
+    assert!(!recovered.damaged, "turn {turns}: {recovered:?}");
+    if recovered.log_start == Offset::ZERO {
+        assert_eq!(recovered.log_end, end, "turn {turns}: {recovered:?}");
+        return false;
+    }
+    let log_start = end.plus(skipped);
+    assert_eq!((recovered.log_start, recovered.log_end), (log_start, log_start), "turn {turns}");
+    assert_eq!(recovered.snapshot, Some((log_start, told)), "turn {turns}");
+    assert_eq!(recovered.epochs, [], "turn {turns}");
+    true
 }
 
 /// An epoch stands outside the checksum, and one that is misread may be that of the batch before, as 5 is 4 but for a bit.

@@ -5,6 +5,7 @@ compile_error!(
     "gracchus-sim needs `--cfg madsim`, which .cargo/config.toml sets: an exported RUSTFLAGS or RUSTDOCFLAGS overrides it (unset it, and deny warnings with `cargo clippy -- -D warnings`)"
 );
 
+pub mod bugs;
 pub mod campaign;
 pub mod checkers;
 pub mod clients;

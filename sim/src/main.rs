@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{campaign, marks, plans, replay, run};
+use self::commands::{bugs, campaign, marks, plans, replay, run};
 
 /// Runs the node of Gracchus in a simulated world, with faults drawn from a seed.
 ///
@@ -40,6 +40,10 @@ enum Command {
     Campaign(campaign::Args),
     /// List rare events: how often a thousand seeds reach each, whether a campaign has to, and the lines that set it.
     Marks(marks::Args),
+    /// Plant bugs, one at a time, in a copy of what is committed, and say after how many seeds each is found, and how small its plan becomes.
+    ///
+    /// Ends with 1 if one of them was not found or could not be planted. For each bug four crates are built: a minute or two.
+    Bugs(bugs::Args),
     #[command(name = gracchus_sim::campaign::worker::SUBCOMMAND, hide = true)]
     Worker,
 }
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Shrink(args) => plans::shrink(&args),
         Command::Campaign(args) => campaign::campaign(&args),
         Command::Marks(args) => marks::marks(&args),
+        Command::Bugs(args) => bugs::bugs(&args),
         Command::Worker => gracchus_sim::campaign::worker::serve().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     outcome.unwrap_or_else(|error| {

@@ -4,7 +4,6 @@
 //! so that what is idle costs nothing. An exchange whose messages may be lost begins anew and names everything. Behind every answer that used
 //! a want up there is a next one, at the latest once what came is written.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -308,10 +307,11 @@ impl Broker {
                 let keep = StorageOp::KeepSnapshot { log, upto: log_start, producers };
                 // One that is in sync, and ends where the leader's log begins, holds all that is committed at every moment: its records until
                 // its start has moved behind them, and who wrote them before that.
-                effects.storage.extend(match log_start.cmp(&end) {
-                    Ordering::Less => [StorageOp::Truncate { log, to: log_start }, keep],
-                    Ordering::Equal => [keep, StorageOp::Trim { log, log_start }],
-                    Ordering::Greater => [StorageOp::Trim { log, log_start }, keep],
+                let is_skipping = log_start >= end;
+                effects.storage.extend(if is_skipping {
+                    [keep, StorageOp::Trim { log, log_start }]
+                } else {
+                    [StorageOp::Truncate { log, to: log_start }, keep]
                 });
                 self.open_anew(id, effects);
                 return NextWant::Now;

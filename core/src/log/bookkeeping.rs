@@ -90,8 +90,12 @@ impl Log {
     /// Puts a batch that has its place at the log's end.
     ///
     /// # Panics
-    /// When its epoch is older than the log's last.
+    /// When its epoch is older than that of the log's last record.
     pub fn append_placed(&mut self, placed: &BatchHeader, now: Timestamp) {
+        if self.start == self.end {
+            // Of what was trimmed nothing is left that a record of an older epoch could contradict.
+            self.epochs.truncate_from_end(self.start);
+        }
         self.epochs.assign(placed.leader_epoch, placed.base_offset.max(self.start));
         self.positions.append(placed.next_offset(), placed.batch_bytes);
         self.active_bytes += u64::from(placed.batch_bytes);

@@ -35,7 +35,7 @@ use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicName, TopicPartition};
 use crate::metadata::PartitionRegistration;
 use crate::offset::Offset;
-use crate::producer::{RefusedProducers, Verdict};
+use crate::producer::{ProducerError, RefusedProducers, Verdict};
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -205,7 +205,15 @@ impl Partition {
         has_space: bool,
         now: Timestamp,
     ) -> Result<Appended, AppendError> {
-        let appended = self.append_in_order(batch, needs_commit, is_cut_off, has_space, now);
+        let appended = self.append_in_order(batch, needs_commit, is_cut_off, has_space, now).map_err(|error| match error {
+            // A producer that is told of a gap where it was told to try again may give up: librdkafka does.
+            AppendError::Producer(ProducerError::OutOfOrder { expected, .. })
+                if self.has_other_replicas() && self.refused.awaits(&batch.header, expected) =>
+            {
+                AppendError::NotLed(ErrorCode::NotLeaderOrFollower)
+            }
+            AppendError::Producer(_) | AppendError::NotLed(_) | AppendError::DiskNearlyFull | AppendError::NotEnoughReplicas { .. } => error,
+        });
         match &appended {
             Ok(_) => self.refused.let_in(&batch.header),
             Err(AppendError::NotLed(_) | AppendError::DiskNearlyFull | AppendError::NotEnoughReplicas { .. }) => {
@@ -241,6 +249,10 @@ impl Partition {
             refused.check(&batch.header).map_err(AppendError::Producer)?;
         }
         leader.append(batch, needs_commit, now)
+    }
+
+    fn has_other_replicas(&self) -> bool {
+        self.leader().is_ok_and(Leader::has_followers)
     }
 
     /// Whether its disk has failed.

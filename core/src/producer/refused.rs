@@ -1,4 +1,4 @@
-//! Producers that a partition does not know and whose batches it has refused for the moment.
+//! Producers whose batches a partition has refused for the moment, and whether it knows them.
 //!
 //! An unknown producer may start at any sequence (KIP-360), so nothing else would tell one that was forgotten from one whose first batches have
 //! yet to come again: of several requests in flight the first would be refused, a later one be let in, and the first be out of order for good
@@ -48,6 +48,14 @@ impl RefusedProducers {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether a batch that leaves out `expected` comes behind one that begins there and is to be sent again: the producer sent both before it
+    /// heard of that.
+    #[must_use]
+    pub fn awaits(&self, header: &BatchHeader, expected: i32) -> bool {
+        let awaited = header.producer.and_then(|batch| Some((batch.epoch, *self.first.get(&batch.id)?)));
+        awaited.is_some_and(|(epoch, first)| first == (epoch, expected))
     }
 
     /// Takes note of a batch that was appended: its producer is known from here on.

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use gracchus_core::boundary::{Generation, StorageError};
-use gracchus_core::ids::Uuid;
+use gracchus_core::ids::{LogId, Uuid};
 use gracchus_core::offset::Offset;
 use gracchus_core::time::{Timestamp, Wait};
 
@@ -76,6 +76,9 @@ pub(super) async fn trim<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, log_
     let begins_anew = log_start > log.end_offset;
     if begins_anew {
         log.end_offset = log_start;
+        log.epochs = Epochs::default();
+    } else if log_start == log.end_offset && log.id != LogId::Metadata {
+        // Another leader's log may hold there what is older.
         log.epochs = Epochs::default();
     } else {
         log.epochs.trim_to(log_start);

@@ -216,6 +216,11 @@ async fn keep_snapshot<P: Platform>(task: &DiskTask<P>, work: SnapshotWork<FileO
         // The indexes may be new files.
         cut::sync_folder(task, &folder).await?;
     }
+    if segments.last().is_some_and(|last| last.end_offset < upto) {
+        // The log is to begin anew there: it is of nothing that it holds, and believed only once the log starts there.
+        segments.clear();
+        epochs = Epochs::default();
+    }
     let behind =
         segments.iter().position(|segment| segment.base_offset >= upto && segment.base_offset > Offset::ZERO).unwrap_or(segments.len());
     segments.truncate(behind);

@@ -227,7 +227,7 @@ impl Folder {
         Ok(())
     }
 
-    /// The newest snapshot that can be used. Others are removed, and whether one of those speaks of bytes that are not there is told; it stays
+    /// The newest snapshot that can be used. One of a log that was to begin anew, and does not start there yet, can't. Others are removed, and whether one of those speaks of bytes that are not there is told; it stays
     /// if it is one of the metadata log's.
     async fn snapshot<P: Platform>(&self, task: &DiskTask<P>, id: LogId, path: &Path) -> Result<(Option<Snapshot>, bool), StorageError> {
         let mut kept: Vec<Offset> = self.names.iter().filter_map(|name| paths::parse_snapshot_file(name)).collect();
@@ -236,7 +236,9 @@ impl Folder {
         for upto in kept.into_iter().rev() {
             let file = paths::snapshot_file(path, upto);
             let snapshot = read_checked(task, &file, Snapshot::decode).await?.flatten().filter(|snapshot| snapshot.upto == upto);
-            if let Some(snapshot) = snapshot {
+            let is_ahead =
+                |snapshot: &Snapshot| !self.log_start_is_bad && snapshot.is_of_nothing() && upto > self.log_start.unwrap_or_default();
+            if let Some(snapshot) = snapshot.filter(|snapshot| !is_ahead(snapshot)) {
                 if self.fits(task, path, &snapshot).await? {
                     return Ok((Some(snapshot), bytes_are_missing));
                 }
@@ -291,7 +293,8 @@ impl<P: Platform> Recovery<'_, P> {
                 self.end = snapshot.upto;
                 from = Some(snapshot);
             }
-            if from.is_none() && trusted.is_empty() && snapshot.upto < log_start {
+            let is_before = snapshot.upto < log_start || (snapshot.upto == log_start && self.id != LogId::Metadata);
+            if from.is_none() && trusted.is_empty() && is_before {
                 // Nothing is left of what it speaks of: the log may have begun anew since, with older epochs.
                 self.epochs = Epochs::default();
             }
@@ -431,6 +434,10 @@ impl<P: Platform> Recovery<'_, P> {
             self.epochs = Epochs::default();
             // Nor does it tell all of what producers wrote: the power may bring back some of the segments that were trimmed, and later ones not.
             self.tail.clear();
+        }
+        if self.end == log_start && self.id != LogId::Metadata {
+            // Another leader's log may hold there what is older.
+            self.epochs = Epochs::default();
         }
         self.epochs.trim_to(log_start);
         Ok(())

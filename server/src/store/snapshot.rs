@@ -40,6 +40,11 @@ enum Versioned {
 }
 
 impl Snapshot {
+    /// Whether the log held no record below it.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        self.sealed.is_empty() && self.position == 0
+    }
+
     /// The file's content: magic, CRC-32C of the rest, the rest.
     pub(super) fn encode(self) -> Bytes {
         let body = postcard::to_stdvec(&Versioned::V1(self)).expect("plain data serialises");

@@ -1,5 +1,6 @@
 //! The store on a real folder, through its public verbs.
 
+mod begun_anew;
 mod damage;
 mod metadata_snapshots;
 mod set_aside;

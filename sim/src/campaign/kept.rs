@@ -1,5 +1,6 @@
 //! What a campaign keeps in its folder, so that another invocation goes on where one ended, however that was.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -17,8 +18,10 @@ const VERSION: u32 = 1;
 const STATE: &str = "campaign.json";
 
 /// Which seeds a campaign is about: what has to be the same for it to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
+    /// What program runs them: another one may come to something else.
+    pub build: String,
     /// How many nodes there are; as many as each seed says, if not given.
     pub nodes: Option<usize>,
     /// This one of so many campaigns that share the seeds. Counted from 0.
@@ -51,6 +54,8 @@ impl Shard {
 pub struct Kept {
     version: u32,
     scope: Scope,
+    /// Which seeds were asked for last, unless only a time was.
+    pub ordered: Option<Range<u64>>,
     /// Seeds that were run.
     done: Ranges,
     /// What came of them.
@@ -66,6 +71,8 @@ pub enum KeptError {
     Malformed(PathBuf, serde_json::Error),
     /// It is of another version, or about other seeds.
     Other(PathBuf),
+    /// Another process is at it.
+    InUse(PathBuf),
 }
 
 impl fmt::Display for KeptError {
@@ -74,9 +81,10 @@ impl fmt::Display for KeptError {
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Malformed(path, error) => write!(f, "{} is no campaign: {error}", path.display()),
             Self::Other(path) => {
-                let why = "is a campaign with other nodes or another shard, or of another release: name another folder";
+                let why = "is a campaign with other nodes or another shard, or of another build: name another folder";
                 write!(f, "{} {why}", path.display())
             }
+            Self::InUse(path) => write!(f, "another process is at the campaign in {}", path.display()),
         }
     }
 }
@@ -84,17 +92,20 @@ impl fmt::Display for KeptError {
 impl std::error::Error for KeptError {}
 
 impl Kept {
-    /// The campaign in a folder, which is made if there is none.
+    /// The campaign in a folder, which is made if there is none, and what keeps others out of it.
     ///
     /// # Errors
     /// [`KeptError`].
-    pub fn open(folder: &Path, scope: Scope) -> Result<Self, KeptError> {
-        fs::create_dir_all(folder).map_err(|error| KeptError::Io(folder.to_owned(), error))?;
-        match Self::load(folder)? {
-            Some(kept) if kept.scope == scope => Ok(kept),
-            Some(_) => Err(KeptError::Other(folder.join(STATE))),
-            None => Ok(Self { version: VERSION, scope, done: Ranges::default(), summary: Summary::default() }),
-        }
+    pub fn open(folder: &Path, scope: Scope) -> Result<(Self, fs::File), KeptError> {
+        let lock = folder.join("lock");
+        let alone = fs::create_dir_all(folder).and_then(|()| fs::File::create(&lock)).map_err(|error| KeptError::Io(lock.clone(), error))?;
+        alone.try_lock().map_err(|_| KeptError::InUse(folder.to_owned()))?;
+        let kept = match Self::load(folder)? {
+            Some(kept) if kept.scope == scope => kept,
+            Some(_) => return Err(KeptError::Other(folder.join(STATE))),
+            None => Self { version: VERSION, scope, ordered: None, done: Ranges::default(), summary: Summary::default() },
+        };
+        Ok((kept, alone))
     }
 
     /// The campaign in a folder, if there is one.
@@ -139,18 +150,53 @@ impl Kept {
     }
 }
 
+/// Whether these are all shards of one campaign, each once, and done.
+pub(super) fn check_whole(all: &[Kept]) -> Result<(), String> {
+    let Some(first) = all.first() else { return Err("there is no campaign in its folders".to_owned()) };
+    let count = first.scope.shard.count;
+    for kept in all {
+        let Shard { index, count: of } = kept.scope.shard;
+        if of != count || kept.scope.nodes != first.scope.nodes || kept.ordered != first.ordered {
+            return Err(format!("shard {index}/{of} is not of the same campaign as the first, which has {count}"));
+        }
+        if kept.ordered.clone().is_some_and(|ordered| kept.missing(ordered).next().is_some()) {
+            return Err(format!("shard {index}/{count} has not run all of its seeds yet"));
+        }
+    }
+    let indexes: BTreeSet<u64> = all.iter().map(|kept| kept.scope.shard.index).collect();
+    if indexes.len() != all.len() || indexes.len() as u64 != count {
+        return Err(format!("there are {} campaigns in its folders, and {} of {count} shards among them", all.len(), indexes.len()));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn shard(index: u64, count: u64) -> Kept {
+        let scope = Scope { build: String::new(), nodes: None, shard: Shard { index, count } };
+        Kept { version: VERSION, scope, ordered: Some(0..5), done: [0, 1, 3, 4].into_iter().collect(), summary: Summary::default() }
+    }
+
+    #[test]
+    fn only_shards_that_make_a_whole_are_folded() {
+        let done = |index| {
+            let mut kept = shard(index, 2);
+            kept.done.insert(2);
+            kept
+        };
+        assert_eq!(check_whole(&[done(0), done(1)]), Ok(()));
+        assert!(check_whole(&[]).is_err());
+        assert!(check_whole(&[done(0)]).is_err(), "one is missing");
+        assert!(check_whole(&[done(0), done(0)]).is_err(), "one is there twice");
+        assert!(check_whole(&[shard(0, 2), done(1)]).is_err(), "one is not done");
+        assert!(check_whole(&[done(1), shard(0, 3)]).is_err(), "one is of another campaign");
+    }
+
     #[test]
     fn shards_share_all_seeds() {
-        let of = |index| Kept {
-            version: VERSION,
-            scope: Scope { nodes: None, shard: Shard { index, count: 3 } },
-            done: [0, 1, 3, 4].into_iter().collect(),
-            summary: Summary::default(),
-        };
+        let of = |index| shard(index, 3);
         let mut seeds: Vec<u64> = (0..3).flat_map(|index| of(index).missing(0..20).collect::<Vec<_>>()).collect();
         seeds.sort_unstable();
         assert_eq!(seeds, [2].into_iter().chain(5..20).collect::<Vec<_>>());
@@ -159,14 +205,18 @@ mod tests {
     #[test]
     fn a_campaign_goes_on_where_it_ended_and_only_that_one() {
         let folder = tempfile::tempdir().unwrap();
-        let scope = Scope { nodes: Some(3), shard: Shard::WHOLE };
-        let mut kept = Kept::open(folder.path(), scope).unwrap();
+        let scope = Scope { build: "one".to_owned(), nodes: Some(3), shard: Shard::WHOLE };
+        let (mut kept, alone) = Kept::open(folder.path(), scope.clone()).unwrap();
         kept.take(RunReport::empty(4, 3));
         kept.save(folder.path()).unwrap();
-        let again = Kept::open(folder.path(), scope).unwrap();
+        assert!(matches!(Kept::open(folder.path(), scope.clone()), Err(KeptError::InUse(_))));
+        drop(alone);
+        let (again, alone) = Kept::open(folder.path(), scope.clone()).unwrap();
+        drop(alone);
         assert_eq!(again.missing(3..7).collect::<Vec<_>>(), [3, 5, 6]);
         assert_eq!(again.summary.seeds, 1);
-        let other = Kept::open(folder.path(), Scope { nodes: None, ..scope });
-        assert!(matches!(other, Err(KeptError::Other(_))));
+        for other in [Scope { nodes: None, ..scope.clone() }, Scope { build: "another".to_owned(), ..scope }] {
+            assert!(matches!(Kept::open(folder.path(), other), Err(KeptError::Other(_))));
+        }
     }
 }

@@ -7,16 +7,18 @@ use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::kept::{Kept, KeptError, Scope};
+use super::kept::{self, Kept, KeptError, Scope};
+use super::summary::ShrunkPlan;
 use super::worker::run_in;
 use super::{Summary, Work, junit};
 use crate::plan::{self, Plan, PlanError};
 use crate::platform::lock;
-use crate::shrink::{self, Failure, Size};
+use crate::shrink::{self, Failure, Shrunk, Size};
 use crate::world::RunReport;
 
 /// How often what was done is put on disk.
@@ -27,6 +29,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 pub struct Order {
     /// Which seeds.
     pub seeds: Range<u64>,
+    /// Whether those are all run in the end, and not as many as there is time for.
+    pub is_bounded: bool,
     /// How long it may take; until all seeds are run, if not given.
     pub budget: Option<Duration>,
     /// Processes that run seeds.
@@ -37,6 +41,8 @@ pub struct Order {
     pub seed_time_max: Duration,
     /// How long the shrinking of a plan may take.
     pub shrink_time_max: Duration,
+    /// Whether it ends with the first failure.
+    pub until_failure: bool,
 }
 
 /// How a campaign goes.
@@ -70,6 +76,9 @@ pub enum CampaignError {
     /// A result can't be written.
     #[error("{0}: {1}")]
     Result(PathBuf, io::Error),
+    /// Campaigns do not belong together, or one is missing or not done.
+    #[error("{0}: {1}")]
+    Merge(PathBuf, String),
     /// No process can be started to run seeds.
     #[error("no process to run seeds: {0}")]
     Worker(io::Error),
@@ -79,19 +88,24 @@ pub enum CampaignError {
 ///
 /// # Errors
 /// [`CampaignError`]. What was run until then is kept.
-pub fn campaign(folder: &Path, scope: Scope, order: &Order, tell: &mut dyn FnMut(&Told<'_>)) -> Result<Summary, CampaignError> {
+pub fn campaign(folder: &Path, scope: &Scope, order: &Order, tell: &mut dyn FnMut(&Told<'_>)) -> Result<Summary, CampaignError> {
     let began = Instant::now();
-    let mut kept = Kept::open(folder, scope)?;
+    let (mut kept, _alone) = Kept::open(folder, scope.clone())?;
+    kept.ordered = order.is_bounded.then(|| order.seeds.clone());
     let corpus = match &order.corpus {
         Some(corpus) => plan::load_all(corpus).map_err(|error| CampaignError::Plan(corpus.clone(), error))?,
         None => Vec::new(),
     };
     let saved = corpus.into_iter().map(|(file, plan)| Work::Saved(file, Box::new(plan)));
-    let seeds = kept.missing(order.seeds.clone()).map(|seed| Work::Seed(seed, scope.nodes));
-    run_all(folder, &mut kept, Mutex::new(saved.chain(seeds)), order, began, tell)?;
+    let nodes = scope.nodes;
+    let seeds = kept.missing(order.seeds.clone()).map(move |seed| Work::Seed(seed, nodes));
+    let ran = run_all(folder, &mut kept, &Mutex::new(saved.chain(seeds)), order, began, tell);
     kept.summary.failures.sort_by_key(|report| report.seed);
     kept.save(folder)?;
-    shrink_failures(folder, &kept.summary, order, tell)?;
+    ran?;
+    let shrunk = shrink_failures(folder, &kept.summary, order, tell)?;
+    kept.summary.shrunk.extend(shrunk);
+    kept.save(folder)?;
     write_results(folder, &kept.summary)?;
     Ok(kept.summary)
 }
@@ -99,7 +113,7 @@ pub fn campaign(folder: &Path, scope: Scope, order: &Order, tell: &mut dyn FnMut
 /// Folds the campaigns in the folders of a folder into one result, which is written there.
 ///
 /// # Errors
-/// [`CampaignError`].
+/// [`CampaignError`]: they have to be all shards of one campaign, each once and done.
 pub fn merge(folder: &Path) -> Result<Summary, CampaignError> {
     let failed = |error| CampaignError::Result(folder.to_owned(), error);
     let mut merged = Summary::default();
@@ -108,11 +122,12 @@ pub fn merge(folder: &Path) -> Result<Summary, CampaignError> {
         folders.push(entry.map_err(failed)?.path());
     }
     folders.sort();
+    let mut all = Vec::new();
     for shard in folders.into_iter().filter(|shard| shard.is_dir()) {
-        if let Some(kept) = Kept::load(&shard)? {
-            merged.merge(kept.summary);
-        }
+        all.extend(Kept::load(&shard)?);
     }
+    kept::check_whole(&all).map_err(|what| CampaignError::Merge(folder.to_owned(), what))?;
+    all.into_iter().for_each(|kept| merged.merge(kept.summary));
     write_results(folder, &merged)?;
     Ok(merged)
 }
@@ -120,16 +135,18 @@ pub fn merge(folder: &Path) -> Result<Summary, CampaignError> {
 fn run_all(
     folder: &Path,
     kept: &mut Kept,
-    work: Mutex<impl Iterator<Item = Work> + Send>,
+    work: &Mutex<impl Iterator<Item = Work> + Send>,
     order: &Order,
     began: Instant,
     tell: &mut dyn FnMut(&Told<'_>),
 ) -> Result<(), CampaignError> {
-    let is_over = || order.budget.is_some_and(|budget| began.elapsed() >= budget);
+    let has_failed = AtomicBool::new(order.until_failure && !kept.summary.failures.is_empty());
+    let is_over = || has_failed.load(Ordering::Relaxed) || order.budget.is_some_and(|budget| began.elapsed() >= budget);
     let real_before = kept.summary.real;
     let (send, reports) = mpsc::channel();
-    thread::scope(|scope| {
-        let work = &work;
+    let (has_failed, is_over) = (&has_failed, &is_over);
+    // What comes is heard in here alone: whoever runs seeds ends once nobody does.
+    thread::scope(move |scope| {
         for _ in 0..order.jobs.max(1) {
             let send = send.clone();
             scope.spawn(move || {
@@ -137,8 +154,8 @@ fn run_all(
                 while !is_over() {
                     let Some(work) = lock(work).next() else { return };
                     let report = run_in(&mut worker, &work, order.seed_time_max);
-                    let has_failed = report.is_err();
-                    if send.send((work, report)).is_err() || has_failed {
+                    let is_last = report.is_err();
+                    if send.send((work, report)).is_err() || is_last {
                         return;
                     }
                 }
@@ -150,6 +167,7 @@ fn run_all(
             match reports.recv_timeout(Duration::from_secs(1)) {
                 Ok((work, report)) => {
                     let report = report.map_err(CampaignError::Worker)?;
+                    has_failed.fetch_or(order.until_failure && Failure::of(&report).is_some(), Ordering::Relaxed);
                     now = (now.0 + 1, now.1 + report.events);
                     match work {
                         Work::Seed(..) => kept.take(report),
@@ -189,36 +207,43 @@ pub fn failures_by_kind(summary: &Summary) -> BTreeMap<String, Vec<&RunReport>> 
     by_kind
 }
 
-/// Where the plan of a failure is kept once it is shrunk.
-#[must_use]
-pub fn shrunk_file(folder: &Path, of: &str, report: &RunReport) -> PathBuf {
+/// Where the plan of a failure is kept.
+fn shrunk_file(folder: &Path, of: &str, report: &RunReport) -> PathBuf {
     let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
     let of: String = of.chars().map(plain).take(60).collect();
     folder.join("failures").join(format!("{of}-seed-{}-of-{}-nodes.json", report.seed, report.nodes))
 }
 
 /// Shrinks the first failing plan of each kind, unless that was done before. One that hung would hang again.
-fn shrink_failures(folder: &Path, summary: &Summary, order: &Order, tell: &mut dyn FnMut(&Told<'_>)) -> Result<(), CampaignError> {
+fn shrink_failures(folder: &Path, summary: &Summary, order: &Order, tell: &mut dyn FnMut(&Told<'_>)) -> Result<Vec<ShrunkPlan>, CampaignError> {
+    let mut all = Vec::new();
     for (of, reports) in failures_by_kind(summary) {
-        let Some(report) = reports.iter().find(|report| report.replay.starts_with("--seed") && report.events > 0) else { continue };
+        let is_done = summary.shrunk.iter().any(|shrunk| shrunk.of == of);
+        let is_drawn = |report: &&&RunReport| report.replay.starts_with("--seed") && report.events > 0;
+        let Some(report) = reports.iter().find(is_drawn).filter(|_| !is_done) else { continue };
         let file = shrunk_file(folder, &of, report);
-        if file.exists() {
-            continue;
-        }
         let failed = |error| CampaignError::Plan(file.clone(), error);
         fs::create_dir_all(folder.join("failures")).map_err(|error| CampaignError::Result(file.clone(), error))?;
         let plan = Plan::draw_for(report.seed, report.nodes);
         plan::save(&plan, &file).map_err(failed)?;
-        let began = Instant::now();
+        let (began, mut before) = (Instant::now(), None);
+        let mut saved = Ok(());
         let shrunk = shrink::shrink(&plan, order.jobs, &mut |progress| {
-            tell(&Told::Shrinking { of: &of, size: Size::of(progress.best, progress.failure) });
+            let size = Size::of(progress.best, progress.failure);
+            if progress.is_smaller && saved.is_ok() {
+                saved = plan::save(progress.best, &file);
+            }
+            before.get_or_insert_with(|| (Size::of(&plan, progress.failure), progress.failure.events));
+            tell(&Told::Shrinking { of: &of, size });
             if began.elapsed() < order.shrink_time_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        if let Some(shrunk) = shrunk {
-            plan::save(&shrunk.plan, &file).map_err(failed)?;
-        }
+        // One that does not fail in this process is left as it is.
+        let (Some(Shrunk { plan, failure, tries, is_minimal }), Some(before)) = (shrunk, before) else { continue };
+        saved.map_err(failed)?;
+        let after = (Size::of(&plan, &failure), failure.events);
+        all.push(ShrunkPlan { of, seed: report.seed, file, before, after, tries, real: began.elapsed(), is_minimal });
     }
-    Ok(())
+    Ok(all)
 }
 
 fn write_results(folder: &Path, summary: &Summary) -> Result<(), CampaignError> {

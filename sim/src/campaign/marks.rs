@@ -1,44 +1,43 @@
 //! Rare events: where each is set, which a campaign has to reach, and how often one did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use gracchus_core::boundary::Mark;
 
 use super::Summary;
 
-/// Each mark with a line that sets it, as the core's sources have them.
-const PLACES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/mark_places.rs"));
+/// Each mark with the lines that set it, as the core's sources have them.
+const PLACES: &[(&str, &[&str])] = include!(concat!(env!("OUT_DIR"), "/mark_places.rs"));
 
 /// A mark, and how often a campaign reached it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MarkCount {
     /// Its name.
     pub name: String,
-    /// How often it was reached in a thousand seeds.
-    pub per_thousand: u64,
+    /// How often it was reached.
+    pub reached: u64,
+    /// The same in a thousand seeds.
+    pub per_thousand: f64,
     /// Whether a campaign of seeds of one node, and whether one of several nodes, has to reach it.
     pub is_required: (bool, bool),
     /// The lines that set it.
-    pub places: Vec<&'static str>,
+    pub places: &'static [&'static str],
 }
 
 /// All marks that there are, the rarest first.
 #[must_use]
 pub fn mark_counts(summary: &Summary) -> Vec<MarkCount> {
-    let mut places: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
-    for (name, place) in PLACES {
-        places.entry(name).or_default().push(place);
-    }
     let names = |marks: &[Mark]| marks.iter().map(|mark| format!("{mark:?}")).collect::<BTreeSet<_>>();
     let (alone, together) = (names(&REQUIRED_MARKS), names(&REQUIRED_CLUSTER_MARKS));
-    let count = |(name, places): (&str, Vec<&'static str>)| {
-        let reached = summary.marks.get(name).copied().unwrap_or_default();
-        let is_required = (alone.contains(name), alone.contains(name) || together.contains(name));
-        MarkCount { name: name.to_owned(), per_thousand: reached * 1_000 / summary.seeds.max(1), is_required, places }
+    let count = |(name, places): &(&str, &'static [&'static str])| {
+        let reached = summary.marks.get(*name).copied().unwrap_or_default();
+        let is_required = (alone.contains(*name), alone.contains(*name) || together.contains(*name));
+        let per_thousand = reached as f64 * 1_000.0 / summary.seeds.max(1) as f64;
+        MarkCount { name: (*name).to_owned(), reached, per_thousand, is_required, places }
     };
-    let mut counts: Vec<MarkCount> = places.into_iter().map(count).collect();
-    counts.sort_by_key(|count| count.per_thousand);
+    let mut counts: Vec<MarkCount> = PLACES.iter().map(count).collect();
+    counts.sort_by_key(|count| count.reached);
     counts
 }
 
@@ -49,7 +48,7 @@ impl fmt::Display for MarkCount {
             (false, true) => "of several nodes",
             (false, false) => "",
         };
-        write!(f, "{:<34}{:>10}  {required:<18}{}", self.name, self.per_thousand, self.places.join(" "))
+        write!(f, "{:<34}{:>10}{:>12.1}  {required:<18}{}", self.name, self.reached, self.per_thousand, self.places.join(" "))
     }
 }
 
@@ -116,22 +115,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_required_mark_is_set_somewhere() {
+    fn every_mark_is_set_somewhere() {
         let counts = mark_counts(&Summary::default());
         for mark in REQUIRED_MARKS.iter().chain(&REQUIRED_CLUSTER_MARKS) {
             let count = counts.iter().find(|count| count.name == format!("{mark:?}"));
-            assert!(count.is_some_and(|count| !count.places.is_empty() && count.is_required.1), "{mark:?}");
+            assert!(count.is_some_and(|count| count.is_required.1), "{mark:?}");
         }
+        let unset: Vec<&MarkCount> = counts.iter().filter(|count| count.places.is_empty()).collect();
+        assert!(counts.len() > 50 && unset.is_empty(), "{} marks, and nothing sets {unset:?}", counts.len());
     }
 
     #[test]
     fn the_rarest_come_first() {
         let summary =
             Summary { seeds: 500, marks: [("GroupCommit".to_owned(), 1_000), ("TornTailCut".to_owned(), 2)].into(), ..Summary::default() };
-        let counts: Vec<MarkCount> = mark_counts(&summary).into_iter().filter(|count| count.per_thousand > 0).collect();
-        assert_eq!(
-            counts.iter().map(|count| (count.name.as_str(), count.per_thousand)).collect::<Vec<_>>(),
-            [("TornTailCut", 4), ("GroupCommit", 2_000)]
-        );
+        let counts: Vec<MarkCount> = mark_counts(&summary).into_iter().filter(|count| count.reached > 0).collect();
+        let found: Vec<(&str, f64)> = counts.iter().map(|count| (count.name.as_str(), count.per_thousand)).collect();
+        assert_eq!(found, [("TornTailCut", 4.0), ("GroupCommit", 2_000.0)]);
     }
 }

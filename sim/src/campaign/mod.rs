@@ -14,9 +14,9 @@ use std::time::Instant;
 
 pub use self::junit::junit;
 pub use self::kept::{Kept, KeptError, Scope, Shard};
-pub use self::long::{CampaignError, Order, Told, campaign, failures_by_kind, merge, shrunk_file};
+pub use self::long::{CampaignError, Order, Told, campaign, failures_by_kind, merge};
 pub use self::marks::{MarkCount, mark_counts};
-pub use self::summary::{Summary, Verdict, describe};
+pub use self::summary::{ShrunkPlan, Summary, Verdict, describe};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;

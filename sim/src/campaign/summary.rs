@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gracchus_core::boundary::Mark;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::{REQUIRED_CLUSTER_MARKS, REQUIRED_MARKS};
 use crate::checkers::ViolationKind;
+use crate::shrink::Size;
 use crate::world::{Ending, RunReport};
 
 /// Of a hundred runs so many may be excused.
@@ -35,6 +37,8 @@ pub struct Summary {
     pub simulated: Duration,
     /// Real time from the first run's start to the last one's end.
     pub real: Duration,
+    /// What the runs took one by one, each on a thread of its own: about the processors' time.
+    pub spent: Duration,
     /// Planned faults that took effect, by kind, each once.
     pub faults: BTreeMap<String, u64>,
     /// What came of them, by kind.
@@ -47,6 +51,29 @@ pub struct Summary {
     pub uncounted: BTreeMap<u64, Vec<String>>,
     /// Runs that did not end well, by seed.
     pub failures: Vec<RunReport>,
+    /// Failing plans that were shrunk.
+    pub shrunk: Vec<ShrunkPlan>,
+}
+
+/// A failing plan that was shrunk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShrunkPlan {
+    /// The property that it breaks, or where it panics.
+    pub of: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Where it is.
+    pub file: PathBuf,
+    /// How large it was, and how many events it had until it failed.
+    pub before: (Size, u64),
+    /// The same once it was shrunk.
+    pub after: (Size, u64),
+    /// How many plans were run for that.
+    pub tries: u64,
+    /// How long that took.
+    pub real: Duration,
+    /// Whether nothing more can be cut: its time was not up before.
+    pub is_minimal: bool,
 }
 
 /// How a campaign ended. Each has an exit code of its own.
@@ -89,6 +116,7 @@ impl Summary {
         self.counted += u64::from(report.counts());
         self.events += report.events;
         self.simulated += report.simulated;
+        self.spent += report.real;
         add_all(&mut self.faults, &report.faults);
         add_all(&mut self.mishaps, &report.mishaps);
         add_all(&mut self.marks, &report.marks);
@@ -115,6 +143,7 @@ impl Summary {
         self.events += other.events;
         self.simulated += other.simulated;
         self.real = self.real.max(other.real);
+        self.spent += other.spent;
         add_all(&mut self.faults, &other.faults);
         add_all(&mut self.mishaps, &other.mishaps);
         add_all(&mut self.marks, &other.marks);
@@ -122,7 +151,14 @@ impl Summary {
             self.add_operations(kind, counts);
         }
         self.uncounted.extend(other.uncounted);
-        self.failures.extend(other.failures);
+        // Each shard has run the corpus.
+        let is_new = |report: &RunReport, known: &[RunReport]| known.iter().all(|known| known.replay != report.replay);
+        for report in other.failures {
+            if is_new(&report, &self.failures) {
+                self.failures.push(report);
+            }
+        }
+        self.shrunk.extend(other.shrunk);
         self.failures.sort_by_key(|report| report.seed);
     }
 

@@ -81,9 +81,19 @@ pub(super) fn run_in(worker: &mut Option<Worker>, work: &Work, most: Duration) -
 /// It says what is no work, or nobody reads what came of it.
 pub fn serve() -> io::Result<()> {
     note_panics();
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+        // Whoever asked is gone, and does not wait for a run that may never end.
+        std::process::exit(0);
+    });
     let mut output = io::stdout().lock();
-    for line in io::stdin().lock().lines() {
-        let report = serde_json::from_str::<Work>(&line?)?.run();
+    for line in lines {
+        let report = serde_json::from_str::<Work>(&line)?.run();
         serde_json::to_writer(&mut output, &report)?;
         output.write_all(b"\n")?;
         output.flush()?;

@@ -53,7 +53,9 @@ pub(super) async fn run(client: &mut Client) {
 
 async fn work(client: &mut Client, wire: &mut Wire) -> Result<(), Lost> {
     while !client.surroundings.is_stopping() && !client.is_moving() {
-        client.rest().await;
+        if !client.rest().await {
+            return Ok(());
+        }
         let name = format!("{PASSING}{}", client.draw.below(PASSING_TOPICS));
         match client.draw.below(14) {
             0 | 1 => {

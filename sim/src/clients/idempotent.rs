@@ -169,8 +169,8 @@ impl IdempotentProducer {
 
     /// Makes batches until there are as many under way as may be, or so many as chance wants.
     async fn fill(&mut self) {
-        if self.open.len() < self.in_flight_max {
-            self.client.rest().await;
+        if self.open.len() < self.in_flight_max && !self.client.rest().await {
+            return;
         }
         while self.open.is_empty() || (self.open.len() < self.in_flight_max && self.client.draw.chance(700_000)) {
             self.make();

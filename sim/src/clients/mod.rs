@@ -208,8 +208,8 @@ impl Client {
         }
     }
 
-    /// Begins its next turn with a rest, and goes through those that are left out.
-    async fn rest(&mut self) {
+    /// Begins its next turn with a rest, and goes through those that are left out. False if there is none left before clients are to end.
+    async fn rest(&mut self) -> bool {
         loop {
             let turn = {
                 let mut counts = lock(&self.surroundings.counts);
@@ -227,8 +227,11 @@ impl Client {
             if ms > 0 {
                 sleep(Duration::from_millis(ms)).await;
             }
-            if !is_left_out || self.surroundings.is_stopping() {
-                return;
+            if !is_left_out {
+                return true;
+            }
+            if self.surroundings.is_stopping() {
+                return false;
             }
         }
     }

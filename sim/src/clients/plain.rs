@@ -61,7 +61,9 @@ impl PlainProducer {
     async fn work(&mut self, wire: &mut Wire, session: Session) -> Result<(), Lost> {
         while !self.client.surroundings.is_stopping() && !self.client.is_moving() {
             if self.open.is_empty() {
-                self.client.rest().await;
+                if !self.client.rest().await {
+                    return Ok(());
+                }
                 for (topic, index) in self.client.pick_partitions() {
                     self.make(session, topic, index);
                 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use gracchus_sim::campaign::{self, Order, Scope, Shard, Summary, Told, failures_by_kind, shrunk_file};
+use gracchus_sim::campaign::{self, Order, Scope, Shard, Summary, Told, failures_by_kind};
+use gracchus_sim::trace::RollingHash;
+use gracchus_sim::world;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Outcome, jobs, parse_nodes, parse_seeds};
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// How long the shrinking of a plan that fails may take.
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
     shrink_time_max: Duration,
+    /// Ends with the first failure.
+    #[arg(long)]
+    until_failure: bool,
     /// Runs nothing, and folds the campaigns in the folders of this one into one result.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seeds", "budget", "shard", "corpus"])]
     merge: Option<PathBuf>,
@@ -61,35 +66,49 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
 }
 
 pub(crate) fn campaign(args: &Args) -> Outcome {
-    let (folder, summary) = match &args.merge {
-        Some(folder) => (folder, campaign::merge(folder)?),
-        None => (&args.folder, run(args)?),
+    let summary = match &args.merge {
+        Some(folder) => campaign::merge(folder)?,
+        None => run(args)?,
     };
     say!("{summary}");
     for (of, reports) in failures_by_kind(&summary) {
         say!("{of}: {} failed", reports.len());
-        let shrunk = reports.iter().map(|report| shrunk_file(folder, &of, report)).find(|file| file.exists());
-        if let Some(file) = shrunk {
-            say!("  the smallest plan: gracchus-sim replay {}", file.display());
+        for shrunk in summary.shrunk.iter().filter(|shrunk| shrunk.of == of) {
+            let (before, events_before) = shrunk.before;
+            let (after, events) = shrunk.after;
+            say!("  seed {}: {before}, {events_before} events", shrunk.seed);
+            let minimal = if shrunk.is_minimal { "" } else { ", and its time was up" };
+            say!("  shrunk: {after}, {events} events{minimal}");
+            say!("  to see them: gracchus-sim replay {}", shrunk.file.display());
         }
     }
     Ok(ExitCode::from(summary.verdict().exit_code()))
 }
 
-fn run(args: &Args) -> Result<Summary, campaign::CampaignError> {
+/// Tells this program from any other build.
+fn build() -> std::io::Result<String> {
+    let mut hash = RollingHash::default();
+    hash.bytes(&std::fs::read(std::env::current_exe()?)?);
+    Ok(hash.value().to_string())
+}
+
+fn run(args: &Args) -> Result<Summary, Box<dyn std::error::Error>> {
+    world::note_panics();
     let order = Order {
         seeds: args.seeds.clone().unwrap_or(0..u64::MAX),
+        is_bounded: args.seeds.is_some() && args.budget.is_none(),
         budget: args.budget,
         jobs: jobs(args.jobs),
         corpus: args.corpus.clone(),
         seed_time_max: args.seed_time_max,
         shrink_time_max: args.shrink_time_max,
+        until_failure: args.until_failure,
     };
-    let scope = Scope { nodes: args.nodes, shard: args.shard.unwrap_or(Shard::WHOLE) };
+    let scope = Scope { build: build()?, nodes: args.nodes, shard: args.shard.unwrap_or(Shard::WHOLE) };
     let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     spinner.set_style(ProgressStyle::with_template("{spinner} {elapsed}  {msg}").expect("the template is sound"));
     let (began, mut printed) = (Instant::now(), Instant::now());
-    let summary = campaign::campaign(&args.folder, scope, &order, &mut |told| {
+    let summary = campaign::campaign(&args.folder, &scope, &order, &mut |told| {
         let line = describe(told, began.elapsed());
         spinner.set_message(line.clone());
         spinner.tick();
@@ -100,14 +119,14 @@ fn run(args: &Args) -> Result<Summary, campaign::CampaignError> {
         }
     });
     spinner.finish_and_clear();
-    summary
+    Ok(summary?)
 }
 
 fn describe(told: &Told<'_>, elapsed: Duration) -> String {
     match told {
         Told::Standing { summary, now: (seeds, events) } => {
-            let per_second = |count: f64| count / elapsed.as_secs_f64().max(0.001);
-            let (seeds_rate, events_rate) = (per_second(count(*seeds)), per_second(count(*events)));
+            let per_second = |count: u64| count as f64 / elapsed.as_secs_f64().max(0.001);
+            let (seeds_rate, events_rate) = (per_second(*seeds), per_second(*events));
             let speed = summary.simulated.as_secs_f64() / summary.real.as_secs_f64().max(0.001);
             let (missing, failed) = (summary.missing_marks().len(), summary.failures.len());
             let all = summary.seeds;
@@ -118,8 +137,4 @@ fn describe(told: &Told<'_>, elapsed: Duration) -> String {
         }
         Told::Shrinking { of, size } => format!("shrinking one that breaks {of}: {size}"),
     }
-}
-
-fn count(number: u64) -> f64 {
-    u32::try_from(number).map_or(f64::INFINITY, f64::from)
 }

@@ -20,7 +20,7 @@ pub(crate) fn marks(args: &Args) -> Outcome {
     };
     let summary = kept.summary;
     say!("{} seeds, {} of several nodes", summary.seeds, summary.clusters);
-    say!("{:<34}{:>10}  {:<18}set at", "mark", "per 1,000", "required");
+    say!("{:<34}{:>10}{:>12}  {:<18}set at", "mark", "reached", "per 1,000", "required");
     for count in mark_counts(&summary) {
         say!("{count}");
     }

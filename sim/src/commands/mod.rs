@@ -13,6 +13,7 @@ macro_rules! say {
     }};
 }
 
+pub(super) mod bugs;
 pub(super) mod campaign;
 pub(super) mod marks;
 pub(super) mod plans;

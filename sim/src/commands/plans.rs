@@ -72,6 +72,9 @@ pub(crate) fn shrink(args: &ShrinkArgs) -> Outcome {
     say!("violates {}, after {} tries", shrunk.failure.of, shrunk.tries);
     say!("before: {}, {} events", Size::of(&plan, &first), first.events);
     say!("after:  {}, {} events", Size::of(&shrunk.plan, &shrunk.failure), shrunk.failure.events);
+    if !shrunk.is_minimal {
+        say!("it was stopped before nothing more could be cut");
+    }
     say!("to see its events: gracchus-sim replay {}", args.save.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! Plans in files: JSON, so that they can be read, edited and compared.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
+use crate::world::OWN_CLIENTS_FROM;
 
 /// The format's version: another release's plans are refused, since they would mean another run.
 const VERSION: u32 = 4;
@@ -34,6 +36,8 @@ pub enum PlanError {
     Version(u32),
     /// It is no plan.
     Malformed(serde_json::Error),
+    /// Two clients or two faults have one id, or a client has one that is taken.
+    Ids,
 }
 
 impl fmt::Display for PlanError {
@@ -41,6 +45,7 @@ impl fmt::Display for PlanError {
         match self {
             Self::Io(error) => write!(f, "{error}"),
             Self::Version(found) => write!(f, "this is a plan of version {found}, and {VERSION} is wanted"),
+            Self::Ids => write!(f, "each client needs an id of its own below {OWN_CLIENTS_FROM}, and each fault one"),
             Self::Malformed(error) => write!(f, "this is no plan: {error}"),
         }
     }
@@ -55,7 +60,9 @@ impl std::error::Error for PlanError {}
 pub fn save(plan: &Plan, path: &Path) -> Result<(), PlanError> {
     let mut bytes = serde_json::to_vec_pretty(&Saved { version: VERSION, plan }).map_err(PlanError::Malformed)?;
     bytes.push(b'\n');
-    std::fs::write(path, bytes).map_err(PlanError::Io)
+    // Whole or not at all: what was there is a smaller one's predecessor.
+    let unfinished = path.with_extension("unfinished");
+    std::fs::write(&unfinished, bytes).and_then(|()| std::fs::rename(&unfinished, path)).map_err(PlanError::Io)
 }
 
 /// Reads a plan from a file.
@@ -68,7 +75,14 @@ pub fn load(path: &Path) -> Result<Plan, PlanError> {
     if version != VERSION {
         return Err(PlanError::Version(version));
     }
-    serde_json::from_slice(&bytes).map(|saved: Saved<Plan>| saved.plan.numbered()).map_err(PlanError::Malformed)
+    let saved: Saved<Plan> = serde_json::from_slice(&bytes).map_err(PlanError::Malformed)?;
+    let plan = saved.plan.numbered();
+    let clients: BTreeSet<u8> = plan.clients.iter().map(|client| client.id).filter(|id| *id < OWN_CLIENTS_FROM).collect();
+    let faults: BTreeSet<u32> = plan.faults.iter().map(|fault| fault.id).collect();
+    if clients.len() < plan.clients.len() || faults.len() < plan.faults.len() {
+        return Err(PlanError::Ids);
+    }
+    Ok(plan)
 }
 
 /// Reads every plan of a folder, with the file's name, in the order of the names.

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_out() {
+    fn everyone_and_everything_has_a_line() {
         let plan = Plan::draw_for(5, 5);
         let text = plan.to_string();
         let begins = |what: &str| text.lines().filter(|line| line.starts_with(what)).count();

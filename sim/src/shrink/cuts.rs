@@ -172,7 +172,8 @@ pub(super) fn turns(plan: &Plan, taken: &BTreeMap<u8, u64>) -> impl Iterator<Ite
         let (id, left_out) = (client.id, client.left_out.clone());
         (1..=taken.get(&id).copied().unwrap_or_default()).filter(move |turn| !left_out.has(*turn)).map(move |turn| (id, turn))
     };
-    plan.clients.iter().flat_map(of_client)
+    // Where they share their draws, one that is left out only puts off what it does.
+    plan.clients.iter().filter(|_| plan.are_turns_apart).flat_map(of_client)
 }
 
 fn details(plan: &Plan) -> Vec<Cut> {

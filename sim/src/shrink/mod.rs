@@ -1,8 +1,8 @@
 //! Makes a plan that fails smaller, for as long as it breaks the same property: delta debugging (Zeller and Hildebrandt, 2002) over its faults,
 //! clients and their turns, nodes, topics and settings, and over how long it takes.
 //!
-//! In the end the plan is 1-minimal: without any one of these it would go well, or fail otherwise. The result is the same whatever the number of
-//! jobs.
+//! In the end the plan is 1-minimal, if it was not stopped before: without any one of these it would go well, or fail otherwise. What makes a
+//! store, a client or the network plainer is one cut each. The result is the same whatever the number of jobs.
 
 mod cuts;
 
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::cuts::{Group, cut, turns};
 use crate::plan::Plan;
@@ -48,7 +48,7 @@ impl Failure {
 }
 
 /// How large a plan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// Its faults.
     pub faults: usize,
@@ -136,6 +136,7 @@ fn shrink_by<'a>(run: &'a Run, plan: &Plan, jobs: usize, tell: &'a mut Tell<'a>)
     shrinker.take(plan.clone(), failure);
     while shrinker.cut_all() {}
     let Shrinker { best, failure, tries, is_stopped, .. } = shrinker;
+    assert_eq!(run(&best).map(|again| again.of), Some(failure.of.clone()), "a plan fails again as it did before");
     Some(Shrunk { plan: best, failure, tries, is_minimal: !is_stopped })
 }
 
@@ -193,7 +194,12 @@ impl Shrinker<'_> {
         let mut tenths = 5;
         while tenths < 10 {
             let duration_ms = self.best.duration_ms * tenths / 10;
-            let candidate = (duration_ms < self.best.duration_ms).then(|| Plan { duration_ms, ..self.best.clone() });
+            let candidate = (duration_ms < self.best.duration_ms).then(|| {
+                let mut shorter = Plan { duration_ms, ..self.best.clone() };
+                // The run goes on until the last of them.
+                shorter.faults.retain(|fault| fault.at_us <= duration_ms * 1_000);
+                shorter
+            });
             match self.first_failing(vec![candidate]) {
                 Some(_) => has_cut = true,
                 None => tenths += 2,
@@ -225,11 +231,11 @@ impl Shrinker<'_> {
         Some(at)
     }
 
-    /// A plan fails as is wanted. What was to come after that is none of its business.
+    /// A plan fails as is wanted. What was to come after that is none of its business: without it the run is the same up to there.
     fn take(&mut self, mut plan: Plan, failure: Failure) {
         let upto_ms = u64::try_from(failure.simulated.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
         plan.duration_ms = plan.duration_ms.min(upto_ms);
-        plan.faults.retain(|fault| fault.at_us <= plan.duration_ms * 1_000);
+        plan.faults.retain(|fault| fault.at_us <= upto_ms * 1_000);
         (self.best, self.failure) = (plan, failure);
         self.tell(true);
     }
@@ -287,6 +293,25 @@ mod tests {
     #[test]
     fn a_plan_that_goes_well_is_left_alone() {
         assert!(shrink_by(&|_| None, &Plan::draw_for(1, 1), 1, &mut |_| ControlFlow::Continue(())).is_none());
+    }
+
+    #[test]
+    fn a_late_fault_that_is_needed_stays() {
+        let plan = Plan::draw_for(5, 3);
+        let late = plan.faults.last().unwrap().clone();
+        let (id, at_us) = (late.id, late.at_us);
+        let run = move |plan: &Plan| {
+            let does = plan.faults.iter().any(|fault| fault.id == id);
+            does.then(|| Failure {
+                of: "Wanted".to_owned(),
+                simulated: Duration::from_micros(at_us + 5_000_000),
+                events: 1,
+                turns: BTreeMap::new(),
+            })
+        };
+        let shrunk = shrink_by(&run, &plan, 2, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(shrunk.plan.faults, std::slice::from_ref(&late));
+        assert!(shrunk.plan.duration_ms * 1_000 >= late.at_us);
     }
 
     #[test]

@@ -97,11 +97,15 @@ impl Recorder {
         for mark in &effects.marks {
             *recording.marks.entry(*mark).or_default() += 1;
         }
-        let event = recording.events;
-        recording.last_steps.insert(node, event);
+        let (event, is_over) = (recording.events, recording.is_over());
+        if !is_over {
+            recording.last_steps.insert(node, event);
+        }
         let is_last =
             recording.list(Some(node), |length| format!("node {node}  {}  ->  {}", length.describe(input), length.describe(&effects)));
-        recording.list_state(broker);
+        if !is_over {
+            recording.list_state(broker);
+        }
         let checked = recording.checkers.step(node, now, input, effects, broker);
         for remark in recording.checkers.take_remarks() {
             recording.list(None, |_| format!("        {remark}"));
@@ -254,6 +258,11 @@ impl Recording {
         }
         self.is_stopped |= self.events == listing.until;
         self.is_stopped
+    }
+
+    /// Whether what is wanted of the run lies behind it: some more steps may be taken before it ends.
+    fn is_over(&self) -> bool {
+        self.violation.is_some() || self.listing.as_ref().is_some_and(|listing| self.events > listing.until)
     }
 
     /// Lists the state of the node that has taken this step, if it is wanted.

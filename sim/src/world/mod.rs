@@ -39,11 +39,14 @@ const CLIENT_END_MS_MAX: u64 = 15_000;
 /// How long tasks have to come to an end when the run is over.
 const CLEARING: Duration = Duration::from_secs(1);
 
+/// What the name of a run's thread begins with.
+const THREAD: &str = "seed ";
+
 /// Runs a plan, on a fresh thread: what a thread keeps would tell on the next run.
 #[must_use]
 pub fn run(plan: &Plan, listing: Option<Listing>) -> RunReport {
     let plan = plan.clone();
-    let thread = std::thread::Builder::new().name(format!("seed {}", plan.seed)).spawn(move || run_here(&plan, listing));
+    let thread = std::thread::Builder::new().name(format!("{THREAD}{}", plan.seed)).spawn(move || run_here(&plan, listing));
     thread.expect("a thread can be had").join().expect("panics are caught inside")
 }
 
@@ -270,9 +273,12 @@ impl World {
     }
 }
 
+/// Clients that a run has of its own have ids from here on.
+pub(crate) const OWN_CLIENTS_FROM: u8 = 250;
+
 /// Who prepares a run and looks at its end.
 const PROBER: ClientPlan = ClientPlan { id: PROBER_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 3_000, left_out: Ranges::NONE };
-const PROBER_ID: u8 = 250;
+const PROBER_ID: u8 = OWN_CLIENTS_FROM;
 /// Who changes the voters: it waits for longer than they may take.
 const OPERATOR: ClientPlan =
     ClientPlan { id: OPERATOR_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 12_000, left_out: Ranges::NONE };

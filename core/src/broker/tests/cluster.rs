@@ -7,6 +7,7 @@ mod deletions;
 mod given_back;
 mod nearest;
 mod paced;
+mod refused;
 mod throttled;
 mod voters;
 
