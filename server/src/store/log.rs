@@ -269,7 +269,7 @@ impl<P: Platform> Log<P> {
         self.unsynced.take(&self.folder, covered)
     }
 
-    /// What a keeper needs to keep a snapshot; none while the log has no folder, and nothing to recover. What a `flushed` log has written is
+    /// What a keeper needs to keep a snapshot; none while the log has no folder and is to begin at the first offset. What a `flushed` log has written is
     /// synced first by its owner, so that no two tasks sync its batches: one would be told of a failure that the other has to know of.
     pub(super) async fn snapshot(
         &mut self,
@@ -278,7 +278,11 @@ impl<P: Platform> Log<P> {
         producers: Bytes,
     ) -> Result<Option<SnapshotWork<FileOf<P>>>, StorageError> {
         if !self.has_folder {
-            return Ok(None);
+            if upto == Offset::ZERO {
+                return Ok(None);
+            }
+            // It is to begin at another place than the first.
+            self.make_folder(task).await?;
         }
         let batches = if self.is_flushed() {
             self.sync(task).await?;

@@ -40,6 +40,21 @@ async fn it_knows_the_leaders_producers_and_no_epoch() {
 }
 
 #[tokio::test]
+async fn one_that_never_held_anything_knows_them_too() {
+    let mut rig = Rig::start("begun-anew-first").await;
+    rig.open(Durability::Flushed).await;
+    let log_start = Offset(50);
+    rig.store.submit(StorageOp::KeepSnapshot { log: LOG, upto: log_start, producers: Bytes::from_static(b"the leader's") });
+    rig.store.submit(StorageOp::Trim { log: LOG, log_start });
+    for _ in 0..2 {
+        let recovered = rig.open(Durability::Flushed).await;
+        assert_eq!((recovered.log_start, recovered.log_end, recovered.damaged), (log_start, log_start, false));
+        assert_eq!(recovered.snapshot, Some((log_start, Bytes::from_static(b"the leader's"))));
+        rig.restart().await;
+    }
+}
+
+#[tokio::test]
 async fn it_may_go_on_in_an_older_epoch() {
     for (name, log_start) in [("goes-on-at-end", 4), ("goes-on-behind", 50)] {
         let mut rig = begun_anew(name, log_start).await;
