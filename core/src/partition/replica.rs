@@ -15,6 +15,7 @@ use crate::log::{Log, StaleCompletion};
 use crate::offset::Offset;
 use crate::producer::ProducerStates;
 use crate::record::BatchHeader;
+use crate::replica::last_fetched_epoch;
 use crate::time::{Now, Timestamp};
 
 /// A copy of a partition whose log is open.
@@ -89,9 +90,8 @@ impl Replica {
     /// [`Discontinuous`]: it belongs somewhere else.
     pub fn append_fetched(&mut self, batch: &Batch, leader_epoch: LeaderEpoch, now: Timestamp) -> Result<BatchHeader, Discontinuous> {
         let header = batch.header;
-        let latest = self.log.epochs().latest().filter(|_| self.log.start() < self.log.end());
-        let latest = latest.map_or(LeaderEpoch::FIRST, |latest| latest.leader_epoch);
-        let is_of_its_time = header.leader_epoch >= latest && header.leader_epoch <= leader_epoch;
+        let last = last_fetched_epoch(&self.log, self.log.end()).unwrap_or(LeaderEpoch::FIRST);
+        let is_of_its_time = header.leader_epoch >= last && header.leader_epoch <= leader_epoch;
         if !self.log.may_append(&header) || !is_of_its_time {
             return Err(Discontinuous { base_offset: header.base_offset, log_end: self.log.end() });
         }

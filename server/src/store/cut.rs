@@ -6,12 +6,11 @@
 use std::path::Path;
 
 use gracchus_core::boundary::{Generation, StorageError};
-use gracchus_core::ids::{LogId, Uuid};
+use gracchus_core::ids::Uuid;
 use gracchus_core::offset::Offset;
 use gracchus_core::time::{Timestamp, Wait};
 
 use super::batches::{CheckedBatches, Found};
-use super::epochs::Epochs;
 use super::janitor::Chore;
 use super::log::Log;
 use super::paths::{self, DELETED_FILE, FileKind, UNFINISHED_FILE};
@@ -76,13 +75,8 @@ pub(super) async fn trim<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, log_
     let begins_anew = log_start > log.end_offset;
     if begins_anew {
         log.end_offset = log_start;
-        log.epochs = Epochs::default();
-    } else if log_start == log.end_offset && log.id != LogId::Metadata {
-        // Another leader's log may hold there what is older.
-        log.epochs = Epochs::default();
-    } else {
-        log.epochs.trim_to(log_start);
     }
+    log.epochs.trim_to(log_start, log.end_offset);
     log.epochs_changed = true;
     let is_below = |segment: &Segment| segment.end_offset <= log_start && (segment.bytes > 0 || begins_anew);
     let dropped: Vec<Segment> = {

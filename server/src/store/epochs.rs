@@ -43,13 +43,15 @@ impl Epochs {
         self.starts.retain(|start| start.start_offset < end);
     }
 
-    /// Forgets what ends at `log_start` or earlier; the epoch that `log_start` lies in starts there from now on.
-    pub(super) fn trim_to(&mut self, log_start: Offset) {
+    /// Forgets what ends at `log_start` or earlier; the epoch that `log_start` lies in starts there from now on. A log that ends there has none:
+    /// what comes next may be another leader's, and of an older one.
+    pub(super) fn trim_to(&mut self, log_start: Offset, end: Offset) {
         let behind = self.starts.partition_point(|start| start.start_offset <= log_start);
         self.starts.drain(..behind.saturating_sub(1));
         if let Some(first) = self.starts.first_mut() {
             first.start_offset = first.start_offset.max(log_start);
         }
+        self.truncate_to(end);
     }
 
     /// Kafka's `leader-epoch-checkpoint`: a version, a count, and an epoch with its start offset a line.
@@ -83,12 +85,19 @@ mod tests {
     #[test]
     fn trimming_keeps_the_epoch_that_the_start_lies_in() {
         let mut held = epochs(&[(1, 0), (2, 10), (3, 20)]);
-        held.trim_to(Offset(15));
+        held.trim_to(Offset(15), Offset(40));
         assert_eq!(held, epochs(&[(2, 15), (3, 20)]));
-        held.trim_to(Offset(20));
+        held.trim_to(Offset(20), Offset(40));
         assert_eq!(held, epochs(&[(3, 20)]));
-        held.trim_to(Offset(30));
+        held.trim_to(Offset(30), Offset(40));
         assert_eq!(held, epochs(&[(3, 30)]));
+    }
+
+    #[test]
+    fn a_log_that_is_trimmed_to_its_end_has_no_epoch() {
+        let mut held = epochs(&[(1, 0), (2, 10)]);
+        held.trim_to(Offset(40), Offset(40));
+        assert_eq!(held, epochs(&[]));
     }
 
     #[test]

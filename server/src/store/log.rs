@@ -269,8 +269,9 @@ impl<P: Platform> Log<P> {
         self.unsynced.take(&self.folder, covered)
     }
 
-    /// What a keeper needs to keep a snapshot; none while the log has no folder and is to begin at the first offset. What a `flushed` log has written is
-    /// synced first by its owner, so that no two tasks sync its batches: one would be told of a failure that the other has to know of.
+    /// What a keeper needs to keep a snapshot; none while the log has no folder and is to begin at the first offset. What a `flushed` log has
+    /// written is synced first by its owner, so that no two tasks sync its batches: one would be told of a failure that the other has to know
+    /// of.
     pub(super) async fn snapshot(
         &mut self,
         task: &DiskTask<P>,

@@ -227,8 +227,8 @@ impl Folder {
         Ok(())
     }
 
-    /// The newest snapshot that can be used. One of a log that was to begin anew, and does not start there yet, can't. Others are removed, and whether one of those speaks of bytes that are not there is told; it stays
-    /// if it is one of the metadata log's.
+    /// The newest snapshot that can be used. Others are removed, and whether one of those speaks of bytes that are not there is told; it stays
+    /// if it is one of the metadata log's. One of a log that was to begin anew, and does not start there yet, can't be used, and speaks of none.
     async fn snapshot<P: Platform>(&self, task: &DiskTask<P>, id: LogId, path: &Path) -> Result<(Option<Snapshot>, bool), StorageError> {
         let mut kept: Vec<Offset> = self.names.iter().filter_map(|name| paths::parse_snapshot_file(name)).collect();
         kept.sort_unstable();
@@ -293,8 +293,7 @@ impl<P: Platform> Recovery<'_, P> {
                 self.end = snapshot.upto;
                 from = Some(snapshot);
             }
-            let is_before = snapshot.upto < log_start || (snapshot.upto == log_start && self.id != LogId::Metadata);
-            if from.is_none() && trusted.is_empty() && is_before {
+            if from.is_none() && trusted.is_empty() && snapshot.upto <= log_start {
                 // Nothing is left of what it speaks of: the log may have begun anew since, with older epochs.
                 self.epochs = Epochs::default();
             }
@@ -431,15 +430,10 @@ impl<P: Platform> Recovery<'_, P> {
         if self.end < log_start {
             // It began anew, and what it held before is not a part of it.
             self.end = log_start;
-            self.epochs = Epochs::default();
             // Nor does it tell all of what producers wrote: the power may bring back some of the segments that were trimmed, and later ones not.
             self.tail.clear();
         }
-        if self.end == log_start && self.id != LogId::Metadata {
-            // Another leader's log may hold there what is older.
-            self.epochs = Epochs::default();
-        }
-        self.epochs.trim_to(log_start);
+        self.epochs.trim_to(log_start, self.end);
         Ok(())
     }
 
