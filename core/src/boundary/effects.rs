@@ -107,6 +107,8 @@ pub enum Mark {
     DuplicateBatchAnswered,
     /// A batch with a gap before it was refused.
     OutOfOrderSequence,
+    /// A gap was not told of to a producer whose batch before was refused for the moment.
+    RefusedBehindRefused,
     /// A batch of an older producer epoch was refused.
     ProducerFenced,
     /// An idempotent producer that the partition does not know started past sequence 0 (KIP-360).

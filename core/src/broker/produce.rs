@@ -11,7 +11,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::ids::{LogId, PartitionIndex, RequestId, TopicId, TopicPartition};
 use crate::limits::FREE_BYTES_RESERVE;
 use crate::offset::Offset;
-use crate::partition::{AppendError, Appended, Partition};
+use crate::partition::{AppendError, Appended, Leader, Partition};
 use crate::producer::ProducerError;
 use crate::time::Wait;
 
@@ -112,10 +112,22 @@ impl Broker {
         let has_space = self.free_bytes.is_none_or(|free| free >= FREE_BYTES_RESERVE);
         let now = self.now.monotonic;
         let appended = partition.append(batch, acks == Acks::All, is_cut_off, has_space, self.now.wall).map_err(|error| {
-            let is_followed = partition.leader().is_ok_and(|leader| leader.is_followed(now));
-            // A producer takes the loss of a batch for final. It may be another leader that has it.
-            let is_missing = matches!(error, AppendError::Producer(ProducerError::OutOfOrder { .. }));
-            let error = if is_missing && !is_followed { AppendError::NotLed(ErrorCode::NotLeaderOrFollower) } else { error };
+            let error = match error {
+                // A producer takes the loss of a batch for final. It may be another leader that has it.
+                AppendError::Producer(ProducerError::OutOfOrder { .. }) if !partition.leader().is_ok_and(|leader| leader.is_followed(now)) => {
+                    AppendError::NotLed(ErrorCode::NotLeaderOrFollower)
+                }
+                // Or this one refused it before it led, and the producer had sent both by then: librdkafka gives up where it is told of a gap.
+                AppendError::Producer(ProducerError::OutOfOrder { expected, .. })
+                    if partition.leader().is_ok_and(Leader::has_followers) && partition.awaits_before(&batch.header, expected) =>
+                {
+                    effects.mark(Mark::RefusedBehindRefused);
+                    AppendError::NotLed(ErrorCode::NotLeaderOrFollower)
+                }
+                AppendError::Producer(_) | AppendError::NotLed(_) | AppendError::DiskNearlyFull | AppendError::NotEnoughReplicas { .. } => {
+                    error
+                }
+            };
             mark_refusal(&error, effects);
             ProduceFailure { log_start: log_start_told(partition, &error), ..refused(error).into() }
         })?;

@@ -35,7 +35,8 @@ use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicName, TopicPartition};
 use crate::metadata::PartitionRegistration;
 use crate::offset::Offset;
-use crate::producer::{ProducerError, RefusedProducers, Verdict};
+use crate::producer::{RefusedProducers, Verdict};
+use crate::record::BatchHeader;
 use crate::time::Timestamp;
 
 /// A partition that this node has a copy of.
@@ -205,15 +206,7 @@ impl Partition {
         has_space: bool,
         now: Timestamp,
     ) -> Result<Appended, AppendError> {
-        let appended = self.append_in_order(batch, needs_commit, is_cut_off, has_space, now).map_err(|error| match error {
-            // A producer that is told of a gap where it was told to try again may give up: librdkafka does.
-            AppendError::Producer(ProducerError::OutOfOrder { expected, .. })
-                if self.has_other_replicas() && self.refused.awaits(&batch.header, expected) =>
-            {
-                AppendError::NotLed(ErrorCode::NotLeaderOrFollower)
-            }
-            AppendError::Producer(_) | AppendError::NotLed(_) | AppendError::DiskNearlyFull | AppendError::NotEnoughReplicas { .. } => error,
-        });
+        let appended = self.append_in_order(batch, needs_commit, is_cut_off, has_space, now);
         match &appended {
             Ok(_) => self.refused.let_in(&batch.header),
             Err(AppendError::NotLed(_) | AppendError::DiskNearlyFull | AppendError::NotEnoughReplicas { .. }) => {
@@ -251,8 +244,10 @@ impl Partition {
         leader.append(batch, needs_commit, now)
     }
 
-    fn has_other_replicas(&self) -> bool {
-        self.leader().is_ok_and(Leader::has_followers)
+    /// Whether the gap before a batch is another of the same producer, which was refused for the moment and is to come again.
+    #[must_use]
+    pub fn awaits_before(&self, header: &BatchHeader, expected: i32) -> bool {
+        self.refused.awaits(header, expected)
     }
 
     /// Whether its disk has failed.

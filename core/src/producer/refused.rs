@@ -1,4 +1,4 @@
-//! Producers whose batches a partition has refused for the moment, and whether it knows them.
+//! Producers whose batches a partition has refused for the moment: what each has to come with next.
 //!
 //! An unknown producer may start at any sequence (KIP-360), so nothing else would tell one that was forgotten from one whose first batches have
 //! yet to come again: of several requests in flight the first would be refused, a later one be let in, and the first be out of order for good
