@@ -85,8 +85,6 @@ pub struct Search {
     pub budget: Duration,
     /// How long its plan may be shrunk.
     pub shrink_time_max: Duration,
-    /// A profile of cargo's.
-    pub profile: String,
 }
 
 impl Plot {

@@ -37,11 +37,11 @@ pub(crate) fn bugs(args: &Args) -> Outcome {
     if plot.is_ahead()? {
         eprintln!("what is not committed is left out");
     }
-    let search = Search { budget: args.budget, shrink_time_max: args.shrink_time_max, profile: args.profile.clone() };
+    let search = Search { budget: args.budget, shrink_time_max: args.shrink_time_max };
     say!("{:<36}{:>7}{:>8}{:>9}{:>9}{:>9}  found by", "bug", "seeds", "CPU s", "events", "shrunk", "in s");
     let mut missed = 0;
     for bug in &bugs {
-        let found = plot.plant(bug, &search.profile).and_then(|program| plot.find(bug, &program, &search));
+        let found = plot.plant(bug, &args.profile).and_then(|program| plot.find(bug, &program, &search));
         match found {
             Ok(summary) => {
                 missed += usize::from(summary.failures.is_empty());

@@ -57,7 +57,7 @@ pub(super) enum Cut {
     /// How the store of the node at this place works.
     Store(usize),
     /// The drift, the rack and the limits of the node at this place.
-    Place(usize),
+    Limits(usize),
     /// A setting of the topic at this place.
     TopicConfig(usize, String),
     /// The partitions but one of the topic at this place.
@@ -100,7 +100,7 @@ fn cut_one(plan: &mut Plan, cut: &Cut) -> Option<()> {
         Cut::Steps(id) => deaths(plan, *id).for_each(|death| death.after_steps = 0),
         Cut::NodeConfig(place, name) => plan.nodes.get_mut(*place)?.configs.retain(|(known, _)| known != name),
         Cut::Store(place) => plan.nodes.get_mut(*place)?.store = plain_store(),
-        Cut::Place(place) => {
+        Cut::Limits(place) => {
             let node = plan.nodes.get_mut(*place)?;
             *node = NodePlan { configs: std::mem::take(&mut node.configs), store: node.store.clone(), ..plain_node() };
         }
@@ -132,23 +132,7 @@ fn cut_node(plan: &mut Plan, place: usize) -> Option<()> {
     (plan.voters > 0 && brokers > 0).then_some(())?;
     let moved = |other: usize| if other > place { other - 1 } else { other };
     plan.faults.retain(|planned| {
-        let is_named = match planned.fault {
-            Fault::Part { other, .. } | Fault::Mute { other, .. } => other == place,
-            Fault::Crash(_)
-            | Fault::PowerLoss(_)
-            | Fault::Stop { .. }
-            | Fault::Pause { .. }
-            | Fault::Resets { .. }
-            | Fault::Stalls { .. }
-            | Fault::Partition { .. }
-            | Fault::Isolate { .. }
-            | Fault::Blackout { .. }
-            | Fault::WallStep { .. }
-            | Fault::Disk { .. }
-            | Fault::Rot { .. }
-            | Fault::ChangeVoters { .. }
-            | Fault::Replace { .. } => false,
-        };
+        let is_named = matches!(planned.fault, Fault::Part { other, .. } | Fault::Mute { other, .. } if other == place);
         !is_named && (planned.node != place || !planned.fault.befalls_a_node())
     });
     for planned in &mut plan.faults {
@@ -186,7 +170,7 @@ fn details(plan: &Plan) -> Vec<Cut> {
     }
     for (place, node) in plan.nodes.iter().enumerate() {
         let is_plain = *node == NodePlan { configs: node.configs.clone(), store: node.store.clone(), ..plain_node() };
-        cuts.extend((!is_plain).then_some(Cut::Place(place)));
+        cuts.extend((!is_plain).then_some(Cut::Limits(place)));
         cuts.extend((node.store != plain_store()).then_some(Cut::Store(place)));
         cuts.extend(node.configs.iter().map(|(name, _)| Cut::NodeConfig(place, name.clone())));
     }
@@ -203,23 +187,8 @@ fn details(plan: &Plan) -> Vec<Cut> {
 }
 
 fn deaths(plan: &mut Plan, id: u32) -> impl Iterator<Item = &mut Death> {
-    plan.faults.iter_mut().filter(move |planned| planned.id == id).filter_map(|planned| match &mut planned.fault {
-        Fault::Crash(death) | Fault::PowerLoss(death) => Some(death),
-        Fault::Stop { .. }
-        | Fault::Pause { .. }
-        | Fault::Resets { .. }
-        | Fault::Stalls { .. }
-        | Fault::Partition { .. }
-        | Fault::Isolate { .. }
-        | Fault::Part { .. }
-        | Fault::Mute { .. }
-        | Fault::Blackout { .. }
-        | Fault::WallStep { .. }
-        | Fault::Disk { .. }
-        | Fault::Rot { .. }
-        | Fault::ChangeVoters { .. }
-        | Fault::Replace { .. } => None,
-    })
+    let of_id = plan.faults.iter_mut().filter(move |planned| planned.id == id);
+    of_id.filter_map(|planned| if let Fault::Crash(death) | Fault::PowerLoss(death) = &mut planned.fault { Some(death) } else { None })
 }
 
 /// The same client without codec, batches of several records, requests side by side, seeks and a rack.

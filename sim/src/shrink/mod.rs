@@ -251,7 +251,8 @@ mod tests {
     use super::*;
     use crate::plan::ClientPlan;
 
-    /// Fails with these faults and two turns of client 3, among at least three nodes, after nine seconds: as is wanted with this client, and otherwise without it.
+    /// Fails with these faults and two turns of client 3, among at least three nodes, after nine seconds: as is wanted with this client, and
+    /// otherwise without it.
     fn fails(plan: &Plan, faults: &[u32], client: u8) -> Option<Failure> {
         let has_faults = faults.iter().all(|id| plan.faults.iter().any(|fault| fault.id == *id));
         let has_client = plan.clients.iter().any(|known| known.id == client);
