@@ -52,6 +52,14 @@ fn a_run_that_hangs_is_a_failure_and_the_others_go_on() {
 }
 
 #[test]
+fn one_that_is_to_end_with_a_failure_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = of_one_node(folder.path(), &["--seeds", "50", "--jobs", "1", "--seed-time-max", "1ms", "--until-failure"]);
+    assert_eq!(output.status.code(), Some(12), "{output:?}");
+    assert!(result(folder.path())["seeds"].as_u64().unwrap() < 50);
+}
+
+#[test]
 fn a_folder_of_another_campaign_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     assert!(of_one_node(folder.path(), &["--seeds", "1"]).status.success());
