@@ -7,5 +7,6 @@ pub mod format;
 pub mod http;
 pub mod node;
 pub mod platform;
+pub mod recording;
 pub mod serve;
 pub mod store;

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ConfigError;
+use crate::recording::RECORD_BYTES_MIN;
+
+/// How large a recording may become, if nobody says otherwise.
+const RECORD_BYTES: u64 = 256 << 20;
 
 /// Run a broker until it is told to stop.
 ///
@@ -37,6 +41,13 @@ pub struct ServeArgs {
     /// Any other setting, such as num.partitions=3. Can be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
+    /// Records what the broker's core is told, without users' payloads, in a file that outlives the process: `gracchus-sim replay FILE` replays it.
+    /// A file that is there is kept as FILE.previous.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// How large the recording's file may become: then the oldest half goes.
+    #[arg(long, value_name = "BYTES", default_value_t = RECORD_BYTES, value_parser = clap::value_parser!(u64).range(RECORD_BYTES_MIN..))]
+    pub record_bytes: u64,
     /// Stop when the process that started this one ends, however that ends.
     #[arg(long, hide = true)]
     pub stop_with_parent: bool,

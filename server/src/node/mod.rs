@@ -35,6 +35,7 @@ use self::shared::{Among, Shared};
 use self::turn::{Ended, Inputs, Turn};
 use crate::config::{HostPort, ListenerSettings, NodeSettings};
 use crate::platform::Platform;
+use crate::recording::FlightRecorder;
 use crate::store::Store;
 
 /// Requests that wait for the turn loop before connections wait themselves.
@@ -98,7 +99,8 @@ pub enum NodeError {
     GaveUp,
 }
 
-/// Runs a node until `stop` is ready and everything is on disk. `ready` is told once clients are served.
+/// Runs a node until `stop` is ready and everything is on disk. `ready` is told once clients are served. What the core is told is recorded if
+/// there is a recorder.
 ///
 /// # Errors
 /// [`NodeError`]: the node could not start, or lost its store.
@@ -107,6 +109,7 @@ pub async fn run<P: Platform>(
     settings: NodeSettings,
     stop: impl Future<Output = ()> + Send,
     ready: oneshot::Sender<Ready>,
+    recorder: Option<FlightRecorder>,
 ) -> Result<(), NodeError> {
     let NodeSettings { mut broker, listeners, peers, data_dir, limits, store, send_by_copy: _, http: _ } = settings;
     let (open, bound) = bind_all(&platform, &listeners).await?;
@@ -147,7 +150,7 @@ pub async fn run<P: Platform>(
         }
     };
     let inputs = Inputs { requests, peers: peers_said, completions, probes };
-    let turning = Turn::new(Arc::clone(&shared), Broker::new(broker), inputs, serving).run(stop);
+    let turning = Turn::new(Arc::clone(&shared), Broker::new(broker), inputs, serving, recorder).run(stop);
     let (Ended { outcome, is_registered }, ()) = tokio::join!(biased; turning, opening);
 
     shared.closing.give();

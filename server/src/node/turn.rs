@@ -20,6 +20,7 @@ use super::peers::{FromPeer, Links};
 use super::probe::{Probes, Snapshot};
 use super::shared::Shared;
 use crate::platform::Platform;
+use crate::recording::FlightRecorder;
 
 /// Inputs of one kind that are taken before the next kind has its turn.
 const BATCH_INPUTS_MAX: usize = 256;
@@ -51,6 +52,7 @@ pub(super) struct Turn<P: Platform> {
     /// Told once, when the broker serves.
     serving: Option<oneshot::Sender<()>>,
     has_stopped: bool,
+    recorder: Option<FlightRecorder>,
 }
 
 /// Where the turn loop's inputs come from.
@@ -79,7 +81,13 @@ pub(super) struct Ended {
 }
 
 impl<P: Platform> Turn<P> {
-    pub(super) fn new(shared: Arc<Shared<P>>, broker: Broker, inputs: Inputs, serving: oneshot::Sender<()>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared<P>>,
+        broker: Broker,
+        inputs: Inputs,
+        serving: oneshot::Sender<()>,
+        recorder: Option<FlightRecorder>,
+    ) -> Self {
         let serving = Some(serving);
         let links = Links::new(Arc::clone(&shared));
         Self {
@@ -92,6 +100,7 @@ impl<P: Platform> Turn<P> {
             unanswered: BTreeMap::new(),
             serving,
             has_stopped: false,
+            recorder,
         }
     }
 
@@ -216,7 +225,13 @@ impl<P: Platform> Turn<P> {
         let now = self.shared.platform.now();
         let observed = P::OBSERVES.then(|| input.clone());
         self.effects.clear();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(now, &input, &self.broker);
+        }
         self.broker.step(now, input, &mut self.effects);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.after(&self.effects);
+        }
         if let Some(input) = observed {
             self.shared.platform.observe(now, &input, &mut self.effects, &self.broker);
         }

@@ -145,6 +145,7 @@ fn run_all(
     let real_before = kept.summary.real;
     let (send, reports) = mpsc::channel();
     let (has_failed, is_over) = (&has_failed, &is_over);
+    let traces: &Path = &folder.join("traces");
     // What comes is heard in here alone: whoever runs seeds ends once nobody does.
     thread::scope(move |scope| {
         for _ in 0..order.jobs.max(1) {
@@ -153,7 +154,7 @@ fn run_all(
                 let mut worker = None;
                 while !is_over() {
                     let Some(work) = lock(work).next() else { return };
-                    let report = run_in(&mut worker, &work, order.seed_time_max);
+                    let report = run_in(&mut worker, &work, order.seed_time_max, traces);
                     let is_last = report.is_err();
                     if send.send((work, report)).is_err() || is_last {
                         return;

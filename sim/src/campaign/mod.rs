@@ -1,5 +1,6 @@
 //! Many runs: seeds spread over threads or processes, and what came of them added up.
 
+mod compare;
 mod junit;
 mod kept;
 mod long;
@@ -12,6 +13,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+pub use self::compare::{Compared, compare};
 pub use self::junit::junit;
 pub use self::kept::{Kept, KeptError, Scope, Shard};
 pub use self::long::{CampaignError, Order, Told, campaign, failures_by_kind, merge};
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
 use crate::platform::lock;
+use crate::trace::Trace;
 use crate::world::{self, RunReport};
 
 /// What to run.
@@ -33,8 +36,13 @@ pub enum Work {
 }
 
 impl Work {
-    fn run(self) -> RunReport {
-        RunReport { replay: self.replay(), ..world::run(&self.plan(), None) }
+    fn run(&self) -> RunReport {
+        self.record(0).0
+    }
+
+    fn record(&self, kept_bytes_max: usize) -> (RunReport, Trace) {
+        let (report, trace) = world::record(&self.plan(), kept_bytes_max, None);
+        (RunReport { replay: self.replay(), ..report }, trace)
     }
 
     /// What to tell `gracchus-sim replay`.

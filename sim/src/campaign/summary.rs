@@ -94,6 +94,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// That of one run.
+    #[must_use]
+    pub fn of(ending: &Ending) -> Self {
+        match ending {
+            Ending::Clean | Ending::Stopped(_) => Self::Clean,
+            Ending::Excused(_) => Self::Excused,
+            Ending::Panic { .. } | Ending::Hung { .. } => Self::Panic,
+            Ending::Violation { violation, .. } => match violation.kind {
+                ViolationKind::Liveness => Self::Liveness,
+                ViolationKind::Safety => Self::Safety,
+            },
+        }
+    }
+
     /// What the process ends with.
     #[must_use]
     pub fn exit_code(self) -> u8 {

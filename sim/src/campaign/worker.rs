@@ -2,13 +2,17 @@
 //!
 //! A worker reads what to run from its standard input and writes what came of it to its standard output, a line of JSON each.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use super::Work;
+use crate::shrink::Failure;
+use crate::trace::Trace;
 use crate::world::{Ending, RunReport, note_panics};
 
 /// The subcommand of a worker.
@@ -23,12 +27,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts one: this very program.
+    /// Starts one. It saves the traces of what fails in a folder, if one is given.
     ///
     /// # Errors
     /// It can't be started.
-    pub(super) fn start() -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?).arg(SUBCOMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    pub(super) fn start(program: &Path, traces: Option<&Path>) -> io::Result<Self> {
+        let mut child = Command::new(program).arg(SUBCOMMAND).args(traces).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { unreachable!("both are piped") };
         let (send, reports) = mpsc::channel();
         thread::spawn(move || {
@@ -43,7 +47,7 @@ impl Worker {
     }
 
     /// Runs something, and waits for so long at most. None if that was not enough, or the process is gone: it is of no use any more.
-    fn run(&mut self, work: &Work, most: Duration) -> Option<RunReport> {
+    pub(super) fn run(&mut self, work: &Work, most: Duration) -> Option<RunReport> {
         let mut line = serde_json::to_vec(work).expect("work can be written");
         line.push(b'\n');
         self.input.write_all(&line).and_then(|()| self.input.flush()).ok()?;
@@ -59,14 +63,15 @@ impl Drop for Worker {
     }
 }
 
-/// Runs something in a worker, which is started if there is none, and given up if the run takes longer than it may.
+/// Runs something in a worker, which is started if there is none, and given up if the run takes longer than it may. The traces of what fails go
+/// to a folder.
 ///
 /// # Errors
 /// No worker can be started.
-pub(super) fn run_in(worker: &mut Option<Worker>, work: &Work, most: Duration) -> io::Result<RunReport> {
+pub(super) fn run_in(worker: &mut Option<Worker>, work: &Work, most: Duration, traces: &Path) -> io::Result<RunReport> {
     let mut at_hand = match worker.take() {
         Some(at_hand) => at_hand,
-        None => Worker::start()?,
+        None => Worker::start(&std::env::current_exe()?, Some(traces))?,
     };
     if let Some(report) = at_hand.run(work, most) {
         *worker = Some(at_hand);
@@ -75,11 +80,24 @@ pub(super) fn run_in(worker: &mut Option<Worker>, work: &Work, most: Duration) -
     Ok(RunReport { ending: Ending::Hung { seconds: most.as_secs() }, ..work.unknown() })
 }
 
-/// Runs what standard input says, until it ends.
+/// How much of a run is kept, and how many that failed.
+const KEPT_BYTES_MAX: usize = 8 << 20;
+const KEPT_TRACES_MAX: usize = 20;
+
+/// Saves a trace, unless there are enough.
+fn save_trace(trace: &Trace, folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    if fs::read_dir(folder)?.count() >= KEPT_TRACES_MAX {
+        return Ok(());
+    }
+    trace.save(&folder.join(format!("seed-{}-of-{}-nodes.trace", trace.plan.seed, trace.plan.nodes.len())))
+}
+
+/// Runs what standard input says, until it ends. The traces of what fails are saved in a folder, if one is given.
 ///
 /// # Errors
-/// It says what is no work, or nobody reads what came of it.
-pub fn serve() -> io::Result<()> {
+/// It says what is no work, a trace can't be saved, or nobody reads what came of it.
+pub fn serve(traces: Option<&Path>) -> io::Result<()> {
     note_panics();
     let (send, lines) = mpsc::channel();
     thread::spawn(move || {
@@ -93,7 +111,11 @@ pub fn serve() -> io::Result<()> {
     });
     let mut output = io::stdout().lock();
     for line in lines {
-        let report = serde_json::from_str::<Work>(&line)?.run();
+        let work = serde_json::from_str::<Work>(&line)?;
+        let (report, trace) = work.record(if traces.is_some() { KEPT_BYTES_MAX } else { 0 });
+        if let Some(folder) = traces.filter(|_| Failure::of(&report).is_some()) {
+            save_trace(&trace, folder)?;
+        }
         serde_json::to_writer(&mut output, &report)?;
         output.write_all(b"\n")?;
         output.flush()?;

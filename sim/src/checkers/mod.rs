@@ -17,8 +17,10 @@ mod excused;
 mod fails_for_a_reason;
 mod idempotent_order;
 mod log_starts;
+mod looks;
 mod nothing_unwritten;
 mod producer_ids;
+pub mod properties;
 mod time_lookups;
 mod topic_book;
 mod watermarks;
@@ -39,8 +41,8 @@ use self::acked_is_durable::AckedIsDurable;
 use self::acknowledged_is_kept::AcknowledgedIsKept;
 use self::altered_durability::AlteredDurability;
 pub use self::asked::{Asked, Connected, Subject};
-use self::cluster::Cluster;
 pub(crate) use self::cluster::VoterChange;
+use self::cluster::{Cluster, Stepped};
 use self::consistent_read::ConsistentRead;
 use self::durable_log::DurableLogs;
 pub use self::error_codes::Question;
@@ -48,6 +50,7 @@ use self::error_codes::{ErrorCodes, Known};
 use self::excused::Excused;
 use self::idempotent_order::IdempotentOrder;
 use self::log_starts::LogStarts;
+use self::looks::Looks;
 use self::nothing_unwritten::NothingUnwritten;
 pub use self::nothing_unwritten::SessionKind;
 use self::producer_ids::ProducerIds;
@@ -110,6 +113,7 @@ pub struct Checkers {
     excused: Excused,
     /// What nodes hold and claim together, where there are several.
     cluster: Cluster,
+    looks: Looks,
     disks: BTreeMap<NodeId, SimDisk>,
     /// Whether the only node was given an empty disk: it knows no topic of before.
     is_disk_replaced: bool,
@@ -136,14 +140,15 @@ impl Checkers {
     pub fn step(&mut self, node: NodeId, _now: Now, input: &Input, effects: &Effects, broker: &Broker) -> Result<(), Violation> {
         self.topics.learn(effects);
         self.durable_logs.follow(node, input, effects);
+        let changed = self.looks.changed(node, broker);
         if self.disks.len() > 1 {
-            let gone = self.cluster.step(node, input, effects, broker, &self.topics, &self.excused)?;
+            let gone = self.cluster.step(Stepped { node, input, effects, broker, changed: &changed }, &self.topics, &self.excused)?;
             self.power_losses += u32::from(!gone.is_empty());
             for (partition, kept) in gone {
                 self.taken(partition, kept)?;
             }
         }
-        self.watermarks.step(node, effects, broker, &self.excused)?;
+        self.watermarks.step(node, effects, &changed, &self.excused)?;
         fails_for_a_reason::step(effects, self.disks.get(&node).expect("a node is added before it steps"))?;
         self.error_codes.step(input);
         self.producer_ids.step(effects)?;
@@ -182,6 +187,7 @@ impl Checkers {
         self.error_codes.process_ended(node, self.disk_faults());
         self.durable_logs.rescan(node);
         self.cluster.node_ended(node);
+        self.looks.forget();
     }
 
     /// The node's disk has lost what was not on it.
@@ -217,6 +223,7 @@ impl Checkers {
         self.consistent_read.forget_from(partition, kept);
         self.acknowledged_is_kept.forget_from(partition, kept);
         self.watermarks.lower_to(partition, kept);
+        self.looks.forget();
         self.taken_by.insert(partition, self.power_losses);
         Ok(())
     }

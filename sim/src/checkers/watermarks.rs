@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::boundary::{Effects, StorageOp};
-use gracchus_core::broker::Broker;
 use gracchus_core::epoch::LeaderEpoch;
 use gracchus_core::ids::{LogId, NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
+use gracchus_core::partition::Partition;
 
 use super::Violation;
 use super::excused::Excused;
@@ -31,19 +31,19 @@ pub(super) struct Watermarks {
 }
 
 impl Watermarks {
-    pub(super) fn step(&mut self, node: NodeId, effects: &Effects, broker: &Broker, excused: &Excused) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, node: NodeId, effects: &Effects, changed: &[&Partition], excused: &Excused) -> Result<(), Violation> {
         for op in &effects.storage {
             if let StorageOp::Remove { log: LogId::Partition(id) } = op {
                 // If it is given to the node again, that is another copy.
                 self.known.remove(&(node, *id));
             }
         }
-        for held in broker.view().partitions() {
+        for held in changed {
             if let Some(replica) = held.replica() {
                 self.known.insert((node, held.id), replica.high_watermark());
             }
         }
-        for (partition, _, leader) in broker.view().leaders().filter(|(partition, ..)| !excused.has(*partition)) {
+        for (partition, leader) in changed.iter().filter(|held| !excused.has(held.id)).filter_map(|held| Some((held.id, held.leader().ok()?))) {
             let (log_start, high_watermark, log_end) = (leader.log().start(), leader.high_watermark(), leader.log().end());
             if log_start > high_watermark || high_watermark > log_end {
                 let what = format!("{partition}: log start {log_start}, high watermark {high_watermark}, log end {log_end}");

@@ -11,7 +11,7 @@ use madsim::time::timeout;
 use super::{Client, Topic, TopicKind};
 use crate::checkers::Connected;
 use crate::platform::net::{SimReader, SimWriter, Vanish};
-use crate::trace::Recorder;
+use crate::trace::{ClientTold, Recorder, What};
 use crate::world::Members;
 
 /// The connection is of no use any more, and nobody knows what became of what was asked on it.
@@ -82,19 +82,25 @@ impl Wire {
     }
 
     /// Asks and waits for the answer.
-    pub(super) async fn ask<Q: RequestResponsePair<Response: fmt::Debug>>(&mut self, version: i16, request: &Q) -> Result<Q::Response, Lost> {
+    pub(super) async fn ask<Q>(&mut self, version: i16, request: &Q) -> Result<Q::Response, Lost>
+    where
+        Q: RequestResponsePair<Response: fmt::Debug> + fmt::Debug,
+    {
+        self.show(true, request);
         let answer = timeout(self.patience, self.connection.request(version, request)).await;
         self.settle(answer)
     }
 
-    pub(super) async fn send<Q: RequestResponsePair>(&mut self, version: i16, request: &Q) -> Result<(), Lost> {
+    pub(super) async fn send<Q: RequestResponsePair + fmt::Debug>(&mut self, version: i16, request: &Q) -> Result<(), Lost> {
+        self.show(true, request);
         let sent = timeout(self.patience, self.connection.send(version, request)).await;
-        self.settle(sent).map(drop)
+        self.check(sent).map(drop)
     }
 
-    pub(super) async fn send_unanswered<Q: RequestResponsePair>(&mut self, version: i16, request: &Q) -> Result<(), Lost> {
+    pub(super) async fn send_unanswered<Q: RequestResponsePair + fmt::Debug>(&mut self, version: i16, request: &Q) -> Result<(), Lost> {
+        self.show(true, request);
         let sent = timeout(self.patience, self.connection.send_unanswered(version, request)).await;
-        self.settle(sent)
+        self.check(sent)
     }
 
     pub(super) async fn receive<Q: RequestResponsePair<Response: fmt::Debug>>(&mut self) -> Result<Q::Response, Lost> {
@@ -103,7 +109,17 @@ impl Wire {
     }
 
     fn settle<T: fmt::Debug>(&self, outcome: Result<Result<T, ClientError>, madsim::time::error::Elapsed>) -> Result<T, Lost> {
-        self.recorder.remark(|length| format!("{} has  {}", self.name, length.describe(&outcome)));
+        self.show(false, &outcome);
+        self.check(outcome)
+    }
+
+    /// Shows what was asked or told, to whoever watches.
+    fn show(&self, asks: bool, what: &impl fmt::Debug) {
+        let Self { name, node, .. } = self;
+        self.recorder.remark(|| What::Client(Box::new(ClientTold { client: name.clone(), node: *node, asks, text: format!("{what:?}") })));
+    }
+
+    fn check<T>(&self, outcome: Result<Result<T, ClientError>, madsim::time::error::Elapsed>) -> Result<T, Lost> {
         match outcome {
             Ok(Ok(value)) => Ok(value),
             // What was decoded from a connection that lives must make sense: anything else is the node's mistake.

@@ -1,9 +1,13 @@
 //! The subcommands, and what they share.
 
+use std::fmt::Display;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use gracchus_server::recording::Recording;
 use gracchus_sim::plan::{self, Plan};
+use gracchus_sim::trace::Trace;
 
 /// Prints a line. A reader that has seen enough, such as `head`, is no error.
 macro_rules! say {
@@ -15,6 +19,8 @@ macro_rules! say {
 
 pub(super) mod bugs;
 pub(super) mod campaign;
+pub(super) mod compare;
+pub(super) mod explain;
 pub(super) mod marks;
 pub(super) mod plans;
 pub(super) mod replay;
@@ -29,19 +35,47 @@ pub(super) struct Which {
     /// The seed.
     #[arg(long)]
     seed: Option<u64>,
-    /// A saved plan.
-    #[arg(value_name = "PLANFILE")]
+    /// A saved plan, the trace of a run, or the recording of a broker: its header tells which.
+    #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 impl Which {
-    pub(super) fn plan(&self, nodes: Option<usize>) -> Result<Plan, plan::PlanError> {
+    pub(super) fn plan(&self, nodes: Option<usize>) -> Result<Plan, Box<dyn std::error::Error>> {
+        if self.recording()?.is_some() {
+            return Err("a recording of a broker has no plan: `gracchus-sim replay` shows it".into());
+        }
+        if let Some(trace) = self.trace()? {
+            return Ok(trace.plan);
+        }
         match (&self.file, self.seed) {
-            (Some(file), _) => plan::load(file),
+            (Some(file), _) => Ok(plan::load(file).map_err(|error| format!("{}: {error}", file.display()))?),
             (None, seed) => Ok(draw(seed.expect("clap asks for one of the two"), nodes)),
         }
     }
+
+    /// The trace, if it is one.
+    pub(super) fn trace(&self) -> Result<Option<Trace>, String> {
+        self.file_of(Trace::is_one, Trace::parse)
+    }
+
+    /// The recording, if it is one.
+    pub(super) fn recording(&self) -> Result<Option<Recording>, String> {
+        self.file_of(Recording::is_one, Recording::parse)
+    }
+
+    fn file_of<T, E: Display>(&self, is_one: impl Fn(&[u8]) -> bool, parse: impl Fn(&[u8]) -> Result<T, E>) -> Result<Option<T>, String> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let content = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        if !is_one(&content) {
+            return Ok(None);
+        }
+        parse(&content).map(Some).map_err(|error| format!("{}: {error}", file.display()))
+    }
 }
+
+/// How much of a run is kept in a trace.
+pub(super) const KEPT_BYTES_MAX: usize = 256 << 20;
 
 pub(super) fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
     let parse = |number: &str| number.parse::<u64>().map_err(|error| format!("{number:?}: {error}"));

@@ -133,7 +133,7 @@ impl Nemesis {
             Fault::Pause { length_ms } => self.count("pause", server.pause(Duration::from_millis(*length_ms)).await),
             Fault::Resets { per_million } => {
                 let count = self.net.reset_some(*per_million);
-                self.recorder.note(&format!("{count} connections are reset"));
+                self.recorder.note(None, &format!("{count} connections are reset"));
                 self.count("connection resets", count > 0);
             }
             Fault::Stalls { per_million, length_ms } => self.stall(*per_million, *length_ms),
@@ -195,7 +195,7 @@ impl Nemesis {
         let nemesis = self.clone();
         spawn(async move {
             let count = nemesis.net.stall_some(per_million, Duration::from_millis(length_ms)).await;
-            nemesis.recorder.note(&format!("{count} connections go on after a stall"));
+            nemesis.recorder.note(None, &format!("{count} connections go on after a stall"));
             nemesis.count("connection stalls", count > 0);
         });
     }
@@ -207,8 +207,8 @@ impl Nemesis {
     /// A host does not reach these others.
     fn part(&self, kind: &'static str, host: IpAddr, others: &[IpAddr], length_ms: u64) {
         match others {
-            [other] if self.victims.len() > 1 => self.recorder.note(&format!("{host} is cut off from {other}")),
-            _ => self.recorder.note(&format!("{host} is cut off")),
+            [other] if self.victims.len() > 1 => self.recorder.note(None, &format!("{host} is cut off from {other}")),
+            _ => self.recorder.note(None, &format!("{host} is cut off")),
         }
         let parted: usize = others.iter().map(|other| self.net.set_partitioned(host, *other, true)).sum();
         self.count(kind, parted > 0);
@@ -223,7 +223,7 @@ impl Nemesis {
 
     /// What a host sends does not reach another.
     fn mute(&self, from: IpAddr, to: IpAddr, length_ms: u64) {
-        self.recorder.note(&format!("{to} does not hear {from}"));
+        self.recorder.note(None, &format!("{to} does not hear {from}"));
         self.count("one-way link", self.net.set_mute(from, to, true) > 0);
         let net = self.net.clone();
         spawn(async move {
@@ -234,11 +234,7 @@ impl Nemesis {
 
     fn spoil_disk(&self, node: usize, kind: DiskFaultKind, length_ms: u64) {
         let Victim { server, disk } = self.victim(node);
-        if self.victims.len() == 1 {
-            self.recorder.note(&format!("the disk: {kind:?}"));
-        } else {
-            self.recorder.note(&format!("the disk of node {}: {kind:?}", server.id()));
-        }
+        self.recorder.note(Some(server.id()), &format!("the disk: {kind:?}"));
         let number = lock(disk).begin(kind, &server.disk());
         let nemesis = self.clone();
         spawn(async move {
@@ -252,7 +248,7 @@ impl Nemesis {
 
     fn rot(&self, server: &Server, choice: u64) {
         let Some(file) = rot::flip(&server.disk(), choice) else { return };
-        self.recorder.note(&format!("a bit of {} flips for good", file.display()));
+        self.recorder.note(Some(server.id()), &format!("a bit of {} flips for good", file.display()));
         self.recorder.excuse(format!("a bit of {} was flipped for good", file.display()));
         self.recorder.tell(|checkers| {
             checkers.log_rotted(&file);

@@ -40,7 +40,7 @@ impl Nemesis {
         let Some(count) = u64::try_from(changes.len()).ok().filter(|count| *count > 0) else { return };
         let chosen = usize::try_from(choice % count).expect("changes are few");
         let change = *changes.get(chosen).expect("it is one of them");
-        self.recorder.note(&format!("an operator asks for {change:?}"));
+        self.recorder.note(None, &format!("an operator asks for {change:?}"));
         let (nemesis, host) = (self.clone(), Handle::current().get_node(self.operator.host).expect("the operator has a machine"));
         let asked = host.spawn(async move {
             let changed = client.change_voters(change).await;
@@ -48,7 +48,7 @@ impl Nemesis {
         });
         spawn(async move {
             let Ok((client, changed)) = asked.await else { return };
-            nemesis.recorder.note(&format!("the operator is told {changed:?}"));
+            nemesis.recorder.note(None, &format!("the operator is told {changed:?}"));
             nemesis.count("change of voters", changed == Ok(true));
             if changed != Ok(true) {
                 sleep(UNKNOWN).await;

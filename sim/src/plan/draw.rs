@@ -193,7 +193,9 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
             _ => consumer(draw),
         });
     }
-    let rest_ms_max = |draw: &mut Draw| draw.pick(&[40, 80, 150]);
+    // Many clients rest for longer: a run has some 1,500 operations, whoever brings them about.
+    let others = kinds.len() as u64 - 2;
+    let rest_ms_max = |draw: &mut Draw| draw.pick(&[40, 80, 120]) * others / 2;
     kinds
         .into_iter()
         .map(|kind| ClientPlan {

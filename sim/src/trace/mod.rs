@@ -1,7 +1,12 @@
-//! What is kept of a run: its hash, its counts and, for a replay, its events.
+//! What is kept of a run: its hash, its counts, its last events, and all events for who watches.
 
-mod hash;
+mod event;
+mod kept;
 mod recorder;
+mod standing;
 
-pub use hash::{RollingHash, RunHash};
-pub use recorder::{Length, Listing, Recorder};
+pub use event::{Changed, ClientTold, Event, Length, Step, What};
+pub use gracchus_server::recording::{RollingHash, RunHash};
+pub use kept::{Kept, Parted, Trace, TraceError};
+pub use recorder::{Recorder, Watch};
+pub use standing::{Copied, Role, Standing, Standings};

@@ -1,7 +1,7 @@
-//! Sees every event of a run: hashes it, counts it, hands it to the checkers, and lists it if asked.
+//! Sees every event of a run: hashes it, counts it, keeps it in the trace, hands it to the checkers, and shows it to whoever watches.
 //!
 //! An event is a step of a node or something that befell the world. Events are numbered from 1. The first violation, or the event that a
-//! listing ends with, ends the run.
+//! watch ends with, ends the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +14,9 @@ use gracchus_core::ids::{LogId, NodeId};
 use gracchus_core::time::Now;
 use tokio::sync::Notify;
 
+use super::event::{Event, Step, What};
+use super::kept::{Kept, Tag};
+use super::standing::Standings;
 use super::{RollingHash, RunHash};
 use crate::checkers::{Checkers, Violation};
 use crate::draw::{Draw, Stream};
@@ -27,25 +30,36 @@ pub struct Recorder {
     over: Arc<Notify>,
 }
 
-/// Where events are listed.
-pub struct Listing {
+/// Who is shown what happens.
+pub struct Watch {
     /// The first event that is wanted.
     pub from: u64,
-    /// The last event that is wanted.
+    /// The last event that is wanted: the run ends with it.
     pub until: u64,
     /// Of nodes only the steps of this one are wanted, if one is named.
     pub node: Option<NodeId>,
     /// Steps behind which the node's whole state is wanted.
     pub states: BTreeSet<u64>,
-    /// How much is said of anything.
-    pub length: Length,
-    /// Takes a line.
-    pub line: Box<dyn FnMut(&str) + Send>,
+    /// Takes an event.
+    pub see: Box<dyn FnMut(Event) + Send>,
 }
 
-impl fmt::Debug for Listing {
+impl Watch {
+    /// All of it.
+    #[must_use]
+    pub fn all(see: impl FnMut(Event) + Send + 'static) -> Self {
+        Self { from: 0, until: u64::MAX, node: None, states: BTreeSet::new(), see: Box::new(see) }
+    }
+
+    fn wants(&self, event: u64, node: Option<NodeId>) -> bool {
+        let is_of_another = node.is_some_and(|node| self.node.is_some_and(|wanted| wanted != node));
+        (self.from..=self.until).contains(&event) && !is_of_another
+    }
+}
+
+impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listing").field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("Watch").field("until", &self.until).finish_non_exhaustive()
     }
 }
 
@@ -60,19 +74,22 @@ struct Recording {
     last_steps: BTreeMap<NodeId, u64>,
     order: Draw,
     buffer: Vec<u8>,
-    listing: Option<Listing>,
+    kept: Kept,
+    watch: Option<Watch>,
+    /// What each node is to its logs, for who watches.
+    standings: BTreeMap<NodeId, Standings>,
     checkers: Checkers,
     violation: Option<(u64, Violation)>,
     /// Why less is owed than was promised.
     excuse: Option<String>,
-    /// Whether the listing has come to its end.
+    /// Whether the watch has come to its end.
     is_stopped: bool,
 }
 
 impl Recorder {
-    /// A recorder that orders effects as `seed` says.
+    /// A recorder that orders effects as `seed` says, and keeps the last events, of so many bytes at most.
     #[must_use]
-    pub fn new(seed: u64, listing: Option<Listing>) -> Self {
+    pub fn new(seed: u64, kept_bytes_max: usize, watch: Option<Watch>) -> Self {
         let recording = Recording {
             hash: RollingHash::default(),
             events: 0,
@@ -81,7 +98,9 @@ impl Recorder {
             last_steps: BTreeMap::new(),
             order: Draw::new(seed, Stream::Effects),
             buffer: Vec::new(),
-            listing,
+            kept: Kept::new(kept_bytes_max),
+            watch,
+            standings: BTreeMap::new(),
             checkers: Checkers::default(),
             violation: None,
             excuse: None,
@@ -101,14 +120,10 @@ impl Recorder {
         if !is_over {
             recording.last_steps.insert(node, event);
         }
-        let is_last =
-            recording.list(Some(node), |length| format!("node {node}  {}  ->  {}", length.describe(input), length.describe(&effects)));
-        if !is_over {
-            recording.list_state(broker);
-        }
+        let is_last = recording.show_step(node, now, input, effects, broker);
         let checked = recording.checkers.step(node, now, input, effects, broker);
         for remark in recording.checkers.take_remarks() {
-            recording.list(None, |_| format!("        {remark}"));
+            recording.show(None, || What::Remark(remark));
         }
         shuffle(effects, &mut recording.order);
         drop(recording);
@@ -124,20 +139,24 @@ impl Recorder {
         drop(checkers);
     }
 
-    /// Something befell the world.
-    pub fn note(&self, what: &str) {
+    /// Something befell the world, or one node of it.
+    pub fn note(&self, node: Option<NodeId>, what: &str) {
         let mut recording = lock(&self.shared);
-        recording.count_event();
-        recording.hash.number(nanos());
-        recording.hash.bytes(what.as_bytes());
-        if recording.list(None, |_| what.to_owned()) {
+        recording.hash_note(node, what);
+        let is_last = recording.show(None, || What::Note { node, text: what.to_owned() });
+        if is_last {
             self.over.notify_one();
         }
     }
 
-    /// Lists something that is no event: it follows from events, and helps who reads them.
-    pub fn remark(&self, what: impl FnOnce(Length) -> String) {
-        lock(&self.shared).list(None, what);
+    /// A node's process has ended.
+    pub fn ended(&self, node: NodeId) {
+        lock(&self.shared).standings.remove(&node);
+    }
+
+    /// Shows something that is no event: it follows from events, and helps who reads them.
+    pub fn remark(&self, what: impl FnOnce() -> What) {
+        lock(&self.shared).show(None, what);
     }
 
     /// More has gone wrong than the promises cover. The checkers have to be told of what.
@@ -202,7 +221,13 @@ impl Recorder {
     #[must_use]
     pub fn stopped_at(&self) -> Option<u64> {
         let recording = lock(&self.shared);
-        recording.listing.as_ref().filter(|_| recording.is_stopped).map(|listing| listing.until)
+        recording.watch.as_ref().filter(|_| recording.is_stopped).map(|watch| watch.until)
+    }
+
+    /// Takes what was kept of the events.
+    #[must_use]
+    pub fn take_kept(&self) -> Kept {
+        std::mem::take(&mut lock(&self.shared).kept)
     }
 
     /// The hash of all events and of the draws that ordered effects.
@@ -220,7 +245,7 @@ impl Recorder {
         let Err(violation) = checked else { return };
         let mut recording = lock(&self.shared);
         let event = recording.events;
-        recording.list(None, |_| format!("VIOLATION of {}: {}", violation.property, violation.what));
+        recording.show(None, || What::Violation(format!("{}: {}", violation.property, violation.what)));
         if recording.violation.is_none() {
             recording.violation = Some((event, violation));
         }
@@ -230,76 +255,57 @@ impl Recorder {
 
 impl Recording {
     fn hash_step(&mut self, node: NodeId, now: Now, input: &Input, effects: &Effects) {
-        self.count_event();
-        self.buffer.clear();
-        let bytes = std::mem::take(&mut self.buffer);
         // What a payload holds is not written, only its length; its checksum stands in the header beside it.
-        let bytes = postcard::to_extend(&(nanos(), node, now, input, effects), bytes).expect("inputs and effects are plain data");
+        self.take_in(|bytes| postcard::to_extend(&(Tag::Step, nanos(), node, now, input, effects), bytes));
+    }
+
+    fn hash_note(&mut self, node: Option<NodeId>, what: &str) {
+        self.take_in(|bytes| postcard::to_extend(&(Tag::Note, nanos(), node, what), bytes));
+    }
+
+    /// Counts an event, and takes it into the hash and the trace.
+    fn take_in(&mut self, write: impl FnOnce(Vec<u8>) -> postcard::Result<Vec<u8>>) {
+        self.events += 1;
+        self.last = simulated_time();
+        self.buffer.clear();
+        let bytes = write(std::mem::take(&mut self.buffer)).expect("events are plain data");
         self.hash.number(bytes.len() as u64);
         self.hash.bytes(&bytes);
+        self.kept.take(&bytes, &self.hash);
         self.buffer = bytes;
     }
 
-    fn count_event(&mut self) {
-        self.events += 1;
-        self.last = simulated_time();
+    fn show_step(&mut self, node: NodeId, now: Now, input: &Input, effects: &Effects, broker: &Broker) -> bool {
+        if self.watch.is_none() {
+            return false;
+        }
+        let changed = self.standings.entry(node).or_default().look(broker);
+        let is_last =
+            self.show(Some(node), || What::Step(Box::new(Step { node, now, input: input.clone(), effects: effects.clone(), changed })));
+        if self.watch.as_ref().is_some_and(|watch| watch.states.contains(&self.events)) && !self.is_over() {
+            self.show(Some(node), || What::State(format!("{broker:#?}")));
+        }
+        is_last
     }
 
-    /// Lists the current event, which may be a step of a node, described as long as is wanted. True if it is the last one.
-    fn list(&mut self, node: Option<NodeId>, describe: impl FnOnce(Length) -> String) -> bool {
-        let Some(listing) = &mut self.listing else { return false };
-        if self.events > listing.until {
-            return true;
+    /// Shows what has to do with the current event, or is a step of a node. True if that is the last one.
+    fn show(&mut self, node: Option<NodeId>, what: impl FnOnce() -> What) -> bool {
+        let Some(watch) = &mut self.watch else { return false };
+        if watch.wants(self.events, node) {
+            (watch.see)(Event { number: self.events, at: self.last, what: what() });
         }
-        let is_of_another = node.is_some_and(|node| listing.node.is_some_and(|wanted| wanted != node));
-        if self.events >= listing.from && !is_of_another {
-            let seconds = Duration::from_nanos(nanos()).as_secs_f64();
-            (listing.line)(&format!("{:>8}  {seconds:>12.6}  {}", self.events, describe(listing.length)));
-        }
-        self.is_stopped |= self.events == listing.until;
-        self.is_stopped
+        self.is_stopped |= self.events == watch.until;
+        self.events >= watch.until
     }
 
     /// Whether what is wanted of the run lies behind it: some more steps may be taken before it ends.
     fn is_over(&self) -> bool {
-        self.violation.is_some() || self.listing.as_ref().is_some_and(|listing| self.events > listing.until)
-    }
-
-    /// Lists the state of the node that has taken this step, if it is wanted.
-    fn list_state(&mut self, broker: &Broker) {
-        let event = self.events;
-        if let Some(listing) = self.listing.as_mut().filter(|listing| listing.states.contains(&event)) {
-            (listing.line)(&format!("{broker:#?}"));
-        }
+        self.violation.is_some() || self.watch.as_ref().is_some_and(|watch| self.events > watch.until)
     }
 }
 
 fn nanos() -> u64 {
     u64::try_from(simulated_time().as_nanos()).expect("runs are short")
-}
-
-/// How long the description of an input, of the effects or of an answer may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
-    /// At most 600 characters; what is cut off ends with an ellipsis.
-    Brief,
-    /// As long as it is.
-    Whole,
-}
-
-const BRIEF_CHARS_MAX: usize = 600;
-
-impl Length {
-    pub(crate) fn describe(self, value: &impl fmt::Debug) -> String {
-        let mut text = format!("{value:?}");
-        if self == Self::Brief
-            && let Some((end, _)) = text.char_indices().nth(BRIEF_CHARS_MAX)
-        {
-            text.truncate(end);
-            text.push('…');
-        }
-        text
-    }
 }
 
 /// Puts effects into any order that the driver has to live with: operations on one log stay in order, and so do messages to one node over one
@@ -350,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_run_that_is_closed_leaves_nothing_behind() {
-        let recorder = Recorder::new(1, None);
+        let recorder = Recorder::new(1, 0, None);
         let disk = SimDisk::new(1, DiskFaults::default()).told_to(recorder.clone());
         recorder.tell(|checkers| {
             checkers.add_node(NodeId(1), disk);

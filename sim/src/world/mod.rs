@@ -31,7 +31,7 @@ use crate::platform::clock::simulated_time;
 use crate::platform::lock;
 use crate::platform::net::SimNet;
 use crate::ranges::Ranges;
-use crate::trace::{Listing, Recorder, RollingHash};
+use crate::trace::{Recorder, RollingHash, Trace, Watch};
 
 /// How long a client may take to come to an end once all is healed.
 const CLIENT_END_MS_MAX: u64 = 15_000;
@@ -44,20 +44,26 @@ const THREAD: &str = "seed ";
 
 /// Runs a plan, on a fresh thread: what a thread keeps would tell on the next run.
 #[must_use]
-pub fn run(plan: &Plan, listing: Option<Listing>) -> RunReport {
+pub fn run(plan: &Plan, watch: Option<Watch>) -> RunReport {
+    record(plan, 0, watch).0
+}
+
+/// The same, and keeps the last events, of so many bytes at most.
+#[must_use]
+pub fn record(plan: &Plan, kept_bytes_max: usize, watch: Option<Watch>) -> (RunReport, Trace) {
     let plan = plan.clone();
-    let thread = std::thread::Builder::new().name(format!("{THREAD}{}", plan.seed)).spawn(move || run_here(&plan, listing));
+    let thread = std::thread::Builder::new().name(format!("{THREAD}{}", plan.seed)).spawn(move || run_here(plan, kept_bytes_max, watch));
     thread.expect("a thread can be had").join().expect("panics are caught inside")
 }
 
-fn run_here(plan: &Plan, listing: Option<Listing>) -> RunReport {
+fn run_here(plan: Plan, kept_bytes_max: usize, watch: Option<Watch>) -> (RunReport, Trace) {
     let started = Instant::now();
-    let recorder = Recorder::new(plan.seed, listing);
-    let mut report = RunReport::new(plan);
+    let recorder = Recorder::new(plan.seed, kept_bytes_max, watch);
+    let mut report = RunReport::new(&plan);
     let world = OnceLock::new();
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
-        runtime.block_on(async { world.get_or_init(|| World::new(plan, &recorder)).run().await });
+        runtime.block_on(async { world.get_or_init(|| World::new(&plan, &recorder)).run().await });
     }));
     if let Err(panic) = ran {
         report.ending = Ending::Panic { what: describe_panic(&*panic), place: panics::take_place() };
@@ -66,9 +72,10 @@ fn run_here(plan: &Plan, listing: Option<Listing>) -> RunReport {
     if let Some(world) = world.get() {
         world.tell(&mut report);
     }
+    let trace = Trace::new(plan, report.ending.clone(), report.hash, recorder.take_kept());
     recorder.close();
     report.real = started.elapsed();
-    report
+    (report, trace)
 }
 
 fn describe_panic(panic: &(dyn Any + Send)) -> String {
@@ -126,7 +133,7 @@ impl World {
             () = self.surroundings.recorder.over() => {}
             () = self.play() => {}
         }
-        self.surroundings.recorder.note("the run is over");
+        self.surroundings.recorder.note(None, "the run is over");
         self.last_draw.get_or_init(madsim::rand::random);
         self.clear_away().await;
     }
@@ -193,7 +200,7 @@ impl World {
 
     /// Ends every fault that is under way. A node whose disk has failed is started again: until then its replicas stay offline.
     async fn heal(&self) {
-        self.surroundings.recorder.note("all is healed");
+        self.surroundings.recorder.note(None, "all is healed");
         self.net.set_faults(crate::platform::net::NetFaults::default());
         self.nemesis.heal().await;
     }
@@ -202,7 +209,7 @@ impl World {
         self.surroundings.stopping.store(true, Ordering::Relaxed);
         for (mut client, plan) in clients.into_iter().zip(&self.plan.clients) {
             if timeout(Duration::from_millis(CLIENT_END_MS_MAX), &mut client).await.is_err() {
-                self.surroundings.recorder.note(&format!("client-{} does not end", plan.id));
+                self.surroundings.recorder.note(None, &format!("client-{} does not end", plan.id));
                 client.abort();
             }
         }

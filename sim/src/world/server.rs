@@ -173,13 +173,9 @@ impl Server {
         }
     }
 
-    /// Says what befalls this node, by its number where there are others.
+    /// Says what befalls this node.
     fn note(&self, what: &str) {
-        if self.cluster.count == 1 {
-            self.recorder.note(what);
-        } else {
-            self.recorder.note(&format!("node {}: {what}", self.id));
-        }
+        self.recorder.note(Some(self.id), what);
     }
 
     /// Starts the process, unless it runs.
@@ -200,7 +196,7 @@ impl Server {
         let replacements = if self.cluster.count == 1 { 0 } else { lock(&self.machine).replacements };
         let directory = directory(self.id, replacements);
         let settings = self.settings(directory, &platform);
-        let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0);
+        let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0, None);
         let process = self.clone().watch(run, generation, Arc::clone(&ended));
         let host = Handle::current().get_node(self.host).expect("the node was made");
         drop(host.spawn(process));
@@ -393,6 +389,7 @@ impl Server {
             checkers.node_ended(self.id);
             Ok(())
         });
+        self.recorder.ended(self.id);
         process
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gracchus_core::broker::View;
 use gracchus_core::epoch::{LeaderEpoch, QuorumEpoch};
 use gracchus_core::ids::{NodeId, TopicPartition};
+use gracchus_core::partition::Partition;
 use gracchus_core::quorum::Role;
 
 use crate::checkers::Violation;
@@ -16,7 +17,7 @@ pub(super) struct ElectionSafety {
 }
 
 impl ElectionSafety {
-    pub(super) fn step(&mut self, node: NodeId, view: &View<'_>) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, node: NodeId, view: &View<'_>, changed: &[&Partition]) -> Result<(), Violation> {
         let (role, quorum_epoch) = view.quorum();
         if let Role::Leader(_) = role {
             let first = *self.quorum.entry(quorum_epoch).or_insert(node);
@@ -24,7 +25,7 @@ impl ElectionSafety {
                 return Err(Violation::safety("ElectionSafety", format!("nodes {first} and {node} lead quorum epoch {quorum_epoch}")));
             }
         }
-        for (id, _, leader) in view.leaders() {
+        for (id, leader) in changed.iter().filter_map(|held| Some((held.id, held.leader().ok()?))) {
             let first = *self.partitions.entry((id, leader.leader_epoch())).or_insert(node);
             if first != node {
                 let what = format!("nodes {first} and {node} lead {id} in epoch {}", leader.leader_epoch());

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use gracchus_core::boundary::{Effects, EpochStart, StorageOp};
-use gracchus_core::broker::View;
 use gracchus_core::epoch::{LeaderEpoch, PartitionEpoch};
 use gracchus_core::ids::{LogId, NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
@@ -82,10 +81,10 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Takes what a node holds by now. The partitions of which that has changed.
-    pub(super) fn look(&mut self, node: NodeId, view: &View<'_>) -> Vec<Moved> {
+    /// Takes what a node holds by now of partitions that have changed. Those of which it holds something else.
+    pub(super) fn look(&mut self, node: NodeId, partitions: &[&Partition]) -> Vec<Moved> {
         let mut changed = Vec::new();
-        for partition in view.partitions() {
+        for partition in partitions {
             let known = self.copies.entry(partition.id).or_default();
             let before = known.get(&node);
             let after = look_at(partition, before);

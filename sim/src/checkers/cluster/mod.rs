@@ -24,6 +24,7 @@ use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
 use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_core::offset::Offset;
+use gracchus_core::partition::Partition;
 use gracchus_core::record::Voter;
 
 use self::election_safety::ElectionSafety;
@@ -40,6 +41,17 @@ use self::votes::Votes;
 use super::Violation;
 use super::excused::Excused;
 use super::topic_book::TopicBook;
+
+/// A step of a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stepped<'a> {
+    pub(super) node: NodeId,
+    pub(super) input: &'a Input,
+    pub(super) effects: &'a Effects,
+    pub(super) broker: &'a Broker,
+    /// Its partitions that are not what they were.
+    pub(super) changed: &'a [&'a Partition],
+}
 
 /// The checkers of a cluster.
 #[derive(Debug, Default)]
@@ -60,18 +72,16 @@ impl Cluster {
     /// Says of which partitions what is owed no longer, and from where on.
     pub(super) fn step(
         &mut self,
-        node: NodeId,
-        input: &Input,
-        effects: &Effects,
-        broker: &Broker,
+        stepped: Stepped<'_>,
         topics: &TopicBook,
         excused: &Excused,
     ) -> Result<Vec<(TopicPartition, Offset)>, Violation> {
+        let Stepped { node, input, effects, broker, changed } = stepped;
         let view = broker.view();
         let mut gone = Vec::new();
         self.committed.runs(node, view.incarnation());
         self.voter_sets.learn(effects);
-        self.election_safety.step(node, &view)?;
+        self.election_safety.step(node, &view, changed)?;
         self.votes.step(broker, input, effects, self.voter_sets.before(node, &view))?;
         self.monotonic.step(node, &view)?;
         self.metadata_commit.step(broker, self.voter_sets.before(node, &view))?;
@@ -88,7 +98,7 @@ impl Cluster {
             }
         }
         self.nodes.gave_up(node, effects);
-        for moved in self.nodes.look(node, &view) {
+        for moved in self.nodes.look(node, changed) {
             let id = moved.id;
             if excused.has(id) {
                 continue;

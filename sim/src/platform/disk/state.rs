@@ -16,7 +16,7 @@ use super::content::{ChangeMark, Content};
 use super::faults::{CAPACITY_BYTES, DiskFaultCounts, DiskFaults};
 use super::names::{FileId, Names, View};
 use crate::draw::Draw;
-use crate::trace::{Recorder, RollingHash, RunHash};
+use crate::trace::{Recorder, RollingHash, RunHash, What};
 
 /// What is asked of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,7 +282,7 @@ impl State {
         if self.draw.chance(self.faults.sync_failure) {
             self.counts.sync_failures += 1;
             if let Some(recorder) = &self.recorder {
-                recorder.remark(|_| format!("the disk: a sync of the folder {} fails", folder.display()));
+                recorder.remark(|| What::Remark(format!("the disk: a sync of the folder {} fails", folder.display())));
             }
             return Err(io::Error::from_raw_os_error(EIO));
         }
@@ -368,11 +368,11 @@ impl State {
     /// Lists what has gone wrong with a file.
     fn remark(&self, file: FileId, what: &str) {
         let Some(recorder) = &self.recorder else { return };
-        recorder.remark(|_| {
+        recorder.remark(|| {
             let files = self.names.files(View::Seen);
             let path =
                 files.iter().find(|(_, named)| *named == file).map_or("a file without a name".into(), |(path, _)| path.to_string_lossy());
-            format!("the disk: {what}: {path}")
+            What::Remark(format!("the disk: {what}: {path}"))
         });
     }
 

@@ -75,8 +75,11 @@ impl AsyncRead for SimReader {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        this.scratch.resize(this.net.draw_read_size(buf.remaining().min(MESSAGE_BYTES_MAX)), 0);
-        let mut part = ReadBuf::new(&mut this.scratch);
+        let size = this.net.draw_read_size(buf.remaining().min(MESSAGE_BYTES_MAX));
+        if this.scratch.len() < size {
+            this.scratch.resize(size, 0);
+        }
+        let mut part = ReadBuf::new(this.scratch.get_mut(..size).expect("it is as large"));
         ready!(Pin::new(&mut this.half).poll_read(cx, &mut part))?;
         buf.put_slice(part.filled());
         lock(&this.link).took(this.side, part.filled().len());

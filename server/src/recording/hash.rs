@@ -17,7 +17,7 @@ impl fmt::Display for RunHash {
 }
 
 /// Takes in events one behind the other. The key is fixed: this guards against accidents, not against people.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct RollingHash {
     hasher: SipHasher13,
 }
