@@ -178,6 +178,19 @@ impl Plot {
         serde_json::from_slice(&content).map_err(|error| BugError::Io(file, error.into()))
     }
 
+    /// What was found of a bug before, if it was looked for.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn kept(&self, bug: &Bug) -> Result<Option<Summary>, BugError> {
+        let file = self.results(bug).join("campaign").join("summary.json");
+        match fs::read(&file) {
+            Ok(content) => serde_json::from_slice(&content).map(Some).map_err(|error| BugError::Io(file, error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BugError::Io(file, error)),
+        }
+    }
+
     fn results(&self, bug: &Bug) -> PathBuf {
         self.folder.join("bugs").join(&bug.name)
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{FRAME_HEAD_BYTES, HALF_HEAD_BYTES, HEADER_BYTES, Header, MAGIC, RollingHash, RunHash, crc, start_of};
 
 /// A recording has so many bytes at least.
-pub const RECORD_BYTES_MIN: u64 = 1 << 20;
+pub const RECORD_BYTES_MIN: u64 = 256 << 10;
 
 /// Writes what the core is told to a file. What is written is in the page cache at once, and survives the process.
 ///

@@ -6,17 +6,18 @@ use std::fs;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::kept::{self, Kept, KeptError, Scope};
+use super::steering::Steering;
 use super::summary::ShrunkPlan;
 use super::worker::run_in;
 use super::{Summary, Work, junit};
-use crate::plan::{self, Plan, PlanError};
+use crate::plan::{self, PlanError};
 use crate::platform::lock;
 use crate::shrink::{self, Failure, Shrunk, Size};
 use crate::world::RunReport;
@@ -43,6 +44,8 @@ pub struct Order {
     pub shrink_time_max: Duration,
     /// Whether it ends with the first failure.
     pub until_failure: bool,
+    /// Whether every other plan takes after one that reached what is rare. Which ones does not follow from the seeds alone.
+    pub steers: bool,
 }
 
 /// How a campaign goes.
@@ -97,9 +100,14 @@ pub fn campaign(folder: &Path, scope: &Scope, order: &Order, tell: &mut dyn FnMu
         None => Vec::new(),
     };
     let saved = corpus.into_iter().map(|(file, plan)| Work::Saved(file, Box::new(plan)));
-    let nodes = scope.nodes;
-    let seeds = kept.missing(order.seeds.clone()).map(move |seed| Work::Seed(seed, nodes));
-    let ran = run_all(folder, &mut kept, &Mutex::new(saved.chain(seeds)), order, began, tell);
+    let steering = order.steers.then(|| Arc::new(Mutex::new(Steering::default())));
+    let (nodes, steers) = (scope.nodes, steering.clone());
+    let seeds = kept.missing(order.seeds.clone()).map(move |seed| match &steers {
+        Some(steering) => lock(steering).choose(seed, nodes),
+        None => Work::Seed(seed, nodes),
+    });
+    let learn = |report: &RunReport| steering.iter().for_each(|steering| lock(steering).learn(report));
+    let ran = run_all(folder, &mut kept, &Mutex::new(saved.chain(seeds)), order, began, &learn, tell);
     kept.summary.failures.sort_by_key(|report| report.seed);
     kept.save(folder)?;
     ran?;
@@ -138,6 +146,7 @@ fn run_all(
     work: &Mutex<impl Iterator<Item = Work> + Send>,
     order: &Order,
     began: Instant,
+    learn: &dyn Fn(&RunReport),
     tell: &mut dyn FnMut(&Told<'_>),
 ) -> Result<(), CampaignError> {
     let has_failed = AtomicBool::new(order.until_failure && !kept.summary.failures.is_empty());
@@ -154,7 +163,7 @@ fn run_all(
                 let mut worker = None;
                 while !is_over() {
                     let Some(work) = lock(work).next() else { return };
-                    let report = run_in(&mut worker, &work, order.seed_time_max, traces);
+                    let report = run_in(&mut worker, &work, order.seed_time_max, Some(traces));
                     let is_last = report.is_err();
                     if send.send((work, report)).is_err() || is_last {
                         return;
@@ -171,7 +180,10 @@ fn run_all(
                     has_failed.fetch_or(order.until_failure && Failure::of(&report).is_some(), Ordering::Relaxed);
                     now = (now.0 + 1, now.1 + report.events);
                     match work {
-                        Work::Seed(..) => kept.take(report),
+                        Work::Seed(..) | Work::Bred { .. } => {
+                            learn(&report);
+                            kept.take(report);
+                        }
                         Work::Saved(..) => take_saved(&mut kept.summary, report),
                     }
                 }
@@ -220,16 +232,16 @@ fn shrink_failures(folder: &Path, summary: &Summary, order: &Order, tell: &mut d
     let mut all = Vec::new();
     for (of, reports) in failures_by_kind(summary) {
         let is_done = summary.shrunk.iter().any(|shrunk| shrunk.of == of);
-        let is_drawn = |report: &&&RunReport| report.replay.starts_with("--seed") && report.events > 0;
-        let Some(report) = reports.iter().find(is_drawn).filter(|_| !is_done) else { continue };
+        let is_known = |report: &&RunReport| (report.events > 0).then(|| report.plan()).flatten();
+        let found = reports.iter().find_map(|report| Some((report, is_known(report)?)));
+        let Some((report, plan)) = found.filter(|_| !is_done) else { continue };
         let file = shrunk_file(folder, &of, report);
         let failed = |error| CampaignError::Plan(file.clone(), error);
         fs::create_dir_all(folder.join("failures")).map_err(|error| CampaignError::Result(file.clone(), error))?;
-        let plan = Plan::draw_for(report.seed, report.nodes);
         plan::save(&plan, &file).map_err(failed)?;
         let (began, mut before) = (Instant::now(), None);
         let mut saved = Ok(());
-        let shrunk = shrink::shrink(&plan, order.jobs, &mut |progress| {
+        let shrunk = shrink::shrink(&plan, order.jobs, order.seed_time_max, &mut |progress| {
             let size = Size::of(progress.best, progress.failure);
             if progress.is_smaller && saved.is_ok() {
                 saved = plan::save(progress.best, &file);
@@ -238,8 +250,10 @@ fn shrink_failures(folder: &Path, summary: &Summary, order: &Order, tell: &mut d
             tell(&Told::Shrinking { of: &of, size });
             if began.elapsed() < order.shrink_time_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        // One that does not fail in this process is left as it is.
-        let (Some(Shrunk { plan, failure, tries, is_minimal }), Some(before)) = (shrunk, before) else { continue };
+        // One that does not fail again is left as it is.
+        let (Some(Shrunk { plan, failure, tries, is_minimal }), Some(before)) = (shrunk.map_err(CampaignError::Worker)?, before) else {
+            continue;
+        };
         saved.map_err(failed)?;
         let after = (Size::of(&plan, &failure), failure.events);
         all.push(ShrunkPlan { of, seed: report.seed, file, before, after, tries, real: began.elapsed(), is_minimal });

@@ -5,6 +5,7 @@ mod junit;
 mod kept;
 mod long;
 mod marks;
+mod steering;
 mod summary;
 pub mod worker;
 
@@ -31,6 +32,15 @@ use crate::world::{self, RunReport};
 pub enum Work {
     /// The plan that is drawn from a seed, for so many nodes; for as many as the seed says, if none is given.
     Seed(u64, Option<usize>),
+    /// The plan of a seed that takes after another's, for so many nodes.
+    Bred {
+        /// The seed.
+        seed: u64,
+        /// The other one.
+        parent: u64,
+        /// How many nodes.
+        nodes: usize,
+    },
     /// A plan that was saved in a file.
     Saved(PathBuf, Box<Plan>),
 }
@@ -42,7 +52,14 @@ impl Work {
 
     fn record(&self, kept_bytes_max: usize) -> (RunReport, Trace) {
         let (report, trace) = world::record(&self.plan(), kept_bytes_max, None);
-        (RunReport { replay: self.replay(), ..report }, trace)
+        (RunReport { replay: self.replay(), parent: self.parent(), ..report }, trace)
+    }
+
+    fn parent(&self) -> Option<u64> {
+        match self {
+            Self::Bred { parent, .. } => Some(*parent),
+            Self::Seed(..) | Self::Saved(..) => None,
+        }
     }
 
     /// What to tell `gracchus-sim replay`.
@@ -50,6 +67,7 @@ impl Work {
         match self {
             Self::Seed(seed, None) => format!("--seed {seed}"),
             Self::Seed(seed, Some(nodes)) => format!("--seed {seed} --nodes {nodes}"),
+            Self::Bred { seed, parent, nodes } => format!("--seed {seed} --nodes {nodes} --parent {parent}"),
             Self::Saved(file, _) => file.display().to_string(),
         }
     }
@@ -58,6 +76,7 @@ impl Work {
         match self {
             Self::Seed(seed, None) => Plan::draw(*seed),
             Self::Seed(seed, Some(nodes)) => Plan::draw_for(*seed, *nodes),
+            Self::Bred { seed, parent, nodes } => Plan::bred(*seed, *parent, *nodes),
             Self::Saved(_, plan) => Plan::clone(plan),
         }
     }
@@ -65,7 +84,7 @@ impl Work {
     /// The report of a run of which nothing is known.
     fn unknown(&self) -> RunReport {
         let plan = self.plan();
-        RunReport { replay: self.replay(), ..RunReport::empty(plan.seed, plan.nodes.len()) }
+        RunReport { replay: self.replay(), parent: self.parent(), ..RunReport::empty(plan.seed, plan.nodes.len()) }
     }
 }
 

@@ -4,13 +4,16 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use super::Work;
+use crate::plan::Plan;
+use crate::platform::lock;
 use crate::shrink::Failure;
 use crate::trace::Trace;
 use crate::world::{Ending, RunReport, note_panics};
@@ -63,21 +66,52 @@ impl Drop for Worker {
     }
 }
 
+/// Processes that run plans, as many as run at one time.
+#[derive(Debug)]
+pub struct Workers {
+    run_time_max: Duration,
+    idle: Mutex<Vec<Worker>>,
+}
+
+impl Workers {
+    /// Ones that wait so long for a run.
+    #[must_use]
+    pub fn new(run_time_max: Duration) -> Self {
+        Self { run_time_max, idle: Mutex::default() }
+    }
+
+    /// Runs a plan in one that is idle, or in a new one.
+    ///
+    /// # Errors
+    /// None can be started.
+    pub fn run(&self, plan: &Plan) -> io::Result<RunReport> {
+        let mut worker = lock(&self.idle).pop();
+        let report = run_in(&mut worker, &Work::Saved(PathBuf::new(), Box::new(plan.clone())), self.run_time_max, None);
+        lock(&self.idle).extend(worker);
+        report
+    }
+}
+
 /// Runs something in a worker, which is started if there is none, and given up if the run takes longer than it may. The traces of what fails go
-/// to a folder.
+/// to a folder, if one is given.
 ///
 /// # Errors
 /// No worker can be started.
-pub(super) fn run_in(worker: &mut Option<Worker>, work: &Work, most: Duration, traces: &Path) -> io::Result<RunReport> {
+pub(super) fn run_in(worker: &mut Option<Worker>, work: &Work, most: Duration, traces: Option<&Path>) -> io::Result<RunReport> {
     let mut at_hand = match worker.take() {
         Some(at_hand) => at_hand,
-        None => Worker::start(&std::env::current_exe()?, Some(traces))?,
+        None => Worker::start(&program()?, traces)?,
     };
     if let Some(report) = at_hand.run(work, most) {
         *worker = Some(at_hand);
         return Ok(report);
     }
     Ok(RunReport { ending: Ending::Hung { seconds: most.as_secs() }, ..work.unknown() })
+}
+
+/// The program that workers run: this very one.
+fn program() -> io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 /// How much of a run is kept, and how many that failed.

@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// How long a plan that fails may be shrunk.
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
     shrink_time_max: Duration,
+    /// Looks for none, and prints what was found before.
+    #[arg(long, conflicts_with = "patch")]
+    kept: bool,
     /// What the simulator is built with, a profile of cargo's.
     #[arg(long, default_value = "dev")]
     profile: String,
@@ -34,27 +37,62 @@ pub(crate) fn bugs(args: &Args) -> Outcome {
         None if args.names.is_empty() => Bug::read_all(&plot.bugs())?.into_iter().filter(|bug| !bug.is_found_otherwise).collect(),
         None => args.names.iter().map(|name| Bug::read(&plot.bugs().join(format!("{name}.patch")))).collect::<Result<_, _>>()?,
     };
-    if plot.is_ahead()? {
+    if !args.kept && plot.is_ahead()? {
         eprintln!("what is not committed is left out");
     }
     let search = Search { budget: args.budget, shrink_time_max: args.shrink_time_max };
     say!("{:<36}{:>7}{:>8}{:>9}{:>9}{:>9}  found by", "bug", "seeds", "CPU s", "events", "shrunk", "in s");
-    let mut missed = 0;
+    let mut table = Table::default();
     for bug in &bugs {
-        let found = plot.plant(bug, &args.profile).and_then(|program| plot.find(bug, &program, &search));
+        let found = match args.kept {
+            true => plot.kept(bug),
+            false => plot.plant(bug, &args.profile).and_then(|program| plot.find(bug, &program, &search)).map(Some),
+        };
         match found {
-            Ok(summary) => {
-                missed += usize::from(summary.failures.is_empty());
+            Ok(Some(summary)) => {
                 say!("{}", row(bug, &summary));
+                table.take(&summary);
             }
-            Err(error) => {
-                missed += 1;
-                say!("{:<36}NOT PLANTED: {error}", bug.name);
-            }
+            Ok(None) => say!("{:<36}not looked for yet", bug.name),
+            Err(error) => say!("{:<36}NOT PLANTED: {error}", bug.name),
         }
     }
-    say!("{} of {} bugs found", bugs.len() - missed, bugs.len());
-    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    say!("{}", table.sum(bugs.len()));
+    Ok(if table.found == bugs.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What all bugs come to.
+#[derive(Default)]
+struct Table {
+    found: usize,
+    minimal: usize,
+    /// Seconds of a processor until each was found, and seconds until its plan was shrunk.
+    spent: Vec<f64>,
+    shrunk: Vec<f64>,
+}
+
+impl Table {
+    fn take(&mut self, summary: &Summary) {
+        if summary.failures.is_empty() {
+            return;
+        }
+        self.found += 1;
+        self.spent.push(summary.spent.as_secs_f64());
+        if let Some(shrunk) = summary.shrunk.first() {
+            self.minimal += usize::from(shrunk.is_minimal);
+            self.shrunk.push(shrunk.real.as_secs_f64());
+        }
+    }
+
+    fn sum(&mut self, all: usize) -> String {
+        let [spent, shrunk] = [&mut self.spent, &mut self.shrunk].map(|seconds| {
+            seconds.sort_by(f64::total_cmp);
+            let (median, worst) = (seconds.get(seconds.len() / 2), seconds.last());
+            format!("median {:.1}, worst {:.1}", median.unwrap_or(&0.0), worst.unwrap_or(&0.0))
+        });
+        let Self { found, minimal, .. } = self;
+        format!("{found} of {all} bugs found; seconds of a processor until then: {spent}; seconds to shrink: {shrunk}; {minimal} are minimal")
+    }
 }
 
 fn row(bug: &Bug, summary: &Summary) -> String {

@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Ends with the first failure.
     #[arg(long)]
     until_failure: bool,
+    /// Has every other plan take after that of a seed that reached a rare mark. Which ones depends on how fast runs are; each can be replayed.
+    #[arg(long)]
+    steer: bool,
     /// Runs nothing, and folds the campaigns in the folders of this one into one result.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["seeds", "budget", "shard", "corpus"])]
     merge: Option<PathBuf>,
@@ -103,6 +106,7 @@ fn run(args: &Args) -> Result<Summary, Box<dyn std::error::Error>> {
         seed_time_max: args.seed_time_max,
         shrink_time_max: args.shrink_time_max,
         until_failure: args.until_failure,
+        steers: args.steer,
     };
     let scope = Scope { build: build()?, nodes: args.nodes, shard: args.shard.unwrap_or(Shard::WHOLE) };
     let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };

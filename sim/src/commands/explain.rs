@@ -6,15 +6,12 @@ use std::process::ExitCode;
 use gracchus_sim::explain;
 use gracchus_sim::report;
 
-use super::{Outcome, Which, parse_nodes};
+use super::{Outcome, Which};
 
 #[derive(clap::Args)]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     which: Which,
-    /// How many nodes the seed is run with. As many as it says, if not given.
-    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
-    nodes: Option<usize>,
     /// Turning points to print: the last ones.
     #[arg(long, value_name = "N", default_value_t = 40)]
     turns: usize,
@@ -30,16 +27,13 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     which: Which,
-    /// How many nodes the seed is run with. As many as it says, if not given.
-    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
-    nodes: Option<usize>,
     /// Where the page goes.
     #[arg(long, value_name = "FILE")]
     html: PathBuf,
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> Outcome {
-    let plan = args.which.plan(args.nodes)?;
+    let plan = args.which.plan()?;
     let watched = explain::watch(&plan);
     let told = explain::explain(&watched, args.turns, args.last).ok_or("the run does not fail: there is nothing to explain")?;
     if args.json {
@@ -51,7 +45,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Outcome {
 }
 
 pub(crate) fn report(args: &ReportArgs) -> Outcome {
-    let plan = args.which.plan(args.nodes)?;
+    let plan = args.which.plan()?;
     std::fs::write(&args.html, report::page(&explain::watch(&plan)))?;
     say!("{}", args.html.display());
     Ok(ExitCode::SUCCESS)

@@ -29,9 +29,22 @@ pub(super) mod run;
 /// How a subcommand ends.
 pub(super) type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
+/// What to run, or to look at.
+#[derive(clap::Args)]
+pub(super) struct Which {
+    #[command(flatten)]
+    source: Source,
+    /// How many nodes the seed is run with. As many as it says, if not given.
+    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
+    nodes: Option<usize>,
+    /// The seed that a campaign with --steer had it take after.
+    #[arg(long, value_name = "SEED", requires = "nodes", conflicts_with = "file")]
+    parent: Option<u64>,
+}
+
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Which {
+struct Source {
     /// The seed.
     #[arg(long)]
     seed: Option<u64>,
@@ -41,17 +54,21 @@ pub(super) struct Which {
 }
 
 impl Which {
-    pub(super) fn plan(&self, nodes: Option<usize>) -> Result<Plan, Box<dyn std::error::Error>> {
+    pub(super) fn plan(&self) -> Result<Plan, Box<dyn std::error::Error>> {
         if self.recording()?.is_some() {
             return Err("a recording of a broker has no plan: `gracchus-sim replay` shows it".into());
         }
         if let Some(trace) = self.trace()? {
             return Ok(trace.plan);
         }
-        match (&self.file, self.seed) {
-            (Some(file), _) => Ok(plan::load(file).map_err(|error| format!("{}: {error}", file.display()))?),
-            (None, seed) => Ok(draw(seed.expect("clap asks for one of the two"), nodes)),
-        }
+        let seed = match (&self.source.file, self.source.seed) {
+            (Some(file), _) => return Ok(plan::load(file).map_err(|error| format!("{}: {error}", file.display()))?),
+            (None, seed) => seed.expect("clap asks for one of the two"),
+        };
+        Ok(match (self.parent, self.nodes) {
+            (Some(parent), Some(nodes)) => Plan::bred(seed, parent, nodes),
+            (_, nodes) => draw(seed, nodes),
+        })
     }
 
     /// The trace, if it is one.
@@ -65,7 +82,7 @@ impl Which {
     }
 
     fn file_of<T, E: Display>(&self, is_one: impl Fn(&[u8]) -> bool, parse: impl Fn(&[u8]) -> Result<T, E>) -> Result<Option<T>, String> {
-        let Some(file) = &self.file else { return Ok(None) };
+        let Some(file) = &self.source.file else { return Ok(None) };
         let content = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
         if !is_one(&content) {
             return Ok(None);

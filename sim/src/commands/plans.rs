@@ -4,21 +4,19 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use gracchus_sim::plan;
 use gracchus_sim::shrink::{self, Size};
 use gracchus_sim::world;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Outcome, Which, jobs, parse_nodes};
+use super::{Outcome, Which, jobs};
 
 #[derive(clap::Args)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     which: Which,
-    /// How many nodes the seed is run with. As many as it says, if not given.
-    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
-    nodes: Option<usize>,
     /// Saves the plan, and prints nothing.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -28,19 +26,19 @@ pub(crate) struct ShowArgs {
 pub(crate) struct ShrinkArgs {
     #[command(flatten)]
     which: Which,
-    /// How many nodes the seed is run with. As many as it says, if not given.
-    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
-    nodes: Option<usize>,
     /// Where the smallest plan is kept.
     #[arg(long, value_name = "FILE")]
     save: PathBuf,
+    /// How long a run may take before it counts as one that hangs.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    seed_time_max: Duration,
     /// Runs at one time. As many as there are processors, if not given; what comes out is the same.
     #[arg(long)]
     jobs: Option<usize>,
 }
 
 pub(crate) fn show(args: &ShowArgs) -> Outcome {
-    let plan = args.which.plan(args.nodes)?;
+    let plan = args.which.plan()?;
     match &args.save {
         Some(file) => plan::save(&plan, file)?,
         None => say!("{plan}"),
@@ -49,13 +47,13 @@ pub(crate) fn show(args: &ShowArgs) -> Outcome {
 }
 
 pub(crate) fn shrink(args: &ShrinkArgs) -> Outcome {
-    let plan = args.which.plan(args.nodes)?;
+    let plan = args.which.plan()?;
     let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     spinner.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is sound"));
     world::note_panics();
     let mut saved = Ok(());
     let mut first = None;
-    let shrunk = shrink::shrink(&plan, jobs(args.jobs), &mut |progress| {
+    let shrunk = shrink::shrink(&plan, jobs(args.jobs), args.seed_time_max, &mut |progress| {
         let size = Size::of(progress.best, progress.failure);
         first.get_or_insert_with(|| progress.failure.clone());
         spinner.set_message(format!("{} tries: {size}", progress.tries));
@@ -68,6 +66,7 @@ pub(crate) fn shrink(args: &ShrinkArgs) -> Outcome {
     });
     spinner.finish_and_clear();
     saved?;
+    let shrunk = shrunk?;
     let (Some(shrunk), Some(first)) = (shrunk, first) else { return Err("the plan does not fail: there is nothing to shrink".into()) };
     say!("violates {}, after {} tries", shrunk.failure.of, shrunk.tries);
     say!("before: {}, {} events", Size::of(&plan, &first), first.events);

@@ -12,15 +12,12 @@ use gracchus_sim::campaign::{Verdict, describe};
 use gracchus_sim::trace::{Event, Length, Standings, Step, Trace, Watch, What};
 use gracchus_sim::world;
 
-use super::{KEPT_BYTES_MAX, Outcome, Which, parse_nodes};
+use super::{KEPT_BYTES_MAX, Outcome, Which};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// How many nodes the seed is run with. As many as it says, if not given.
-    #[arg(long, value_parser = parse_nodes, conflicts_with = "file")]
-    nodes: Option<usize>,
     /// The first event to print.
     #[arg(long, value_name = "EVENT", default_value_t = 0)]
     from: u64,
@@ -39,6 +36,9 @@ pub(crate) struct Args {
     /// Saves the run's trace: its last events and the hashes of all, for `compare`.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Has each process record what its core is told in a folder, as `gracchus serve --record` does.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
 }
 
 impl Args {
@@ -51,7 +51,7 @@ impl Args {
     }
 
     fn watch(&self, states: BTreeSet<u64>, see: impl FnMut(Event) + Send + 'static) -> Watch {
-        Watch { from: self.from, until: self.until, node: self.node(), states, see: Box::new(see) }
+        Watch { from: self.from, until: self.until, node: self.node(), states, recordings: None, see: Box::new(see) }
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn replay(args: &Args) -> Outcome {
     if let Some(recording) = args.which.recording()? {
         return recorded(args, recording);
     }
-    let plan = args.which.plan(args.nodes)?;
+    let plan = args.which.plan()?;
     say!("{plan}");
     let mut states = BTreeSet::new();
     if args.state {
@@ -72,7 +72,10 @@ pub(crate) fn replay(args: &Args) -> Outcome {
     }
     let length = args.length();
     let kept_bytes_max = if args.trace.is_some() { KEPT_BYTES_MAX } else { 0 };
-    let (report, trace) = world::record(&plan, kept_bytes_max, Some(args.watch(states, move |event| say!("{}", event.line(length)))));
+    let recordings = args.record.clone();
+    recordings.iter().try_for_each(std::fs::create_dir_all)?;
+    let watch = Watch { recordings, ..args.watch(states, move |event| say!("{}", event.line(length))) };
+    let (report, trace) = world::record(&plan, kept_bytes_max, Some(watch));
     if let Some(file) = &args.trace {
         trace.save(file)?;
     }

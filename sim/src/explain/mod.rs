@@ -15,7 +15,8 @@ use gracchus_core::ids::LogId;
 use serde::Serialize;
 
 pub use self::causes::{Causes, Link};
-pub use self::words::{log_name, words};
+pub(crate) use self::words::kind_of;
+pub use self::words::{Names, words};
 use crate::campaign::describe;
 use crate::checkers::properties::{Property, property};
 use crate::plan::Plan;
@@ -32,8 +33,8 @@ pub struct Watched {
     pub events: Vec<Event>,
     /// What led to what.
     pub causes: Causes,
-    /// The name of each log.
-    pub names: BTreeMap<LogId, String>,
+    /// What logs are called.
+    pub names: Names,
 }
 
 /// What led to a failure.
@@ -54,14 +55,16 @@ pub fn watch(plan: &Plan) -> Watched {
     let see = Arc::clone(&seen);
     let (_, trace) = world::record(plan, 0, Some(Watch::all(move |event| lock(&see).push(event))));
     let events = std::mem::take(&mut *lock(&seen));
-    let mut names = BTreeMap::from([(LogId::Metadata, log_name(LogId::Metadata, None))]);
+    let mut names = Names::default();
     for event in &events {
         if let What::Step(step) = &event.what {
-            let topics = step.changed.iter().filter_map(|changed| Some((changed.log, changed.topic.as_ref()?)));
-            names.extend(topics.map(|(log, topic)| (log, log_name(log, Some(&topic.0)))));
+            step.changed.iter().for_each(|changed| names.learn(changed.log, changed.topic.as_ref().map(|topic| &*topic.0)));
         }
     }
-    Watched { causes: Causes::find(&events), trace, events, names }
+    // What follows once the run is lost is no cause of that.
+    let upto = events.iter().position(|event| matches!(event.what, What::Violation(_))).unwrap_or(events.len());
+    let causes = Causes::find(events.get(..upto).unwrap_or_default());
+    Watched { causes, trace, events, names }
 }
 
 impl Watched {
@@ -73,19 +76,21 @@ impl Watched {
             Ending::Panic { what, .. } => what.as_str(),
             Ending::Clean | Ending::Stopped(_) | Ending::Excused(_) | Ending::Hung { .. } => return None,
         };
-        let named = |log: &LogId, name: &String| match log {
-            LogId::Partition(id) => what.contains(&id.to_string()) || what.contains(name.as_str()),
+        let is_named = |log: LogId, name: &str| match log {
+            LogId::Partition(id) => what.contains(&id.to_string()) || what.contains(name),
             LogId::Metadata => what.contains("metadata"),
         };
-        let log = self.names.iter().find(|(log, name)| named(log, name)).map(|(log, _)| *log);
-        let targets = self.targets(log);
+        let log = self.names.all().find(|(log, name)| is_named(*log, name)).map(|(log, _)| log);
+        let mut targets = self.targets();
+        // It was held against what every node had of the log.
+        targets.extend(log.into_iter().flat_map(|log| self.causes.last_changes(log)));
         Some(Cone { events: self.causes.cone(targets.iter().copied(), log), targets, log })
     }
 
-    /// The events at which the failure showed: the step that broke the property, or the one that answered the client who was told what can't be;
-    /// of something that did not happen, the last that had to do with it.
-    fn targets(&self, log: Option<LogId>) -> BTreeSet<u64> {
-        let shown = self.events.iter().rposition(|event| matches!(event.what, What::Violation(_)));
+    /// The event at which the failure showed: the step that broke the property, or the one that answered the client who was told what can't be; of
+    /// something that did not happen, the last one.
+    fn targets(&self) -> BTreeSet<u64> {
+        let shown = self.events.iter().position(|event| matches!(event.what, What::Violation(_)));
         let before = self.events.get(..shown.unwrap_or(self.events.len())).unwrap_or_default();
         let last = before.last().map_or(0, |event| event.number);
         for event in before.iter().rev().take_while(|event| event.number == last) {
@@ -95,8 +100,7 @@ impl Watched {
                 What::Note { .. } | What::Client(_) | What::Remark(_) | What::State(_) | What::Violation(_) => {}
             }
         }
-        let changes: BTreeSet<u64> = log.into_iter().flat_map(|log| self.causes.last_changes(log)).collect();
-        if changes.is_empty() { [last].into() } else { changes }
+        [last].into()
     }
 
     /// The last step that answered a client.
@@ -170,8 +174,8 @@ pub struct Told {
 }
 
 impl Told {
-    fn of(event: &Event) -> Self {
-        Self { event: event.number, seconds: event.at.as_secs_f64(), what: words(event) }
+    fn of(event: &Event, names: &Names) -> Self {
+        Self { event: event.number, seconds: event.at.as_secs_f64(), what: words(event, names) }
     }
 }
 
@@ -183,7 +187,9 @@ pub fn explain(watched: &Watched, turns_max: usize, last_max: usize) -> Option<E
     let of_cone: Vec<&Event> = watched.events.iter().filter(in_cone).collect();
     let mut roles = BTreeMap::new();
     let turning: Vec<&Event> = of_cone.iter().copied().filter(|event| watched.turns(event, cone.log, &mut roles)).collect();
-    let tail = |events: &[&Event], most: usize| events.iter().skip(events.len().saturating_sub(most)).map(|event| Told::of(event)).collect();
+    let tail = |events: &[&Event], most: usize| {
+        events.iter().skip(events.len().saturating_sub(most)).map(|event| Told::of(event, &watched.names)).collect()
+    };
     let property: Option<&Property> = match &watched.trace.ending {
         Ending::Violation { violation, .. } => property(&violation.property),
         Ending::Clean | Ending::Stopped(_) | Ending::Excused(_) | Ending::Panic { .. } | Ending::Hung { .. } => None,
@@ -193,7 +199,7 @@ pub fn explain(watched: &Watched, turns_max: usize, last_max: usize) -> Option<E
         property: property.map(|property| property.name),
         definition: property.map(|property| property.definition),
         source: property.map(|property| property.source),
-        about: cone.log.map(|log| watched.names.get(&log).cloned().unwrap_or_else(|| log_name(log, None))),
+        about: cone.log.map(|log| watched.names.of(log)),
         events: watched.trace.events,
         turns: tail(&turning, turns_max),
         last: tail(&of_cone, last_max),
@@ -257,6 +263,15 @@ mod tests {
         assert!((2..told.events).contains(&(told.cone.len() as u64)), "{told:?}");
         assert!(!told.last.is_empty() && told.last.len() <= 5 && told.to_string().contains("topics are made"));
         assert!(told.cone.is_sorted());
+    }
+
+    #[test]
+    fn who_watches_changes_nothing() {
+        let mut plan = Plan { duration_ms: 20_000, ..Plan::draw_for(2, 3) };
+        // What is held of requests counts against this: somebody who kept them would have the nodes wait for ever.
+        plan.nodes.iter_mut().for_each(|node| node.queued_bytes_max = 20_000);
+        let watched = watch(&plan);
+        assert_eq!(watched.trace.hash, world::run(&plan, None).hash);
     }
 
     #[test]

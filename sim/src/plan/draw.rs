@@ -62,6 +62,34 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
     }
 }
 
+/// A plan that has some of another's parts.
+pub(super) fn bred(seed: u64, parent: u64, node_count: usize) -> Plan {
+    let mut bred = plan(seed, node_count);
+    let other = plan(parent, node_count);
+    let mut draw = Draw::split(seed, Stream::Topology, 10);
+    if draw.chance(500_000) {
+        bred.nodes = other.nodes;
+        (bred.voters, bred.are_voters_static, bred.are_controllers_found) =
+            (other.voters, other.are_voters_static, other.are_controllers_found);
+    }
+    if draw.chance(500_000) {
+        bred.topics = other.topics;
+    }
+    if draw.chance(500_000) {
+        bred.clients = other.clients;
+    }
+    if draw.chance(500_000) {
+        bred.network = other.network;
+    }
+    if draw.chance(500_000) {
+        bred.disk = other.disk;
+    }
+    if draw.chance(700_000) {
+        bred.faults = other.faults;
+    }
+    bred
+}
+
 fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
     let mut first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
     first.configs.extend(snapshot_configs(seed, 0));

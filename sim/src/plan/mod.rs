@@ -368,6 +368,13 @@ impl Plan {
         draw::plan(seed, nodes).numbered()
     }
 
+    /// The plan of a seed that takes after the one of another, for so many nodes: what goes wrong, who works, the topics, the nodes, the network and the
+    /// disks are each the one's or the other's, and the run draws of `seed`.
+    #[must_use]
+    pub fn bred(seed: u64, parent: u64, nodes: usize) -> Self {
+        draw::bred(seed, parent, nodes).numbered()
+    }
+
     /// The same, with an id for each client and fault that has none: its place.
     #[must_use]
     pub fn numbered(mut self) -> Self {

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::campaign::describe;
 use crate::checkers::properties::property;
-use crate::explain::{Watched, log_name, words};
+use crate::explain::{Watched, kind_of, words};
 use crate::trace::{ClientTold, Event, Length, Role, Step, What};
-use crate::world::Ending;
+use crate::world::{Ending, STARTS};
 
 #[derive(Serialize)]
 pub(super) struct Run {
@@ -91,7 +91,7 @@ struct Operation {
 
 const KINDS: &[&str] = &["world", "fault", "start", "request", "message", "connection", "storage", "deadline", "stop"];
 
-fn kind_of(step: &Step) -> usize {
+fn kind_of_step(step: &Step) -> usize {
     match &step.input {
         Input::Start => 2,
         Input::Request { .. } => 3,
@@ -201,12 +201,12 @@ impl<'a> Drawing<'a> {
     fn take(&mut self, event: &Event) {
         match &event.what {
             What::Step(step) => self.step(event, step),
-            What::Note { node, .. } => {
-                let lane = node.map_or(0, lane_of);
-                self.row(event, lane, usize::from(node.is_some()));
-                if let Some(node) = node {
+            What::Note { node, text } => {
+                let is_start = text == STARTS;
+                self.row(event, node.map_or(0, lane_of), usize::from(node.is_some() && !is_start));
+                if let Some(node) = node.as_ref().filter(|_| !is_start) {
                     self.goes_on(*node, event.number);
-                    self.befell.insert(*node, (event.number, words(event)));
+                    self.befell.insert(*node, (event.number, words(event, &self.watched.names)));
                     self.leads_no_more(*node, event.number);
                 }
             }
@@ -220,7 +220,7 @@ impl<'a> Drawing<'a> {
         self.columns.time_us.push(u64::try_from(event.at.as_micros()).unwrap_or(u64::MAX));
         self.columns.lane.push(lane);
         self.columns.kind.push(kind);
-        self.texts.push(format!("{}\n{}", words(event), event.line(Length::Brief).trim_start()));
+        self.texts.push(format!("{}\n{}", words(event, &self.watched.names), event.line(Length::Brief).trim_start()));
     }
 
     /// What is no event is told with the one that it follows.
@@ -233,12 +233,10 @@ impl<'a> Drawing<'a> {
 
     fn step(&mut self, event: &Event, step: &Step) {
         let (node, number) = (step.node, event.number);
-        self.row(event, lane_of(node), kind_of(step));
+        self.row(event, lane_of(node), kind_of_step(step));
         self.goes_on(node, number);
         if let (Some(sent), Input::Peer { message, .. }) = (self.sent.get(&number), &step.input) {
-            let description = format!("{message:?}");
-            let label = description.chars().take_while(|character| character.is_alphanumeric()).collect();
-            self.messages.push((*sent, number, self.labels.place(label)));
+            self.messages.push((*sent, number, self.labels.place(kind_of(&format!("{message:?}")))));
         }
         for changed in &step.changed {
             let key = (node, changed.log);
@@ -300,8 +298,7 @@ impl<'a> Drawing<'a> {
             self.lanes.push(client.clone());
             self.lanes.len() - 1
         });
-        let kind: String = question.chars().take_while(|character| character.is_alphanumeric()).collect();
-        let label = format!("{} of node {node}", kind.trim_end_matches("Request"));
+        let label = format!("{} of node {node}", kind_of(&question).trim_end_matches("Request"));
         self.operations.push(Operation { lane, from, until: number, label, outcome });
         self.add_text(&format!("{client} has  {}", cut(text)));
     }
@@ -316,7 +313,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn name(&self, log: LogId) -> String {
-        self.watched.names.get(&log).cloned().unwrap_or_else(|| log_name(log, None))
+        self.watched.names.of(log)
     }
 }
 

@@ -8,6 +8,7 @@ mod cuts;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::cuts::{Group, cut, turns};
+use crate::campaign::worker::Workers;
 use crate::plan::Plan;
-use crate::world::{self, Ending, RunReport};
+use crate::world::{Ending, RunReport};
 
 /// How a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -124,13 +126,20 @@ pub struct Shrunk {
 /// Is told how it goes, and says whether it is to go on.
 pub type Tell<'a> = dyn FnMut(&Progress<'_>) -> ControlFlow<()> + 'a;
 
-/// Shrinks a plan, with so many runs at a time. None if the plan does not fail.
-pub fn shrink<'a>(plan: &Plan, jobs: usize, tell: &'a mut Tell<'a>) -> Option<Shrunk> {
-    shrink_by(&|plan| Failure::of(&world::run(plan, None)), plan, jobs, tell)
+/// Shrinks a plan, with so many runs at a time, each in a process of its own that may hang: it is waited for so long at most. None if the plan
+/// does not fail.
+///
+/// # Errors
+/// No process can be started to run the plan.
+pub fn shrink<'a>(plan: &Plan, jobs: usize, run_time_max: Duration, tell: &'a mut Tell<'a>) -> io::Result<Option<Shrunk>> {
+    let workers = Workers::new(run_time_max);
+    // If it is to fail for want of a process, it does so here.
+    drop(workers.run(plan)?);
+    Ok(shrink_by(&|plan| workers.run(plan).ok().as_ref().and_then(Failure::of), plan, jobs, tell))
 }
 
 /// The same by anything that says how a plan fails.
-fn shrink_by<'a>(run: &'a Run, plan: &Plan, jobs: usize, tell: &'a mut Tell<'a>) -> Option<Shrunk> {
+fn shrink_by<'a>(run: &'a Run<'a>, plan: &Plan, jobs: usize, tell: &'a mut Tell<'a>) -> Option<Shrunk> {
     let failure = run(plan)?;
     let mut shrinker = Shrinker { run, jobs: jobs.max(1), best: plan.clone(), failure: failure.clone(), tries: 1, tell, is_stopped: false };
     shrinker.take(plan.clone(), failure);
@@ -141,10 +150,10 @@ fn shrink_by<'a>(run: &'a Run, plan: &Plan, jobs: usize, tell: &'a mut Tell<'a>)
 }
 
 /// Says how a plan fails.
-type Run = dyn Fn(&Plan) -> Option<Failure> + Sync;
+type Run<'a> = dyn Fn(&Plan) -> Option<Failure> + Sync + 'a;
 
 struct Shrinker<'a> {
-    run: &'a Run,
+    run: &'a Run<'a>,
     jobs: usize,
     best: Plan,
     failure: Failure,

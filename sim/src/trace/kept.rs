@@ -201,7 +201,8 @@ impl Trace {
     }
 }
 
-fn decode(number: u64, bytes: &[u8]) -> postcard::Result<Event> {
+/// The event of that number that was written so.
+pub(super) fn decode(number: u64, bytes: &[u8]) -> postcard::Result<Event> {
     let (tag, rest) = postcard::take_from_bytes(bytes)?;
     let event = |nanos, what| Event { number, at: Duration::from_nanos(nanos), what };
     match tag {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use gracchus_core::boundary::{Effects, Input, Mark, StorageOp, ToPeer};
 use gracchus_core::broker::Broker;
 use gracchus_core::ids::{LogId, NodeId};
 use gracchus_core::time::Now;
+use gracchus_server::recording::{FlightRecorder, RECORD_BYTES_MIN};
 use tokio::sync::Notify;
 
-use super::event::{Event, Step, What};
-use super::kept::{Kept, Tag};
+use super::event::{Event, What};
+use super::kept::{Kept, Tag, decode};
 use super::standing::Standings;
 use super::{RollingHash, RunHash};
 use crate::checkers::{Checkers, Violation};
@@ -40,6 +42,8 @@ pub struct Watch {
     pub node: Option<NodeId>,
     /// Steps behind which the node's whole state is wanted.
     pub states: BTreeSet<u64>,
+    /// A folder where each process has a flight recorder, as one in production may have.
+    pub recordings: Option<PathBuf>,
     /// Takes an event.
     pub see: Box<dyn FnMut(Event) + Send>,
 }
@@ -48,7 +52,7 @@ impl Watch {
     /// All of it.
     #[must_use]
     pub fn all(see: impl FnMut(Event) + Send + 'static) -> Self {
-        Self { from: 0, until: u64::MAX, node: None, states: BTreeSet::new(), see: Box::new(see) }
+        Self { from: 0, until: u64::MAX, node: None, states: BTreeSet::new(), recordings: None, see: Box::new(see) }
     }
 
     fn wants(&self, event: u64, node: Option<NodeId>) -> bool {
@@ -120,7 +124,7 @@ impl Recorder {
         if !is_over {
             recording.last_steps.insert(node, event);
         }
-        let is_last = recording.show_step(node, now, input, effects, broker);
+        let is_last = recording.show_step(node, broker);
         let checked = recording.checkers.step(node, now, input, effects, broker);
         for remark in recording.checkers.take_remarks() {
             recording.show(None, || What::Remark(remark));
@@ -147,6 +151,17 @@ impl Recorder {
         if is_last {
             self.over.notify_one();
         }
+    }
+
+    /// The flight recorder of a node's process, the so-many-th, if there is to be one.
+    ///
+    /// # Panics
+    /// When its file can't be made.
+    #[must_use]
+    pub fn flight_recorder(&self, node: NodeId, process: u64) -> Option<FlightRecorder> {
+        let recording = lock(&self.shared);
+        let file = recording.watch.as_ref()?.recordings.as_ref()?.join(format!("node-{node}-process-{process}.recording"));
+        Some(FlightRecorder::create(&file, RECORD_BYTES_MIN, node.0).expect("the file can be made"))
     }
 
     /// A node's process has ended.
@@ -275,13 +290,17 @@ impl Recording {
         self.buffer = bytes;
     }
 
-    fn show_step(&mut self, node: NodeId, now: Now, input: &Input, effects: &Effects, broker: &Broker) -> bool {
+    fn show_step(&mut self, node: NodeId, broker: &Broker) -> bool {
         if self.watch.is_none() {
             return false;
         }
         let changed = self.standings.entry(node).or_default().look(broker);
-        let is_last =
-            self.show(Some(node), || What::Step(Box::new(Step { node, now, input: input.clone(), effects: effects.clone(), changed })));
+        // A copy of its own, without payloads: as long as one is held it counts against what its node may hold.
+        let mut step = decode(self.events, &self.buffer).expect("it was written as it is read").what;
+        if let What::Step(step) = &mut step {
+            step.changed = changed;
+        }
+        let is_last = self.show(Some(node), || step);
         if self.watch.as_ref().is_some_and(|watch| watch.states.contains(&self.events)) && !self.is_over() {
             self.show(Some(node), || What::State(format!("{broker:#?}")));
         }

@@ -22,7 +22,7 @@ use madsim::time::{sleep, timeout};
 
 pub use self::outcome::{Ending, RunReport};
 pub use self::panics::note_panics;
-pub(crate) use self::server::{Members, Server};
+pub(crate) use self::server::{Members, STARTS, Server};
 use crate::checkers::{Checkers, Violation};
 use crate::clients::{Client, OperationCounts, Surroundings};
 use crate::nemesis::{Nemesis, Operator};

@@ -49,6 +49,9 @@ pub enum Ending {
 pub struct RunReport {
     /// Its seed.
     pub seed: u64,
+    /// The seed whose plan its own takes after, if it does.
+    #[serde(default)]
+    pub parent: Option<u64>,
     /// How many nodes it had.
     pub nodes: usize,
     /// What to tell `gracchus-sim replay` to see its events.
@@ -93,6 +96,7 @@ impl RunReport {
     pub fn empty(seed: u64, nodes: usize) -> Self {
         Self {
             seed,
+            parent: None,
             nodes,
             replay: format!("--seed {seed}"),
             ending: Ending::Clean,
@@ -142,6 +146,16 @@ impl RunReport {
             ("connect held", net.connects_held),
         ];
         self.mishaps = counts.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.to_owned(), count)).collect();
+    }
+
+    /// The plan that it ran, unless that was one of a file.
+    #[must_use]
+    pub fn plan(&self) -> Option<Plan> {
+        let is_drawn = self.replay.starts_with("--seed");
+        is_drawn.then(|| match self.parent {
+            Some(parent) => Plan::bred(self.seed, parent, self.nodes),
+            None => Plan::draw_for(self.seed, self.nodes),
+        })
     }
 
     /// Operations that were done.

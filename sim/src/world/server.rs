@@ -29,6 +29,8 @@ use crate::platform::net::SimNet;
 use crate::platform::{SimPlatform, lock};
 use crate::trace::Recorder;
 
+/// What is said when a node's process is started.
+pub(crate) const STARTS: &str = "the node starts";
 /// How long a node may take to stop when it is asked to.
 const STOP_MS_MAX: u64 = 20_000;
 /// How long a process may take to use its disk so often as a crash waits for.
@@ -191,12 +193,13 @@ impl Server {
             machine.process = Some(Process { stop: Some(stop), ended: Arc::clone(&ended), is_over: false });
             (self.platform(&machine), machine.generation)
         };
-        self.note("the node starts");
+        self.note(STARTS);
         // A lone voter can't be another: its operator gives the new disk the old folder's id.
         let replacements = if self.cluster.count == 1 { 0 } else { lock(&self.machine).replacements };
         let directory = directory(self.id, replacements);
         let settings = self.settings(directory, &platform);
-        let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0, None);
+        let recorder = self.recorder.flight_recorder(self.id, generation);
+        let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0, recorder);
         let process = self.clone().watch(run, generation, Arc::clone(&ended));
         let host = Handle::current().get_node(self.host).expect("the node was made");
         drop(host.spawn(process));

@@ -30,7 +30,7 @@ fi >"$folder/install.log" 2>&1 || { cat "$folder/install.log" >&2; exit 1; }
 
 cd "$folder"
 if [[ ! -d node_modules/playwright-core ]]; then
-  retry npm install --no-save --no-audit --no-fund playwright-core
+  retry npm install --no-save --no-audit --no-fund playwright-core@1.65.1
 fi >"$folder/install.log" 2>&1 || { cat "$folder/install.log" >&2; exit 1; }
 
 node "$here/check.mjs" "$report" "$screenshot"

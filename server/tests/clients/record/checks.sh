@@ -69,8 +69,8 @@ if [ "$PAIRS" -gt 0 ]; then
     for kind in without with; do
       rm -rf "$WORK/measured"
       if [ $kind = with ]; then start "$WORK/measured" --record "$WORK/measured.recording"; else start "$WORK/measured"; fi
-      bulk=$(produce 3000000 | sed -n 's/.*"records_per_second": *\([0-9]*\).*/\1/p')
-      small=$(produce 400000 --batch-bytes 300 --connections 4 | sed -n 's/.*"records_per_second": *\([0-9]*\).*/\1/p')
+      bulk=$(produce 10000000 | sed -n 's/.*"records_per_s": *\([0-9]*\).*/\1/p')
+      small=$(produce 400000 --batch-bytes 300 --connections 4 | sed -n 's/.*"records_per_s": *\([0-9]*\).*/\1/p')
       stop TERM
       echo "--  pair $pair, $kind a recording: $bulk records/s in large batches, $small in small ones"
       echo "$bulk $small" >>"$WORK/$kind"
