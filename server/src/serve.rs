@@ -15,7 +15,7 @@ use crate::http::Site;
 use crate::node::{self, Ready};
 use crate::platform::Platform;
 use crate::platform::real::Real;
-use crate::recording::FlightRecorder;
+use crate::recording::RecordTo;
 
 /// Stack of each thread that waits for files.
 const THREAD_STACK_BYTES: usize = 512 << 10;
@@ -70,13 +70,7 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
     let (incarnation, seed) = drawn(&platform);
     let settings = operator.on(folder, incarnation, seed);
 
-    let recorder = match &args.record {
-        Some(file) => {
-            let made = FlightRecorder::create(file, args.record_bytes, settings.broker.node.0);
-            Some(made.map_err(|error| format!("can't record to {}: {error}", file.display()))?)
-        }
-        None => None,
-    };
+    let record = args.record.clone().map(|file| RecordTo { file, bytes_max: args.record_bytes });
 
     let site = Site::default();
     let http = match &settings.http {
@@ -91,7 +85,7 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
     let stop = async {
         let _ = stopped.await;
     };
-    node::run(platform, settings, stop, ready, recorder).await.map_err(|error| error.to_string())
+    node::run(platform, settings, stop, ready, record).await.map_err(|error| error.to_string())
 }
 
 /// Lets the process have as many open files as the operating system allows it, and says how many.

@@ -35,7 +35,7 @@ use self::shared::{Among, Shared};
 use self::turn::{Ended, Inputs, Turn};
 use crate::config::{HostPort, ListenerSettings, NodeSettings};
 use crate::platform::Platform;
-use crate::recording::FlightRecorder;
+use crate::recording::{FlightRecorder, RecordTo};
 use crate::store::Store;
 
 /// Requests that wait for the turn loop before connections wait themselves.
@@ -91,6 +91,14 @@ pub enum NodeError {
         /// Why.
         cause: io::Error,
     },
+    /// What the core is told can't be recorded.
+    #[error("can't record to {file}: {cause}")]
+    Record {
+        /// The file.
+        file: String,
+        /// Why.
+        cause: io::Error,
+    },
     /// The store is gone, and with it everything that the node could do.
     #[error("the store has ended")]
     StoreEnded,
@@ -100,7 +108,7 @@ pub enum NodeError {
 }
 
 /// Runs a node until `stop` is ready and everything is on disk. `ready` is told once clients are served. What the core is told is recorded if
-/// there is a recorder.
+/// it is said where.
 ///
 /// # Errors
 /// [`NodeError`]: the node could not start, or lost its store.
@@ -109,7 +117,7 @@ pub async fn run<P: Platform>(
     settings: NodeSettings,
     stop: impl Future<Output = ()> + Send,
     ready: oneshot::Sender<Ready>,
-    recorder: Option<FlightRecorder>,
+    record: Option<RecordTo>,
 ) -> Result<(), NodeError> {
     let NodeSettings { mut broker, listeners, peers, data_dir, limits, store, send_by_copy: _, http: _ } = settings;
     let (open, bound) = bind_all(&platform, &listeners).await?;
@@ -125,6 +133,14 @@ pub async fn run<P: Platform>(
     let folder_error = |cause| NodeError::DataFolder { folder: data_dir.display().to_string(), cause };
     let (store, completions) = Store::start(platform.clone(), store).await.map_err(folder_error)?;
     broker.was_unclean = !store.was_stopped_cleanly();
+    // The folder is this process's by now: the recording that is there is of no other that lives.
+    let recorder = match record {
+        Some(to) => {
+            let made = FlightRecorder::create(&to.file, to.bytes_max, broker.node.0);
+            Some(made.map_err(|cause| NodeError::Record { file: to.file.display().to_string(), cause })?)
+        }
+        None => None,
+    };
     let (from_peers, peers_said) = mpsc::channel(QUEUED_FROM_PEERS_MAX);
     let of_peers = peers.inter_broker_listener.as_deref();
     let endpoint = broker.endpoints.iter().find(|endpoint| Some(&*endpoint.listener) == of_peers).or(broker.endpoints.first()).or(own.as_ref());

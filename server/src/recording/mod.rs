@@ -19,6 +19,8 @@ mod hash;
 mod reader;
 mod writer;
 
+use std::path::PathBuf;
+
 use gracchus_core::boundary::Input;
 use gracchus_core::broker::Broker;
 use gracchus_core::time::Now;
@@ -36,6 +38,15 @@ const HEADER_BYTES: u64 = 4_096;
 const HALF_HEAD_BYTES: usize = 8;
 /// Bytes before a frame's content.
 const FRAME_HEAD_BYTES: usize = 8;
+
+/// Where a recording goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordTo {
+    /// The file.
+    pub file: PathBuf,
+    /// How large it becomes, in bytes.
+    pub bytes_max: u64,
+}
 
 /// What a recording says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

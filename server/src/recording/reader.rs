@@ -84,28 +84,31 @@ impl Recording {
         let mut recording: Option<Self> = None;
         for half in halves {
             let (first, inputs) = half.frames.split_first().ok_or(RecordingError::Empty)?;
-            if recording.is_none() {
-                let checkpoint = parse::<Checkpoint>(first).map_err(foreign)?;
-                recording = Some(Self { header: header.clone(), checkpoint, inputs: Vec::new() });
-            }
+            let checkpoint = parse::<Checkpoint>(first).map_err(foreign)?;
+            // What a half lost of its end would be missing in between.
+            let goes_on = recording.take().filter(|older| older.checkpoint.steps + older.inputs.len() as u64 == checkpoint.steps);
+            let recording = recording.insert(goes_on.unwrap_or_else(|| Self { header: header.clone(), checkpoint, inputs: Vec::new() }));
             for input in inputs {
-                let recorded = parse::<Recorded>(input).map_err(foreign)?;
-                recording.iter_mut().for_each(|recording| recording.inputs.push(recorded.clone()));
+                recording.inputs.push(parse(input).map_err(foreign)?);
             }
         }
         recording.ok_or(RecordingError::Empty)
     }
 
-    /// Takes every step once more, and shows each with what followed. Says what came of it.
-    pub fn replay(self, mut show: impl FnMut(u64, &Recorded, &Effects, &Broker)) -> Replayed {
-        let Checkpoint { steps: before, rolling: mut hash, mut broker, .. } = self.checkpoint;
-        let (mut effects, mut steps) = (Effects::default(), before);
+    /// Takes every step once more, and shows each with what followed. Says what came of it. What followed from the last one was not recorded.
+    ///
+    /// # Panics
+    /// Where the process did that was recorded. `before_step` is told of each step before it is taken.
+    pub fn replay(self, mut before_step: impl FnMut(u64, &Recorded), mut show: impl FnMut(u64, &Recorded, &Effects, &Broker)) -> Replayed {
+        let Checkpoint { mut steps, rolling: mut hash, mut broker, .. } = self.checkpoint;
+        let mut effects = Effects::default();
         for recorded in self.inputs {
             if hash.value() != recorded.hash {
                 return Replayed { steps, hash: hash.value(), differs_behind: Some(steps) };
             }
             take_in(&mut hash, &(recorded.hash, recorded.now, &recorded.input));
             effects.clear();
+            before_step(steps + 1, &recorded);
             broker.step(recorded.now, recorded.input.clone(), &mut effects);
             steps += 1;
             show(steps, &recorded, &effects, &broker);

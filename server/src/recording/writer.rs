@@ -2,15 +2,17 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use gracchus_core::boundary::{Effects, Input};
 use gracchus_core::broker::Broker;
 use gracchus_core::time::Now;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use serde::Serialize;
 
-use super::{FRAME_HEAD_BYTES, HALF_HEAD_BYTES, HEADER_BYTES, Header, MAGIC, RollingHash, RunHash, crc, start_of};
+use super::{FRAME_HEAD_BYTES, HALF_HEAD_BYTES, HEADER_BYTES, Header, MAGIC, Recording, RollingHash, RunHash, crc, start_of};
 
 /// A recording has so many bytes at least.
 pub const RECORD_BYTES_MIN: u64 = 256 << 10;
@@ -45,19 +47,30 @@ struct CheckpointOf<'a> {
 }
 
 impl FlightRecorder {
-    /// Begins a recording of so many bytes at most. A file that is there is kept, under the same name with `.previous` behind it: it may be the
-    /// recording of a run that has just failed.
+    /// Begins a recording of so many bytes, which are set aside on the disk. A recording that is there is kept, under the same name with `.previous`
+    /// behind it: it may be that of a run that has just failed.
     ///
     /// # Errors
-    /// The file can't be made.
+    /// The file can't be made, or there is no room for it.
     pub fn create(path: &Path, bytes_max: u64, node: i32) -> io::Result<Self> {
         let mut previous = path.as_os_str().to_owned();
         previous.push(".previous");
-        if path.try_exists()? {
-            fs::rename(path, previous)?;
+        match fs::read(path) {
+            // One without a whole state is of a process that never came to its first step, and no reason to lose another.
+            Ok(content) if Recording::parse(&content).is_ok() => fs::rename(path, previous)?,
+            Ok(_) => fs::remove_file(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        let half_bytes = (bytes_max.max(RECORD_BYTES_MIN) - HEADER_BYTES) / 2;
+        // It has names and settings: nobody else needs to read them.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let bytes_max = bytes_max.max(RECORD_BYTES_MIN);
+        let half_bytes = (bytes_max - HEADER_BYTES) / 2;
+        match fallocate(&file, FallocateFlags::empty(), 0, bytes_max) {
+            // A disk that fills up later is what one wants to see afterwards. Not every file system can set room aside.
+            Ok(()) | Err(Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
         let header = Header { version: env!("CARGO_PKG_VERSION").to_owned(), node, process: std::process::id(), half_bytes };
         let mut bytes = MAGIC.to_vec();
         serde_json::to_writer(&mut bytes, &header)?;
@@ -115,6 +128,9 @@ impl FlightRecorder {
         if self.at + self.frame.len() as u64 > self.half_bytes {
             self.begin_half(broker)?;
             self.fill(&(self.hash.value(), now, input));
+            if self.at + self.frame.len() as u64 > self.half_bytes {
+                return Err(self.too_large("an input", 2));
+            }
         }
         self.write()?;
         let content = self.frame.get(FRAME_HEAD_BYTES..).expect("a frame has a head");
@@ -125,17 +141,22 @@ impl FlightRecorder {
 
     /// Begins the other half with the state as it is.
     fn begin_half(&mut self, broker: &Broker) -> io::Result<()> {
-        self.half += u64::from(self.steps > 0);
-        self.file.write_all_at(&self.half.to_le_bytes(), start_of(self.half, self.half_bytes))?;
-        self.at = HALF_HEAD_BYTES as u64;
+        let half = self.half + u64::from(self.steps > 0);
+        (self.half, self.at) = (half, HALF_HEAD_BYTES as u64);
         self.fill(&CheckpointOf { steps: self.steps, hash: self.hash.value(), rolling: self.hash, broker });
         if self.frame.len() as u64 > self.half_bytes / 2 {
-            let needs = self.frame.len() as u64 * 4 + HEADER_BYTES;
-            return Err(io::Error::other(format!("the state has {} bytes, for which a recording needs {needs}", self.frame.len())));
+            return Err(self.too_large("the state", 4));
         }
+        self.file.write_all_at(&half.to_le_bytes(), start_of(half, self.half_bytes))?;
         self.write()?;
         self.is_full = false;
         Ok(())
+    }
+
+    /// Why a recording ends that what is in the frame does not fit into.
+    fn too_large(&self, what: &str, shares: u64) -> io::Error {
+        let (bytes, needs) = (self.frame.len(), self.frame.len() as u64 * shares + HEADER_BYTES);
+        io::Error::other(format!("{what} has {bytes} bytes, for which a recording needs {needs} at least"))
     }
 
     /// Makes a frame of a value.

@@ -24,6 +24,9 @@ pub struct Scope {
     pub build: String,
     /// How many nodes there are; as many as each seed says, if not given.
     pub nodes: Option<usize>,
+    /// Whether every other plan takes after one that reached what is rare: then a seed that was run may not have been with its own plan.
+    #[serde(default)]
+    pub steers: bool,
     /// This one of so many campaigns that share the seeds. Counted from 0.
     pub shard: Shard,
 }
@@ -81,7 +84,7 @@ impl fmt::Display for KeptError {
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Malformed(path, error) => write!(f, "{} is no campaign: {error}", path.display()),
             Self::Other(path) => {
-                let why = "is a campaign with other nodes or another shard, or of another build: name another folder";
+                let why = "is a campaign with other nodes, another shard or steered otherwise, or of another build: name another folder";
                 write!(f, "{} {why}", path.display())
             }
             Self::InUse(path) => write!(f, "another process is at the campaign in {}", path.display()),
@@ -156,7 +159,7 @@ pub(super) fn check_whole(all: &[Kept]) -> Result<(), String> {
     let count = first.scope.shard.count;
     for kept in all {
         let Shard { index, count: of } = kept.scope.shard;
-        if of != count || kept.scope.nodes != first.scope.nodes || kept.ordered != first.ordered {
+        if of != count || kept.scope.nodes != first.scope.nodes || kept.scope.steers != first.scope.steers || kept.ordered != first.ordered {
             return Err(format!("shard {index}/{of} is not of the same campaign as the first, which has {count}"));
         }
         if kept.ordered.clone().is_some_and(|ordered| kept.missing(ordered).next().is_some()) {
@@ -175,7 +178,7 @@ mod tests {
     use super::*;
 
     fn shard(index: u64, count: u64) -> Kept {
-        let scope = Scope { build: String::new(), nodes: None, shard: Shard { index, count } };
+        let scope = Scope { build: String::new(), nodes: None, steers: false, shard: Shard { index, count } };
         Kept { version: VERSION, scope, ordered: Some(0..5), done: [0, 1, 3, 4].into_iter().collect(), summary: Summary::default() }
     }
 
@@ -205,7 +208,7 @@ mod tests {
     #[test]
     fn a_campaign_goes_on_where_it_ended_and_only_that_one() {
         let folder = tempfile::tempdir().unwrap();
-        let scope = Scope { build: "one".to_owned(), nodes: Some(3), shard: Shard::WHOLE };
+        let scope = Scope { build: "one".to_owned(), nodes: Some(3), steers: false, shard: Shard::WHOLE };
         let (mut kept, alone) = Kept::open(folder.path(), scope.clone()).unwrap();
         kept.take(RunReport::empty(4, 3));
         kept.save(folder.path()).unwrap();

@@ -44,8 +44,6 @@ pub struct Order {
     pub shrink_time_max: Duration,
     /// Whether it ends with the first failure.
     pub until_failure: bool,
-    /// Whether every other plan takes after one that reached what is rare. Which ones does not follow from the seeds alone.
-    pub steers: bool,
 }
 
 /// How a campaign goes.
@@ -100,7 +98,7 @@ pub fn campaign(folder: &Path, scope: &Scope, order: &Order, tell: &mut dyn FnMu
         None => Vec::new(),
     };
     let saved = corpus.into_iter().map(|(file, plan)| Work::Saved(file, Box::new(plan)));
-    let steering = order.steers.then(|| Arc::new(Mutex::new(Steering::default())));
+    let steering = scope.steers.then(|| Arc::new(Mutex::new(Steering::default())));
     let (nodes, steers) = (scope.nodes, steering.clone());
     let seeds = kept.missing(order.seeds.clone()).map(move |seed| match &steers {
         Some(steering) => lock(steering).choose(seed, nodes),

@@ -130,7 +130,7 @@ fn save_trace(trace: &Trace, folder: &Path) -> io::Result<()> {
 /// Runs what standard input says, until it ends. The traces of what fails are saved in a folder, if one is given.
 ///
 /// # Errors
-/// It says what is no work, a trace can't be saved, or nobody reads what came of it.
+/// It says what is no work, or nobody reads what came of it.
 pub fn serve(traces: Option<&Path>) -> io::Result<()> {
     note_panics();
     let (send, lines) = mpsc::channel();
@@ -148,7 +148,10 @@ pub fn serve(traces: Option<&Path>) -> io::Result<()> {
         let work = serde_json::from_str::<Work>(&line)?;
         let (report, trace) = work.record(if traces.is_some() { KEPT_BYTES_MAX } else { 0 });
         if let Some(folder) = traces.filter(|_| Failure::of(&report).is_some()) {
-            save_trace(&trace, folder)?;
+            // What came of the run is told all the same.
+            if let Err(error) = save_trace(&trace, folder) {
+                eprintln!("the trace of {} is not kept: {error}", report.replay);
+            }
         }
         serde_json::to_writer(&mut output, &report)?;
         output.write_all(b"\n")?;

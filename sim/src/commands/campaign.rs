@@ -106,9 +106,8 @@ fn run(args: &Args) -> Result<Summary, Box<dyn std::error::Error>> {
         seed_time_max: args.seed_time_max,
         shrink_time_max: args.shrink_time_max,
         until_failure: args.until_failure,
-        steers: args.steer,
     };
-    let scope = Scope { build: build()?, nodes: args.nodes, shard: args.shard.unwrap_or(Shard::WHOLE) };
+    let scope = Scope { build: build()?, nodes: args.nodes, steers: args.steer, shard: args.shard.unwrap_or(Shard::WHOLE) };
     let spinner = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     spinner.set_style(ProgressStyle::with_template("{spinner} {elapsed}  {msg}").expect("the template is sound"));
     let (began, mut printed) = (Instant::now(), Instant::now());

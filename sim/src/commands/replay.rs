@@ -1,13 +1,16 @@
 //! `replay`: the events of one run, a line each.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use gracchus_core::boundary::Effects;
+use gracchus_core::broker::Broker;
 use gracchus_core::ids::NodeId;
 use gracchus_core::time::Monotonic;
-use gracchus_server::recording::Recording;
+use gracchus_server::recording::{Recorded, Recording};
 use gracchus_sim::campaign::{Verdict, describe};
 use gracchus_sim::trace::{Event, Length, Standings, Step, Trace, Watch, What};
 use gracchus_sim::world;
@@ -89,7 +92,7 @@ pub(crate) fn replay(args: &Args) -> Outcome {
 
 /// Prints what a trace has recorded.
 fn traced(args: &Args, trace: &Trace) -> Outcome {
-    if args.state || args.trace.is_some() {
+    if args.state || args.trace.is_some() || args.record.is_some() {
         return Err("a trace has events and no states: replay its plan, which `gracchus-sim plan TRACE --save PLANFILE` takes out of it".into());
     }
     say!("{}", trace.plan);
@@ -98,7 +101,8 @@ fn traced(args: &Args, trace: &Trace) -> Outcome {
     }
     for event in trace.events() {
         let event = event?;
-        let is_of_another = event.node().is_some_and(|node| args.node().is_some_and(|wanted| wanted != node));
+        let stepped = if let What::Step(step) = &event.what { Some(step.node) } else { None };
+        let is_of_another = stepped.is_some_and(|node| args.node().is_some_and(|wanted| wanted != node));
         if (args.from..=args.until).contains(&event.number) && !is_of_another {
             say!("{}", event.line(args.length()));
         }
@@ -110,14 +114,17 @@ fn traced(args: &Args, trace: &Trace) -> Outcome {
 
 /// Takes the steps of a broker once more that was recorded while it ran.
 fn recorded(args: &Args, recording: Recording) -> Outcome {
+    if args.node.is_some() || args.trace.is_some() || args.record.is_some() {
+        return Err("a recording is of one broker: --node, --trace and --record are for simulated runs".into());
+    }
     let Recording { header, checkpoint, inputs } = &recording;
     say!("node {}, process {}, gracchus {}", header.node, header.process, header.version);
     say!("its state after {} steps, and {} steps that followed", checkpoint.steps, inputs.len());
     let last = (checkpoint.steps + inputs.len() as u64).min(args.until);
-    let mut began = None;
     let node = NodeId(header.node);
-    let mut standings = Standings::default();
-    let replayed = recording.replay(|number, recorded, effects, broker| {
+    let (mut began, mut standings, mut under_way) = (None, Standings::default(), None);
+    let before_step = |number, recorded: &Recorded| under_way = Some((number, recorded.clone()));
+    let show = |number, recorded: &Recorded, effects: &Effects, broker: &Broker| {
         let Monotonic(nanos) = recorded.now.monotonic;
         let at = Duration::from_nanos(nanos.saturating_sub(*began.get_or_insert(nanos)));
         let changed = standings.look(broker);
@@ -129,7 +136,14 @@ fn recorded(args: &Args, recording: Recording) -> Outcome {
         if args.state && number == last {
             say!("{broker:#?}");
         }
-    });
+    };
+    let replayed = catch_unwind(AssertUnwindSafe(|| recording.replay(before_step, show)));
+    let Ok(replayed) = replayed else {
+        if let Some((number, recorded)) = under_way {
+            say!("{number:>8}  node {node}  {}  ->  a panic, as above", args.length().describe(&recorded.input));
+        }
+        return Ok(ExitCode::from(Verdict::Panic.exit_code()));
+    };
     say!("hash {} after {} steps", replayed.hash, replayed.steps);
     match replayed.differs_behind {
         None => {

@@ -3,10 +3,11 @@
 //! A step follows from the message, the storage operation or the request that it answers, and from the state that the node had: of that only
 //! what the step speaks of counts, and only as far back as the step that last changed it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gracchus_core::boundary::{Input, PeerMessage, Records, StorageDone, StorageOp};
 use gracchus_core::ids::{LogId, NodeId, RequestId};
+use gracchus_core::offset::Offset;
 
 use super::subjects::logs_in;
 use crate::trace::{Event, RollingHash, RunHash, Step, What};
@@ -50,8 +51,11 @@ enum OpKind {
 
 #[derive(Debug, Default)]
 struct Pending {
-    sent: BTreeMap<(NodeId, NodeId, RunHash), u64>,
+    /// Equal messages, the one that was sent first in front.
+    sent: BTreeMap<(NodeId, NodeId, RunHash), VecDeque<u64>>,
     ops: BTreeMap<(NodeId, LogId, OpKind), u64>,
+    /// Of what is written of a log: where it ends, and in which event it was.
+    written: BTreeMap<(NodeId, LogId), BTreeMap<Offset, u64>>,
     asked: BTreeMap<(NodeId, RequestId), u64>,
     noted: BTreeMap<NodeId, u64>,
 }
@@ -126,16 +130,19 @@ impl Causes {
         match &step.input {
             Input::Start => {
                 pending.ops.retain(|(of, ..), _| *of != node);
+                pending.written.retain(|(of, _), _| *of != node);
                 pending.asked.retain(|(of, _), _| *of != node);
                 causes.extend(pending.noted.get(&node).map(|noted| (*noted, Link::Start)));
             }
             Input::Peer { from, message } => {
-                let sent = pending.sent.get(&(*from, node, fingerprint(message)));
-                causes.extend(sent.map(|sent| (*sent, Link::Message)));
+                let sent = pending.sent.get_mut(&(*from, node, fingerprint(message))).and_then(VecDeque::pop_front);
+                causes.extend(sent.map(|sent| (sent, Link::Message)));
             }
             Input::Storage(done) => {
-                let op = completed(done).and_then(|(log, kind)| pending.ops.get(&(node, log, kind)));
-                causes.extend(op.map(|op| (*op, Link::Storage)));
+                let write =
+                    written(done).and_then(|(log, end)| pending.written.get(&(node, log))?.range(..=end).next_back().map(|(_, op)| *op));
+                let other = || completed(done).and_then(|(log, kind)| pending.ops.get(&(node, log, kind)).copied());
+                causes.extend(write.or_else(other).map(|op| (op, Link::Storage)));
             }
             Input::Request { id, .. } => {
                 pending.asked.insert((node, *id), number);
@@ -160,11 +167,14 @@ impl Causes {
             self.changed.insert((node, changed.log), number);
         }
         for told in &step.effects.peers {
-            pending.sent.insert((node, told.to, fingerprint(&told.message)), number);
+            pending.sent.entry((node, told.to, fingerprint(&told.message))).or_default().push_back(number);
         }
         for op in &step.effects.storage {
             if let Some((log, kind)) = submitted(op) {
                 pending.ops.insert((node, log, kind), number);
+            }
+            if let StorageOp::Append { log, header, .. } = op {
+                pending.written.entry((node, *log)).or_default().insert(header.next_offset(), number);
             }
         }
         causes.retain(|(event, _)| *event < number);
@@ -181,6 +191,15 @@ fn fingerprint(message: &PeerMessage) -> RunHash {
     let mut hash = RollingHash::default();
     hash.bytes(&postcard::to_stdvec(&message).expect("messages are plain data"));
     hash.value()
+}
+
+/// Up to where a log is written or synced.
+fn written(done: &StorageDone) -> Option<(LogId, Offset)> {
+    if let StorageDone::Written { log, end_offset, .. } | StorageDone::Synced { log, end_offset, .. } = done {
+        Some((*log, *end_offset))
+    } else {
+        None
+    }
 }
 
 fn submitted(op: &StorageOp) -> Option<(LogId, OpKind)> {

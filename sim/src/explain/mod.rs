@@ -40,11 +40,11 @@ pub struct Watched {
 /// What led to a failure.
 #[derive(Debug)]
 pub struct Cone {
-    /// The events at which it showed.
-    pub targets: BTreeSet<u64>,
+    /// The event at which it showed.
+    pub shown: u64,
     /// The log that it is about, if it is about one.
     pub log: Option<LogId>,
-    /// All that led to them, and they themselves.
+    /// All that led to that, and it itself.
     pub events: BTreeSet<u64>,
 }
 
@@ -81,26 +81,26 @@ impl Watched {
             LogId::Metadata => what.contains("metadata"),
         };
         let log = self.names.all().find(|(log, name)| is_named(*log, name)).map(|(log, _)| log);
-        let mut targets = self.targets();
+        let shown = self.shown();
         // It was held against what every node had of the log.
-        targets.extend(log.into_iter().flat_map(|log| self.causes.last_changes(log)));
-        Some(Cone { events: self.causes.cone(targets.iter().copied(), log), targets, log })
+        let targets = [shown].into_iter().chain(log.into_iter().flat_map(|log| self.causes.last_changes(log)));
+        Some(Cone { events: self.causes.cone(targets, log), shown, log })
     }
 
     /// The event at which the failure showed: the step that broke the property, or the one that answered the client who was told what can't be; of
-    /// something that did not happen, the last one.
-    fn targets(&self) -> BTreeSet<u64> {
+    /// something that did not happen, and of a panic, whose step is none that was seen, the last one.
+    fn shown(&self) -> u64 {
         let shown = self.events.iter().position(|event| matches!(event.what, What::Violation(_)));
         let before = self.events.get(..shown.unwrap_or(self.events.len())).unwrap_or_default();
         let last = before.last().map_or(0, |event| event.number);
         for event in before.iter().rev().take_while(|event| event.number == last) {
             match &event.what {
-                What::Client(told) if !told.asks => return self.answer_to(&told.client, before).into_iter().collect(),
-                What::Step(_) => return [event.number].into(),
+                What::Client(told) if !told.asks => return self.answer_to(&told.client, before).unwrap_or(last),
+                What::Step(_) => return event.number,
                 What::Note { .. } | What::Client(_) | What::Remark(_) | What::State(_) | What::Violation(_) => {}
             }
         }
-        [last].into()
+        last
     }
 
     /// The last step that answered a client.

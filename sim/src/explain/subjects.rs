@@ -13,8 +13,8 @@ pub(super) fn logs_in(value: &impl Serialize) -> BTreeSet<LogId> {
     finder.found
 }
 
-/// Messages about the metadata log, by the names of their variants.
-const OF_METADATA: [&str; 8] = [
+/// Messages and operations about the metadata log, by the names of their variants.
+const OF_METADATA: [&str; 14] = [
     "Quorum",
     "FetchMetadata",
     "Metadata",
@@ -23,6 +23,12 @@ const OF_METADATA: [&str; 8] = [
     "MetadataSnapshot",
     "KeepMetadataSnapshot",
     "ReadMetadataSnapshot",
+    "KeepElection",
+    "ElectionKept",
+    "Election",
+    "MetadataSnapshots",
+    "MetadataSnapshotKept",
+    "MetadataSnapshotRead",
 ];
 
 struct Finder {
@@ -33,7 +39,7 @@ impl Finder {
     fn variant(&mut self, of: &str, variant: &str) {
         let is_metadata = match of {
             "LogId" => variant == "Metadata",
-            "PeerMessage" | "StorageOp" => OF_METADATA.contains(&variant),
+            "PeerMessage" | "StorageOp" | "StorageDone" => OF_METADATA.contains(&variant),
             _ => false,
         };
         if is_metadata {

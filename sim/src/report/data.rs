@@ -89,17 +89,34 @@ struct Operation {
     outcome: &'static str,
 }
 
-const KINDS: &[&str] = &["world", "fault", "start", "request", "message", "connection", "storage", "deadline", "stop"];
+/// What an event is, as the page tells them apart: it has a mark of its own for each of these names.
+#[derive(Clone, Copy)]
+enum Kind {
+    World,
+    Fault,
+    Start,
+    Request,
+    Message,
+    Connection,
+    Storage,
+    Deadline,
+    Stop,
+}
 
-fn kind_of_step(step: &Step) -> usize {
-    match &step.input {
-        Input::Start => 2,
-        Input::Request { .. } => 3,
-        Input::Peer { .. } => 4,
-        Input::Disconnected(_) | Input::PeerLost(_) | Input::PeerRefused(_) | Input::ControllersFound(_) => 5,
-        Input::Storage(_) => 6,
-        Input::Deadline => 7,
-        Input::Stop => 8,
+impl Kind {
+    /// Their names, in their order.
+    const NAMES: &[&str] = &["world", "fault", "start", "request", "peer message", "connection", "storage", "deadline", "stop"];
+
+    fn of_step(step: &Step) -> Self {
+        match &step.input {
+            Input::Start => Self::Start,
+            Input::Request { .. } => Self::Request,
+            Input::Peer { .. } => Self::Message,
+            Input::Disconnected(_) | Input::PeerLost(_) | Input::PeerRefused(_) | Input::ControllersFound(_) => Self::Connection,
+            Input::Storage(_) => Self::Storage,
+            Input::Deadline => Self::Deadline,
+            Input::Stop => Self::Stop,
+        }
     }
 }
 
@@ -122,11 +139,11 @@ pub(super) fn of(watched: &Watched) -> (Run, Vec<String>) {
         title: format!("seed {}, {} nodes", trace.plan.seed, trace.plan.nodes.len()),
         ending: describe(&trace.ending),
         property: violated.map(|property| Property { name: property.name, definition: property.definition }),
-        violation: cone.as_ref().and_then(|cone| cone.targets.last().copied()),
+        violation: cone.as_ref().map(|cone| cone.shown),
         plan: trace.plan.to_string(),
         hash: trace.hash.to_string(),
         lanes: lanes.into_iter().map(|name| Lane { name }).collect(),
-        kinds: KINDS,
+        kinds: Kind::NAMES,
         first: 1,
         events: columns,
         messages,
@@ -203,11 +220,11 @@ impl<'a> Drawing<'a> {
             What::Step(step) => self.step(event, step),
             What::Note { node, text } => {
                 let is_start = text == STARTS;
-                self.row(event, node.map_or(0, lane_of), usize::from(node.is_some() && !is_start));
+                let kind = if node.is_some() && !is_start { Kind::Fault } else { Kind::World };
+                self.row(event, node.map_or(0, lane_of), kind);
                 if let Some(node) = node.as_ref().filter(|_| !is_start) {
                     self.goes_on(*node, event.number);
                     self.befell.insert(*node, (event.number, words(event, &self.watched.names)));
-                    self.leads_no_more(*node, event.number);
                 }
             }
             What::Client(told) => self.client(event.number, told),
@@ -216,10 +233,10 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    fn row(&mut self, event: &Event, lane: usize, kind: usize) {
+    fn row(&mut self, event: &Event, lane: usize, kind: Kind) {
         self.columns.time_us.push(u64::try_from(event.at.as_micros()).unwrap_or(u64::MAX));
         self.columns.lane.push(lane);
-        self.columns.kind.push(kind);
+        self.columns.kind.push(kind as usize);
         self.texts.push(format!("{}\n{}", words(event, &self.watched.names), event.line(Length::Brief).trim_start()));
     }
 
@@ -233,8 +250,14 @@ impl<'a> Drawing<'a> {
 
     fn step(&mut self, event: &Event, step: &Step) {
         let (node, number) = (step.node, event.number);
-        self.row(event, lane_of(node), kind_of_step(step));
+        self.row(event, lane_of(node), Kind::of_step(step));
+        let befell = self.befell.get(&node).map_or(number, |(from, _)| *from);
         self.goes_on(node, number);
+        if let Input::Start = &step.input {
+            // It leads nothing any more since its process ended.
+            let led: Vec<_> = self.leading.keys().filter(|(of, _)| *of == node).copied().collect();
+            led.into_iter().for_each(|key| self.end_lead(key, befell));
+        }
         if let (Some(sent), Input::Peer { message, .. }) = (self.sent.get(&number), &step.input) {
             self.messages.push((*sent, number, self.labels.place(kind_of(&format!("{message:?}")))));
         }
@@ -267,12 +290,6 @@ impl<'a> Drawing<'a> {
         if let Some((from, epoch)) = self.leading.remove(&(node, log)) {
             self.leads.push(Lead { lane: lane_of(node), from, until, subject: self.name(log), epoch });
         }
-    }
-
-    fn leads_no_more(&mut self, node: NodeId, until: u64) {
-        let ended: Vec<_> = self.leading.keys().filter(|(of, _)| *of == node).copied().collect();
-        // A node that only stands still goes on leading, and says so at its next step that changes something.
-        ended.into_iter().for_each(|key| self.end_lead(key, until));
     }
 
     fn client(&mut self, number: u64, told: &ClientTold) {

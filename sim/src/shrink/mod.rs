@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::cuts::{Group, cut, turns};
 use crate::campaign::worker::Workers;
 use crate::plan::Plan;
+use crate::platform::lock;
 use crate::world::{Ending, RunReport};
 
 /// How a run failed.
@@ -130,12 +132,20 @@ pub type Tell<'a> = dyn FnMut(&Progress<'_>) -> ControlFlow<()> + 'a;
 /// does not fail.
 ///
 /// # Errors
-/// No process can be started to run the plan.
+/// No process can be started to run a plan: the smallest so far was told.
 pub fn shrink<'a>(plan: &Plan, jobs: usize, run_time_max: Duration, tell: &'a mut Tell<'a>) -> io::Result<Option<Shrunk>> {
     let workers = Workers::new(run_time_max);
-    // If it is to fail for want of a process, it does so here.
-    drop(workers.run(plan)?);
-    Ok(shrink_by(&|plan| workers.run(plan).ok().as_ref().and_then(Failure::of), plan, jobs, tell))
+    let failed = Mutex::new(None);
+    let run = |plan: &Plan| match workers.run(plan) {
+        Ok(report) => Failure::of(&report),
+        Err(error) => {
+            lock(&failed).get_or_insert(error);
+            None
+        }
+    };
+    let shrunk = shrink_by(&run, plan, jobs, tell);
+    // A plan that was not run did not pass.
+    lock(&failed).take().map_or(Ok(shrunk), Err)
 }
 
 /// The same by anything that says how a plan fails.

@@ -176,24 +176,31 @@ impl Trace {
     /// Where it parts from another, if it does.
     #[must_use]
     pub fn parts_from(&self, other: &Self) -> Option<Parted> {
+        if (self.events, self.hash) == (other.events, other.hash) {
+            return None;
+        }
         // The first hash that differs: equal ones stand before it.
         let equal = self.hashes.iter().zip(&other.hashes).take_while(|(one, other)| one == other).count() as u64;
         let after = equal * HASH_INTERVAL;
         let shorter = self.events.min(other.events);
         let at_latest = (after + HASH_INTERVAL).min(shorter + 1);
+        // The last event behind which one that is not kept by both may differ.
+        let mut behind = None;
         for number in after + 1..=shorter.min(after + HASH_INTERVAL) {
-            let (Some(one), Some(two)) = (self.kept_event(number), other.kept_event(number)) else {
-                return Some(Parted::Within(number - 1, at_latest));
-            };
-            if one != two {
-                return Some(Parted::At(number));
+            match (self.kept_event(number), other.kept_event(number)) {
+                (Some(one), Some(two)) if one == two => {}
+                (Some(_), Some(_)) => return Some(behind.map_or(Parted::At(number), |behind| Parted::Within(behind, number))),
+                _ => behind = behind.or(Some(number - 1)),
             }
+        }
+        if let Some(behind) = behind {
+            return Some(Parted::Within(behind, at_latest));
         }
         if self.events != other.events {
             return Some(Parted::At(shorter + 1));
         }
         // What is left are draws and disks, of which a trace knows the last state alone.
-        (self.hash != other.hash).then_some(Parted::At(shorter))
+        Some(Parted::At(shorter))
     }
 
     fn kept_event(&self, number: u64) -> Option<&[u8]> {
@@ -214,5 +221,56 @@ pub(super) fn decode(number: u64, bytes: &[u8]) -> postcard::Result<Event> {
             let (nanos, node, text): (u64, Option<NodeId>, String) = postcard::from_bytes(rest)?;
             Ok(event(nanos, What::Note { node, text }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of so many events, of which `odd` is another than usual, and of which so many bytes are kept.
+    fn trace(events: u64, odd: Option<u64>, bytes_max: usize) -> Trace {
+        let (mut kept, mut hash) = (Kept::new(bytes_max), RollingHash::default());
+        for number in 1..=events {
+            let event = postcard::to_stdvec(&(Tag::Note, number, None::<NodeId>, if odd == Some(number) { "b" } else { "a" })).unwrap();
+            hash.bytes(&event);
+            kept.take(&event, &hash);
+        }
+        Trace::new(Plan::draw_for(1, 1), Ending::Clean, hash.value(), kept)
+    }
+
+    #[test]
+    fn the_last_events_are_kept_and_numbered_as_they_were() {
+        let all = trace(1_000, None, 1 << 20);
+        assert_eq!((all.first, all.events().count()), (1, 1_000));
+        let last = trace(1_000, None, 700);
+        let kept: Vec<Event> = last.events().map(Result::unwrap).collect();
+        assert!(kept.len() < 200 && kept.first().unwrap().number == last.first, "{}", kept.len());
+        assert_eq!(kept.last().unwrap().at, Duration::from_nanos(1_000));
+    }
+
+    #[test]
+    fn two_traces_part_at_the_first_event_that_differs_as_far_as_it_is_kept() {
+        let (whole, short) = (1 << 20, 700);
+        assert_eq!(trace(1_000, None, whole).parts_from(&trace(1_000, None, short)), None);
+        assert_eq!(trace(1_000, None, whole).parts_from(&trace(1_000, Some(700), whole)), Some(Parted::At(700)));
+        assert_eq!(trace(1_000, None, whole).parts_from(&trace(1_000, Some(990), short)), Some(Parted::Within(768, 990)));
+        assert_eq!(trace(1_000, None, short).parts_from(&trace(1_000, Some(990), 3_000)), Some(Parted::Within(768, 990)));
+        assert_eq!(trace(1_000, None, 3_000).parts_from(&trace(1_000, Some(990), 3_000)), Some(Parted::At(990)));
+        assert_eq!(trace(1_000, None, short).parts_from(&trace(1_000, Some(300), whole)), Some(Parted::Within(256, 512)));
+        assert_eq!(trace(1_000, None, whole).parts_from(&trace(900, None, whole)), Some(Parted::At(901)));
+    }
+
+    #[test]
+    fn a_trace_is_read_back_from_its_file_and_one_that_is_cut_is_not() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        trace(300, None, 700).save(file.path()).unwrap();
+        let content = fs::read(file.path()).unwrap();
+        assert!(Trace::is_one(&content));
+        let read = Trace::parse(&content).unwrap();
+        assert_eq!(read.parts_from(&trace(300, None, 700)), None);
+        assert_eq!(read.events().count(), trace(300, None, 700).events().count());
+        assert!(matches!(Trace::parse(&content[..content.len() - 2]), Err(TraceError::Damaged(_))));
+        assert!(matches!(Trace::parse(b"{}"), Err(TraceError::NoTrace)));
     }
 }

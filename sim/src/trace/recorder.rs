@@ -13,7 +13,7 @@ use gracchus_core::boundary::{Effects, Input, Mark, StorageOp, ToPeer};
 use gracchus_core::broker::Broker;
 use gracchus_core::ids::{LogId, NodeId};
 use gracchus_core::time::Now;
-use gracchus_server::recording::{FlightRecorder, RECORD_BYTES_MIN};
+use gracchus_server::recording::{RECORD_BYTES_MIN, RecordTo};
 use tokio::sync::Notify;
 
 use super::event::{Event, What};
@@ -153,15 +153,12 @@ impl Recorder {
         }
     }
 
-    /// The flight recorder of a node's process, the so-many-th, if there is to be one.
-    ///
-    /// # Panics
-    /// When its file can't be made.
+    /// Where a node's process, the so-many-th, records what its core is told, if it is to.
     #[must_use]
-    pub fn flight_recorder(&self, node: NodeId, process: u64) -> Option<FlightRecorder> {
+    pub fn records_to(&self, node: NodeId, process: u64) -> Option<RecordTo> {
         let recording = lock(&self.shared);
         let file = recording.watch.as_ref()?.recordings.as_ref()?.join(format!("node-{node}-process-{process}.recording"));
-        Some(FlightRecorder::create(&file, RECORD_BYTES_MIN, node.0).expect("the file can be made"))
+        Some(RecordTo { file, bytes_max: RECORD_BYTES_MIN })
     }
 
     /// A node's process has ended.

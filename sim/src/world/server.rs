@@ -198,8 +198,8 @@ impl Server {
         let replacements = if self.cluster.count == 1 { 0 } else { lock(&self.machine).replacements };
         let directory = directory(self.id, replacements);
         let settings = self.settings(directory, &platform);
-        let recorder = self.recorder.flight_recorder(self.id, generation);
-        let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0, recorder);
+        let record = self.recorder.records_to(self.id, generation);
+        let run = node::run(platform, settings, wait_for(stopped), oneshot::channel().0, record);
         let process = self.clone().watch(run, generation, Arc::clone(&ended));
         let host = Handle::current().get_node(self.host).expect("the node was made");
         drop(host.spawn(process));

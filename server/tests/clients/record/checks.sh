@@ -12,6 +12,7 @@ check() { # check WHAT EXPECTED GOT
 start() { # start FOLDER FLAG...: sets broker and address
   local folder=$1
   shift
+  : >"$WORK/ready"
   "$GRACCHUS" serve --listen 127.0.0.1:0 --data-dir "$folder" "$@" >"$WORK/ready" 2>>"$WORK/broker.log" &
   broker=$!
   until address=$(sed -n 's/.* is ready: .*PLAINTEXT:\/\/\([^ ,]*\).*/\1/p' "$WORK/ready") && [ -n "$address" ]; do
