@@ -1,6 +1,7 @@
 //! Reading a recording, also that of a process that was killed while it wrote.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use gracchus_core::boundary::Effects;
@@ -8,7 +9,7 @@ use gracchus_core::broker::Broker;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::{Checkpoint, FRAME_HEAD_BYTES, HALF_HEAD_BYTES, Header, MAGIC, Recorded, RollingHash, RunHash, crc, start_of};
+use super::{Checkpoint, FRAME_HEAD_BYTES, HALF_HEAD_BYTES, HEADER_BYTES, Header, MAGIC, Recorded, RollingHash, RunHash, crc, start_of};
 
 /// Why a file is no recording that can be used.
 #[derive(Debug, Error)]
@@ -69,9 +70,7 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`].
     pub fn parse(content: &[u8]) -> Result<Self, RecordingError> {
-        let rest = content.strip_prefix(MAGIC).ok_or(RecordingError::NoRecording)?;
-        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let header: Header = serde_json::from_slice(line).map_err(|_| RecordingError::NoRecording)?;
+        let header = header(content).ok_or(RecordingError::NoRecording)?;
         let mut halves: Vec<Half<'_>> = (0..2).filter_map(|place| half(content, place, &header)).collect();
         halves.sort_by_key(|half| half.number);
         // One that is left of an earlier turn of the ring would leave a gap.
@@ -127,6 +126,36 @@ pub struct Replayed {
     pub hash: RunHash,
     /// The step behind which the hash was not the recorded one.
     pub differs_behind: Option<u64>,
+}
+
+/// Whether a file is a recording with a whole state. Only as much of it is read as tells.
+pub(super) fn has_state(file: &File) -> io::Result<bool> {
+    let Some(header) = header(&read(file, 0, HEADER_BYTES)?) else { return Ok(false) };
+    for place in 0..2 {
+        let start = start_of(place, header.half_bytes);
+        let head = read(file, start, (HALF_HEAD_BYTES + FRAME_HEAD_BYTES) as u64)?;
+        let Some((number, rest)) = head.split_first_chunk::<HALF_HEAD_BYTES>() else { continue };
+        let Some((length, _)) = rest.split_first_chunk::<4>() else { continue };
+        let bytes = (FRAME_HEAD_BYTES as u64 + u64::from(u32::from_le_bytes(*length))).min(header.half_bytes);
+        let first = read(file, start + HALF_HEAD_BYTES as u64, bytes)?;
+        if frame(&first).is_some_and(|frame| frame.is_of(u64::from_le_bytes(*number))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// So many bytes of a file, or as many as there are.
+fn read(mut file: &File, at: u64, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.seek(SeekFrom::Start(at))?;
+    file.take(bytes).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn header(content: &[u8]) -> Option<Header> {
+    let line = content.strip_prefix(MAGIC)?.split(|byte| *byte == b'\n').next()?;
+    serde_json::from_slice(line).ok()
 }
 
 fn take_in(hash: &mut RollingHash, value: &impl serde::Serialize) {

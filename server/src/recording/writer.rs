@@ -12,7 +12,8 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use serde::Serialize;
 
-use super::{FRAME_HEAD_BYTES, HALF_HEAD_BYTES, HEADER_BYTES, Header, MAGIC, Recording, RollingHash, RunHash, crc, start_of};
+use super::reader::has_state;
+use super::{FRAME_HEAD_BYTES, HALF_HEAD_BYTES, HEADER_BYTES, Header, MAGIC, RollingHash, RunHash, crc, start_of};
 
 /// A recording has so many bytes at least.
 pub const RECORD_BYTES_MIN: u64 = 256 << 10;
@@ -25,11 +26,9 @@ pub struct FlightRecorder {
     path: PathBuf,
     file: File,
     half_bytes: u64,
-    /// Counts halves, and how many bytes there are in this one.
+    /// Counts halves, and how many bytes there are in this one: none before the first has begun.
     half: u64,
     at: u64,
-    /// Whether a half is to begin with the next input.
-    is_full: bool,
     has_failed: bool,
     steps: u64,
     hash: RollingHash,
@@ -55,9 +54,9 @@ impl FlightRecorder {
     pub fn create(path: &Path, bytes_max: u64, node: i32) -> io::Result<Self> {
         let mut previous = path.as_os_str().to_owned();
         previous.push(".previous");
-        match fs::read(path) {
+        match File::open(path) {
             // One without a whole state is of a process that never came to its first step, and no reason to lose another.
-            Ok(content) if Recording::parse(&content).is_ok() => fs::rename(path, previous)?,
+            Ok(file) if has_state(&file)? => fs::rename(path, previous)?,
             Ok(_) => fs::remove_file(path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -83,7 +82,6 @@ impl FlightRecorder {
             half_bytes,
             half: 0,
             at: 0,
-            is_full: true,
             has_failed: false,
             steps: 0,
             hash: RollingHash::default(),
@@ -121,7 +119,7 @@ impl FlightRecorder {
     }
 
     fn input(&mut self, now: Now, input: &Input, broker: &Broker) -> io::Result<()> {
-        if self.is_full {
+        if self.at == 0 {
             self.begin_half(broker)?;
         }
         self.fill(&(self.hash.value(), now, input));
@@ -141,16 +139,14 @@ impl FlightRecorder {
 
     /// Begins the other half with the state as it is.
     fn begin_half(&mut self, broker: &Broker) -> io::Result<()> {
-        let half = self.half + u64::from(self.steps > 0);
+        let half = if self.at == 0 { 0 } else { self.half + 1 };
         (self.half, self.at) = (half, HALF_HEAD_BYTES as u64);
         self.fill(&CheckpointOf { steps: self.steps, hash: self.hash.value(), rolling: self.hash, broker });
         if self.frame.len() as u64 > self.half_bytes / 2 {
             return Err(self.too_large("the state", 4));
         }
         self.file.write_all_at(&half.to_le_bytes(), start_of(half, self.half_bytes))?;
-        self.write()?;
-        self.is_full = false;
-        Ok(())
+        self.write()
     }
 
     /// Why a recording ends that what is in the frame does not fit into.
