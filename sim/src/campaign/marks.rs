@@ -74,7 +74,7 @@ pub(super) const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-pub(super) const REQUIRED_CLUSTER_MARKS: [Mark; 33] = [
+pub(super) const REQUIRED_CLUSTER_MARKS: [Mark; 34] = [
     Mark::BrokerFenced,
     Mark::BrokerGone,
     Mark::CatchUpPaced,
@@ -102,6 +102,7 @@ pub(super) const REQUIRED_CLUSTER_MARKS: [Mark; 33] = [
     Mark::PreferredLeaderElected,
     Mark::PreferredReplicaNamed,
     Mark::ReassignmentCompleted,
+    Mark::RefusedBehindRefused,
     Mark::ReplicaFailed,
     Mark::UncleanRestart,
     Mark::VoterAdded,
