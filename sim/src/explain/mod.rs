@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use gracchus_core::boundary::Input;
 use gracchus_core::ids::LogId;
 use serde::Serialize;
 
@@ -76,11 +77,10 @@ impl Watched {
             Ending::Panic { what, .. } => what.as_str(),
             Ending::Clean | Ending::Stopped(_) | Ending::Excused(_) | Ending::Hung { .. } => return None,
         };
-        let is_named = |log: LogId, name: &str| match log {
-            LogId::Partition(id) => what.contains(&id.to_string()) || what.contains(name),
-            LogId::Metadata => what.contains("metadata"),
-        };
-        let log = self.names.all().find(|(log, name)| is_named(*log, name)).map(|(log, _)| log);
+        // Its id tells a topic from another of its name.
+        let is_identified = |log: LogId| matches!(log, LogId::Partition(id) if what.contains(&id.to_string()));
+        let identified = self.names.all().find(|(log, _)| is_identified(*log));
+        let log = identified.or_else(|| self.names.all().find(|(_, name)| what.contains(*name))).map(|(log, _)| log);
         let shown = self.shown();
         // It was held against what every node had of the log.
         let targets = [shown].into_iter().chain(log.into_iter().flat_map(|log| self.causes.last_changes(log)));
@@ -109,7 +109,7 @@ impl Watched {
         let mut answered = None;
         for event in before {
             let What::Step(step) = &event.what else { continue };
-            if let gracchus_core::boundary::Input::Request { id, context, .. } = &step.input
+            if let Input::Request { id, context, .. } = &step.input
                 && context.client_id.as_deref() == Some(client)
             {
                 asked.insert((step.node, *id));
@@ -229,8 +229,6 @@ impl fmt::Display for Explanation {
 
 #[cfg(test)]
 mod tests {
-    use gracchus_core::boundary::Input;
-
     use super::*;
 
     fn run(plan: &Plan) -> Watched {
@@ -240,7 +238,14 @@ mod tests {
     #[test]
     fn a_message_that_arrived_is_known_by_who_sent_it() {
         let watched = run(&Plan::draw_for(3, 3));
-        let nodes: BTreeMap<u64, _> = watched.events.iter().filter_map(|event| Some((event.number, event.node()?))).collect();
+        let nodes: BTreeMap<u64, _> = watched
+            .events
+            .iter()
+            .filter_map(|event| {
+                let What::Step(step) = &event.what else { return None };
+                Some((event.number, step.node))
+            })
+            .collect();
         let (mut heard, mut known) = (0, 0);
         for event in &watched.events {
             if let What::Step(step) = &event.what

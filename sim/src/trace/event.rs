@@ -120,16 +120,6 @@ impl Length {
 }
 
 impl Event {
-    /// The node that it is about, if it is about one.
-    #[must_use]
-    pub fn node(&self) -> Option<NodeId> {
-        match &self.what {
-            What::Step(step) => Some(step.node),
-            What::Note { node, .. } => *node,
-            What::Client(_) | What::Remark(_) | What::State(_) | What::Violation(_) => None,
-        }
-    }
-
     /// A line that says it, without a line's end; of a state, many.
     #[must_use]
     pub fn line(&self, length: Length) -> String {
