@@ -24,7 +24,7 @@ pub fn junit(summary: &Summary) -> Result<String, quick_junit::SerializeError> {
     let of_campaign = [
         ("seeds are clean", summary.failures.is_empty(), format!("{} of {} seeds failed", summary.failures.len(), summary.seeds)),
         ("required marks are reached", summary.missing_marks().is_empty(), format!("never reached: {}", summary.missing_marks().join(", "))),
-        ("enough seeds count", !summary.counts_too_few(), format!("{} of {} seeds do not count", summary.uncounted.len(), summary.seeds)),
+        ("enough seeds count", !summary.counts_too_few(), format!("{} of {} seeds do not count", summary.uncounted.len(), summary.drawn)),
         ("few seeds are excused", !summary.excuses_too_many(), format!("{} of {} seeds are excused", summary.excused, summary.seeds)),
     ];
     for (name, holds, otherwise) in of_campaign {

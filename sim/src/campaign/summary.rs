@@ -27,6 +27,9 @@ pub struct Summary {
     pub seeds: u64,
     /// Runs of several nodes.
     pub clusters: u64,
+    /// Runs of plans that were drawn. Those of a corpus are as small as shrinking left them.
+    #[serde(default)]
+    pub drawn: u64,
     /// Runs that were clean, and long and rough enough to count.
     pub counted: u64,
     /// Runs that nothing is said about.
@@ -47,7 +50,7 @@ pub struct Summary {
     pub operations: BTreeMap<String, [u64; 3]>,
     /// Rare events that were reached.
     pub marks: BTreeMap<String, u64>,
-    /// Runs that ended clean and do not count, by seed, and what they lack.
+    /// Runs of drawn plans that ended clean and do not count, by seed, and what they lack.
     pub uncounted: BTreeMap<u64, Vec<String>>,
     /// Runs that did not end well, by seed.
     pub failures: Vec<RunReport>,
@@ -127,6 +130,7 @@ impl Summary {
     pub fn add(&mut self, report: RunReport) {
         self.seeds += 1;
         self.clusters += u64::from(report.nodes > 1);
+        self.drawn += u64::from(report.is_drawn());
         self.counted += u64::from(report.counts());
         self.events += report.events;
         self.simulated += report.simulated;
@@ -135,7 +139,7 @@ impl Summary {
         add_all(&mut self.mishaps, &report.mishaps);
         add_all(&mut self.marks, &report.marks);
         let lacks = report.lacks();
-        if report.ending == Ending::Clean && !lacks.is_empty() {
+        if report.is_drawn() && report.ending == Ending::Clean && !lacks.is_empty() {
             self.uncounted.insert(report.seed, lacks);
         }
         for (kind, counts) in &report.operations {
@@ -152,6 +156,7 @@ impl Summary {
     pub fn merge(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.clusters += other.clusters;
+        self.drawn += other.drawn;
         self.counted += other.counted;
         self.excused += other.excused;
         self.events += other.events;
@@ -216,11 +221,11 @@ impl Summary {
         self.excused * 100 > self.seeds * EXCUSED_PERCENT_MAX
     }
 
-    /// Whether too many runs that nothing is wrong with do not count.
+    /// Whether too many drawn plans that nothing is wrong with do not count.
     #[must_use]
     pub fn counts_too_few(&self) -> bool {
         let uncounted = self.uncounted.len() as u64;
-        self.seeds >= CAMPAIGN_SEEDS && uncounted * 100 > self.seeds * UNCOUNTED_PERCENT_MAX
+        self.drawn >= CAMPAIGN_SEEDS && uncounted * 100 > self.drawn * UNCOUNTED_PERCENT_MAX
     }
 }
 
@@ -289,7 +294,7 @@ mod tests {
     /// So many runs of one node and of several, which reached every mark.
     fn campaign(singles: u64, clusters: u64) -> Summary {
         let marks = REQUIRED_MARKS.iter().chain(&REQUIRED_CLUSTER_MARKS).map(|mark| (format!("{mark:?}"), 1)).collect();
-        Summary { seeds: singles + clusters, clusters, counted: singles + clusters, marks, ..Summary::default() }
+        Summary { seeds: singles + clusters, clusters, drawn: singles + clusters, counted: singles + clusters, marks, ..Summary::default() }
     }
 
     fn verdict_without(mark: Mark, singles: u64, clusters: u64) -> Verdict {

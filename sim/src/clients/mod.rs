@@ -170,6 +170,8 @@ pub struct Client {
     pub(crate) draw: Draw,
     /// The seed that each turn draws from anew, if each does.
     turns_seed: Option<u64>,
+    /// When its last turn was due, in simulated time, if they are due at times.
+    due: Option<Duration>,
     pub(crate) plan: ClientPlan,
     /// Who leads what, as some node has said.
     pub(crate) leaders: BTreeMap<TopicPartition, KnownLeader>,
@@ -187,6 +189,7 @@ impl Client {
             name: format!("client-{}", plan.id),
             draw: Draw::split(run.seed, Stream::Workload, plan.id.into()),
             turns_seed: run.are_turns_apart.then_some(run.seed),
+            due: run.are_turns_on_time.then_some(Duration::ZERO),
             plan,
             leaders: BTreeMap::new(),
             node: NodeId(1),
@@ -224,8 +227,13 @@ impl Client {
             let is_left_out = self.plan.left_out.has(turn);
             // One that never rests would never come to an end of what is left out.
             let ms = if is_left_out { ms.max(1) } else { ms };
-            if ms > 0 {
-                sleep(Duration::from_millis(ms)).await;
+            let rest = Duration::from_millis(ms);
+            let rest = self.due.as_mut().map_or(rest, |due| {
+                *due += rest;
+                due.saturating_sub(simulated_time())
+            });
+            if !rest.is_zero() {
+                sleep(rest).await;
             }
             if !is_left_out {
                 return true;

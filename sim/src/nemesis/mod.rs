@@ -137,6 +137,7 @@ impl Nemesis {
                 self.count("connection resets", count > 0);
             }
             Fault::Stalls { per_million, length_ms } => self.stall(*per_million, *length_ms),
+            Fault::Lag { latency_ms_max, length_ms } => self.lag(Duration::from_millis(*latency_ms_max), *length_ms),
             Fault::Partition { client, length_ms } => {
                 let host = client_host(u8::try_from(client + 1).expect("clients are few"));
                 self.part("partition", host, &self.all_but(None), *length_ms);
@@ -197,6 +198,17 @@ impl Nemesis {
             let count = nemesis.net.stall_some(per_million, Duration::from_millis(length_ms)).await;
             nemesis.recorder.note(None, &format!("{count} connections go on after a stall"));
             nemesis.count("connection stalls", count > 0);
+        });
+    }
+
+    fn lag(&self, longest: Duration, length_ms: u64) {
+        self.recorder.note(None, &format!("messages take up to {} ms", longest.as_millis()));
+        self.net.set_lag(longest, true);
+        self.count("slow network", true);
+        let net = self.net.clone();
+        spawn(async move {
+            sleep(Duration::from_millis(length_ms)).await;
+            net.set_lag(longest, false);
         });
     }
 

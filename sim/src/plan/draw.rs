@@ -56,6 +56,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
         topics,
         clients,
         are_turns_apart: true,
+        are_turns_on_time: true,
         network: network(&mut Draw::split(seed, Stream::Network, 1)),
         disk: disk(&mut Draw::split(seed, Stream::Disk, 1)),
         faults: faults(seed, duration_ms, client_count, node_count),
@@ -221,19 +222,28 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
             _ => consumer(draw),
         });
     }
-    // Many clients rest for longer: a run has some 1,500 operations, whoever brings them about.
-    let others = kinds.len() as u64 - 2;
-    let rest_ms_max = |draw: &mut Draw| draw.pick(&[40, 80, 120]) * others / 2;
+    // A run has some 1,500 operations, whoever brings them about: the first producer a third of them, the others the more seldom the more
+    // they are, and each according to how many batches it makes in a turn.
+    let others = kinds.len() as u64 - 1;
+    let is_alone = std::iter::once(true).chain(std::iter::repeat(false));
     kinds
         .into_iter()
-        .map(|kind| ClientPlan {
+        .zip(is_alone)
+        .map(|(kind, is_alone)| ClientPlan {
             id: 0,
+            rest_ms_max: draw.pick(&[100, 130, 160]) * batches_a_turn(&kind) * if is_alone { 1 } else { others },
             kind,
-            rest_ms_max: rest_ms_max(draw),
             timeout_ms: draw.pick(&[800, 3_000, 10_000]),
             left_out: Ranges::default(),
         })
         .collect()
+}
+
+fn batches_a_turn(kind: &ClientKind) -> u64 {
+    match kind {
+        ClientKind::IdempotentProducer { in_flight_max, .. } => u64::from(in_flight_max / 2 + 1),
+        ClientKind::PlainProducer { .. } | ClientKind::Consumer { .. } | ClientKind::Admin => 1,
+    }
 }
 
 fn idempotent(draw: &mut Draw) -> ClientKind {
@@ -303,6 +313,9 @@ fn faults(seed: u64, duration_ms: u64, clients: u32, nodes: usize) -> Vec<Planne
     let mut kinds = enabled_kinds(draw, nodes);
     if nodes > 1 && Draw::split(seed, Stream::Crashes, 5).chance(400_000) {
         kinds.push(MUTE);
+    }
+    if nodes > 1 && Draw::split(seed, Stream::Crashes, 6).chance(300_000) {
+        kinds.push(LAG);
     }
     let mut faults = Vec::new();
     for _ in 0..draw.within(FAULTS_MIN..FAULTS_MAX) {
@@ -380,6 +393,7 @@ const PART: u64 = 15;
 /// With those that need several nodes.
 const CLUSTER_KINDS: u64 = 18;
 const MUTE: u64 = CLUSTER_KINDS;
+const LAG: u64 = MUTE + 1;
 
 fn death(draw: &mut Draw, down_ms_max: u64) -> Death {
     let after_steps = match draw.below(4) {
@@ -434,6 +448,7 @@ fn fault(draw: &mut Draw, victims: Victims, node: usize, kinds: &[u64]) -> Fault
         ISOLATION => Fault::Isolate { length_ms: draw.within(50..12_000) },
         PART => Fault::Part { other: another(draw, victims, node), length_ms: draw.within(50..12_000) },
         MUTE => Fault::Mute { other: another(draw, victims, node), length_ms: draw.within(50..12_000) },
+        LAG => Fault::Lag { latency_ms_max: draw.pick(&[100, 500, 1_500]), length_ms: draw.within(200..5_000) },
         16 => Fault::Blackout { down_ms: draw.within(1..2_000) },
         17 => Fault::Replace { down_ms: draw.within(1..2_000) },
         _ => {

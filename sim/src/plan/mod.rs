@@ -42,6 +42,9 @@ pub struct Plan {
     /// Whether each turn of a client has draws of its own, so that it does the same whatever was left out before it.
     #[serde(default)]
     pub are_turns_apart: bool,
+    /// Whether each turn of a client has a time that does not depend on how long those before it took: one that is late does not rest.
+    #[serde(default)]
+    pub are_turns_on_time: bool,
     /// What the network does all along.
     pub network: NetworkPlan,
     /// What the disk does all along.
@@ -110,7 +113,7 @@ pub struct ClientPlan {
     pub id: u8,
     /// What it does.
     pub kind: ClientKind,
-    /// The longest that it rests between two operations, in milliseconds.
+    /// The longest that it rests between two operations, or where turns are on time that these are apart, in milliseconds.
     pub rest_ms_max: u64,
     /// How long it waits for an answer before it takes its connection for dead, in milliseconds.
     pub timeout_ms: u64,
@@ -226,6 +229,13 @@ pub enum Fault {
         /// For so many milliseconds.
         length_ms: u64,
     },
+    /// Each message takes far longer than it used to: what was asked in one epoch is answered in another.
+    Lag {
+        /// Up to so many milliseconds.
+        latency_ms_max: u64,
+        /// For so many milliseconds.
+        length_ms: u64,
+    },
     /// A client and the nodes do not reach each other.
     Partition {
         /// Which client: the one whose id is the next.
@@ -302,7 +312,12 @@ impl Fault {
             | Self::Disk { .. }
             | Self::Rot { .. }
             | Self::Replace { .. } => true,
-            Self::Resets { .. } | Self::Stalls { .. } | Self::Partition { .. } | Self::Blackout { .. } | Self::ChangeVoters { .. } => false,
+            Self::Resets { .. }
+            | Self::Stalls { .. }
+            | Self::Lag { .. }
+            | Self::Partition { .. }
+            | Self::Blackout { .. }
+            | Self::ChangeVoters { .. } => false,
         }
     }
 }

@@ -139,6 +139,7 @@ impl Display for Fault {
             }
             Self::Pause { length_ms } => write!(f, "stands still for {length_ms} ms"),
             Self::Resets { per_million } => write!(f, "connections are reset, {}", PerMillion(*per_million)),
+            Self::Lag { latency_ms_max, length_ms } => write!(f, "messages take up to {latency_ms_max} ms, for {length_ms} ms"),
             Self::Stalls { per_million, length_ms } => write!(f, "connections stall for {length_ms} ms, {}", PerMillion(*per_million)),
             Self::Partition { client, length_ms } => write!(f, "client-{} is cut off for {length_ms} ms", client + 1),
             Self::Isolate { length_ms } => write!(f, "is cut off from all other nodes for {length_ms} ms"),

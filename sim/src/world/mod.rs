@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::task::{self, JoinHandle};
 use madsim::time::{sleep, timeout};
@@ -97,9 +96,8 @@ pub(crate) struct World {
 
 impl World {
     fn new(plan: &Plan, recorder: &Recorder) -> Self {
-        let net = SimNet::new(plan.seed, plan.network.faults.clone());
         let latency = Duration::from_micros(plan.network.latency_us_min)..Duration::from_micros(plan.network.latency_us_max);
-        NetSim::current().update_config(|config| config.send_latency = latency);
+        let net = SimNet::new(plan.seed, latency, plan.network.faults.clone());
         let members = Arc::new(Members::new(plan));
         let server = |id| {
             let host = Handle::current().create_node().name(format!("node-{id}")).ip(Members::address(id).ip()).build();

@@ -148,11 +148,16 @@ impl RunReport {
         self.mishaps = counts.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.to_owned(), count)).collect();
     }
 
+    /// Whether its plan was drawn: it is not one of a file.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        self.replay.starts_with("--seed")
+    }
+
     /// The plan that it ran, unless that was one of a file.
     #[must_use]
     pub fn plan(&self) -> Option<Plan> {
-        let is_drawn = self.replay.starts_with("--seed");
-        is_drawn.then(|| match self.parent {
+        self.is_drawn().then(|| match self.parent {
             Some(parent) => Plan::bred(self.seed, parent, self.nodes),
             None => Plan::draw_for(self.seed, self.nodes),
         })

@@ -4,7 +4,7 @@
 //! writes come in odd sizes. It may stall, be reset, or be half open: one end has vanished and the other is not told; a host that comes
 //! back after that answers what it gets with a reset. Hosts may be partitioned, which stalls what connects them, or one of them may be mute to
 //! the other, which stalls what it sends; who connects across either, or to a host without power, waits until it ends or the attempt times
-//! out. A process that dies closes its connections or resets them.
+//! out. For a time all messages may take long. A process that dies closes its connections or resets them.
 
 mod link;
 mod stream;
@@ -12,10 +12,11 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use madsim::net::{TcpListener, TcpStream};
+use madsim::net::{NetSim, TcpListener, TcpStream};
 use serde::{Deserialize, Serialize};
 
 use self::link::{Link, Side};
@@ -67,6 +68,10 @@ struct Shared {
     /// Hosts that do not reach others, and for how many reasons.
     lost: BTreeMap<(IpAddr, IpAddr), u32>,
     dark: BTreeSet<IpAddr>,
+    /// How long messages take.
+    latency: Range<Duration>,
+    /// The longest that they take, for each reason that there is for that to be longer.
+    lags: Vec<Duration>,
 }
 
 /// Where connections come in.
@@ -75,10 +80,17 @@ pub struct SimListener {
     listener: TcpListener,
 }
 
+impl Shared {
+    fn take_its_time(&self) {
+        let longest = self.lags.iter().copied().fold(self.latency.end, Duration::max);
+        NetSim::current().update_config(|config| config.send_latency = self.latency.start..longest);
+    }
+}
+
 impl SimNet {
-    /// A network whose random choices follow from `seed`.
+    /// A network whose random choices follow from `seed`, and whose messages take about so long.
     #[must_use]
-    pub fn new(seed: u64, faults: NetFaults) -> Self {
+    pub fn new(seed: u64, latency: Range<Duration>, faults: NetFaults) -> Self {
         let shared = Shared {
             draw: Draw::new(seed, Stream::Network),
             faults,
@@ -87,7 +99,10 @@ impl SimNet {
             arriving: BTreeMap::new(),
             lost: BTreeMap::new(),
             dark: BTreeSet::new(),
+            latency,
+            lags: Vec::new(),
         };
+        shared.take_its_time();
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
 
@@ -201,8 +216,23 @@ impl SimNet {
         count
     }
 
+    /// Has each message take up to `longest`, or ends one reason for that. Those of one connection still come in their order.
+    pub fn set_lag(&self, longest: Duration, is_lagging: bool) {
+        let mut shared = lock(&self.shared);
+        if is_lagging {
+            shared.lags.push(longest);
+        } else if let Some(at) = shared.lags.iter().position(|lag| *lag == longest) {
+            shared.lags.swap_remove(at);
+        }
+        shared.take_its_time();
+    }
+
     /// Joins all hosts again.
     pub fn heal(&self) {
+        let mut shared = lock(&self.shared);
+        shared.lags.clear();
+        shared.take_its_time();
+        drop(shared);
         let pairs: Vec<_> = lock(&self.shared).lost.keys().copied().collect();
         for (from, to) in pairs {
             while !self.is_heard(from, to) {
