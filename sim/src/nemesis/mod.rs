@@ -14,7 +14,7 @@ use std::time::Duration;
 use madsim::time::sleep;
 
 use self::disk::ActiveFaults;
-pub(crate) use self::voters::Operator;
+pub(crate) use self::voters::Operators;
 use crate::plan::{Death, DiskFaultKind, Fault, Plan, PlannedFault};
 use crate::platform::clock::simulated_time;
 use crate::platform::lock;
@@ -32,7 +32,7 @@ pub(crate) struct Nemesis {
     victims: Arc<Vec<Victim>>,
     net: SimNet,
     recorder: Recorder,
-    operator: Operator,
+    operators: Operators,
     /// Planned faults that took effect, by kind: each once, whatever came of it.
     took_effect: Arc<Mutex<BTreeMap<&'static str, u64>>>,
 }
@@ -45,7 +45,7 @@ struct Victim {
 }
 
 impl Nemesis {
-    pub(crate) fn new(plan: &Plan, servers: Vec<Server>, net: SimNet, recorder: Recorder, operator: Operator) -> Self {
+    pub(crate) fn new(plan: &Plan, servers: Vec<Server>, net: SimNet, recorder: Recorder, operators: Operators) -> Self {
         let victim = |server| Victim { server, disk: Mutex::new(ActiveFaults::new(plan.disk.clone())) };
         Self {
             faults: Arc::new(plan.faults.clone()),
@@ -53,7 +53,7 @@ impl Nemesis {
             victims: Arc::new(servers.into_iter().map(victim).collect()),
             net,
             recorder,
-            operator,
+            operators,
             took_effect: Arc::default(),
         }
     }
@@ -151,7 +151,7 @@ impl Nemesis {
             Fault::WallStep { by_ms } => self.count("wall clock step", server.step_wall(*by_ms)),
             Fault::Disk { kind, length_ms } => self.spoil_disk(node, *kind, *length_ms),
             Fault::Rot { choice } => self.rot(server, *choice),
-            Fault::ChangeVoters { choice } => self.change_voters(*choice),
+            Fault::ChangeVoters { choice, is_disputed } => self.change_voters(*choice, *is_disputed),
             Fault::Replace { down_ms } => self.replace_disk(server, Duration::from_millis(*down_ms)).await,
         }
     }
@@ -185,7 +185,7 @@ impl Nemesis {
     async fn replace_disk(&self, server: &Server, down: Duration) {
         let id = server.id();
         let may_go = self.victims.len() == 1
-            || self.operator.is_idle() && self.recorder.tell(|checkers| Ok(checkers.may_lose_disk(id))).unwrap_or_default();
+            || self.operators.are_idle() && self.recorder.tell(|checkers| Ok(checkers.may_lose_disk(id))).unwrap_or_default();
         if may_go {
             server.replace_disk(down).await;
             self.count(DISK_REPLACEMENT, true);

@@ -350,7 +350,7 @@ fn voter_changes(draw: &mut Draw, duration_ms: u64) -> Vec<PlannedFault> {
         id: 0,
         at_us: draw.within(500_000..(duration_ms - 1_000) * 1_000),
         node: 0,
-        fault: Fault::ChangeVoters { choice: draw.bits() },
+        fault: Fault::ChangeVoters { choice: draw.bits(), is_disputed: draw.chance(300_000) },
     };
     (0..count).map(|_| change(draw)).collect()
 }

@@ -288,6 +288,9 @@ pub enum Fault {
     ChangeVoters {
         /// Says which, of all that there are.
         choice: u64,
+        /// Whether another operator asks for the opposite at the same time.
+        #[serde(default)]
+        is_disputed: bool,
     },
     /// The machine comes back with an empty disk. What was promised until then is not owed any more.
     Replace {

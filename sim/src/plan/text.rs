@@ -149,7 +149,10 @@ impl Display for Fault {
             Self::WallStep { by_ms } => write!(f, "the wall clock is set by {by_ms:+} ms"),
             Self::Disk { kind, length_ms } => write!(f, "the disk for {length_ms} ms: {kind}"),
             Self::Rot { choice } => write!(f, "a bit of a batch flips for good (choice {choice})"),
-            Self::ChangeVoters { choice } => write!(f, "a voter is added or removed (choice {choice})"),
+            Self::ChangeVoters { choice, is_disputed } => {
+                let dispute = if *is_disputed { ", while another operator asks for the opposite" } else { "" };
+                write!(f, "a voter is added or removed (choice {choice}){dispute}")
+            }
             Self::Replace { down_ms } => write!(f, "comes back with an empty disk after {down_ms} ms"),
         }
     }

@@ -24,7 +24,7 @@ pub use self::panics::note_panics;
 pub(crate) use self::server::{Members, STARTS, Server};
 use crate::checkers::{Checkers, Violation};
 use crate::clients::{Client, OperationCounts, Surroundings};
-use crate::nemesis::{Nemesis, Operator};
+use crate::nemesis::{Nemesis, Operators};
 use crate::plan::{ClientKind, ClientPlan, Plan};
 use crate::platform::clock::simulated_time;
 use crate::platform::lock;
@@ -119,8 +119,13 @@ impl World {
             Ok(())
         });
         let operator = Handle::current().create_node().name("operator").ip(client_host(OPERATOR_ID)).build();
-        let client = Client::new(&surroundings, plan, OPERATOR);
-        let nemesis = Nemesis::new(plan, servers.clone(), net.clone(), recorder.clone(), Operator::new(client, operator.id()));
+        let clients = [OPERATOR_ID, SECOND_OPERATOR_ID].map(|id| {
+            let mut client = Client::new(&surroundings, plan, ClientPlan { id, ..OPERATOR });
+            // They share a machine.
+            client.host = client_host(OPERATOR_ID);
+            client
+        });
+        let nemesis = Nemesis::new(plan, servers.clone(), net.clone(), recorder.clone(), Operators::new(clients, operator.id()));
         let hosts = Mutex::new(BTreeMap::from([(client_host(OPERATOR_ID), operator.id())]));
         Self { plan: plan.clone(), servers, net, surroundings, nemesis, hosts, last_draw: OnceLock::new() }
     }
@@ -288,6 +293,7 @@ const PROBER_ID: u8 = OWN_CLIENTS_FROM;
 const OPERATOR: ClientPlan =
     ClientPlan { id: OPERATOR_ID, kind: ClientKind::Admin, rest_ms_max: 1, timeout_ms: 12_000, left_out: Ranges::NONE };
 const OPERATOR_ID: u8 = 251;
+const SECOND_OPERATOR_ID: u8 = 252;
 
 pub(crate) fn client_host(id: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 1, id))

@@ -28,6 +28,16 @@ pub(crate) enum VoterChange {
     Remove(Voter),
 }
 
+impl VoterChange {
+    /// What undoes it.
+    pub(crate) fn opposite(self) -> Self {
+        match self {
+            Self::Add(voter) => Self::Remove(voter),
+            Self::Remove(voter) => Self::Add(voter),
+        }
+    }
+}
+
 /// How much likelier an operator is to take away a voter whose folder is gone, and to add a node, than to take away one that is well.
 const GONE_WEIGHT: usize = 4;
 const ADD_WEIGHT: usize = 2;
