@@ -78,6 +78,19 @@ pub enum ErrorCode {
     InconsistentClusterId,
     DuplicateVoter,
     VoterNotFound,
+    OffsetMetadataTooLarge,
+    IllegalGeneration,
+    InconsistentGroupProtocol,
+    InvalidGroupId,
+    UnknownMemberId,
+    InvalidSessionTimeout,
+    RebalanceInProgress,
+    NonEmptyGroup,
+    GroupIdNotFound,
+    MemberIdRequired,
+    GroupMaxSizeReached,
+    FencedInstanceId,
+    GroupSubscribedToTopic,
 }
 
 /// An error with the words that go with it.

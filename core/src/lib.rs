@@ -11,6 +11,7 @@ pub mod coordinator;
 pub mod deadlines;
 pub mod epoch;
 pub mod error;
+pub mod group;
 pub mod ids;
 pub mod limits;
 pub mod log;

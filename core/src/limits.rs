@@ -137,3 +137,15 @@ pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 
 /// Bytes that a disk keeps free: below, produce is refused before it gets an offset.
 pub const FREE_BYTES_RESERVE: u64 = 64 << 20;
+
+/// Milliseconds that a new member of a group waits for its first generation at most.
+pub const NEW_MEMBER_JOIN_MS_MAX: i64 = 300_000;
+
+/// Bytes of records in one batch of the log that groups are kept in at most; a decision that needs more is split over several.
+pub const GROUP_BATCH_BYTES: usize = 512 << 10;
+
+/// Bytes of that log read from the store at a time.
+pub const GROUPS_READ_BYTES: u32 = 1 << 20;
+
+/// Milliseconds after which a coordinator that can't append looks again at what is due by itself.
+pub const COORDINATOR_RETRY_MS: i64 = 500;

@@ -113,6 +113,10 @@ pub enum Mark {
     ProducerFenced,
     /// An idempotent producer that the partition does not know started past sequence 0 (KIP-360).
     UnknownProducerStarted,
+    /// A coordinator of groups has read what one before it kept.
+    GroupsLoaded,
+    /// A coordinator of groups lost its log while somebody waited for a commit.
+    CoordinatorDeposed,
     /// A fetch waited for data and got it.
     FetchWokenByAppend,
     /// A fetch waited to the end of its time.

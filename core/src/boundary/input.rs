@@ -61,6 +61,8 @@ pub struct RequestContext {
     pub listener: std::sync::Arc<str>,
     /// What that listener serves.
     pub door: Door,
+    /// Where the client is, as an address.
+    pub host: std::sync::Arc<str>,
     /// The client's own name for itself, from the request header.
     pub client_id: Option<std::sync::Arc<str>>,
 }

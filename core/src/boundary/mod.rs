@@ -5,6 +5,7 @@
 
 mod administration;
 mod effects;
+mod groups;
 mod input;
 mod payload;
 mod peer;
@@ -14,6 +15,7 @@ mod storage;
 
 pub use administration::*;
 pub use effects::{Effects, Mark, Notice, Reply, Severity};
+pub use groups::*;
 pub use input::{Door, Input, RequestContext};
 pub use payload::Payload;
 pub use peer::*;

@@ -8,6 +8,7 @@ use super::administration::{
     AlterPartitionReassignmentsRequest, DescribeQuorumRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest, UnregisterBrokerRequest,
     UpdateFeaturesRequest,
 };
+use super::groups::{DeleteGroupsRequest, DescribeGroupsRequest, GroupRequest, ListGroupsRequest, OffsetFetchRequest};
 use super::payload::Payload;
 use super::response::DeletedTopic;
 use crate::broker::Endpoint;
@@ -49,6 +50,18 @@ pub enum Request {
     UnregisterBroker(UnregisterBrokerRequest),
     AddRaftVoter(AddRaftVoterRequest),
     RemoveRaftVoter(RemoveRaftVoterRequest),
+    /// Of one group.
+    Group(Box<GroupRequest>),
+    OffsetFetch(OffsetFetchRequest),
+    ListGroups(ListGroupsRequest),
+    DescribeGroups(DescribeGroupsRequest),
+    DeleteGroups(DeleteGroupsRequest),
+}
+
+impl From<GroupRequest> for Request {
+    fn from(request: GroupRequest) -> Self {
+        Self::Group(Box::new(request))
+    }
 }
 
 /// A topic by its name or by its id: what is not found is UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID.

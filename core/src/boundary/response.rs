@@ -6,6 +6,7 @@ use super::administration::{
     AlterPartitionReassignmentsResponse, DescribeQuorumResponse, ElectLeadersResponse, ListPartitionReassignmentsResponse,
     UnregisterBrokerResponse, UpdateFeaturesResponse,
 };
+use super::groups::GroupResponse;
 use super::input::Door;
 use super::request::{ConfigResource, TopicCursor, TopicRef};
 use super::storage::LogSlice;
@@ -47,6 +48,8 @@ pub enum Response {
     UnregisterBroker(UnregisterBrokerResponse),
     /// Of AddRaftVoter and of RemoveRaftVoter.
     RaftVoter(RaftVoterResponse),
+    /// Of all that is asked about groups.
+    Group(GroupResponse),
 }
 
 /// A broker's address on the listener that the question came by.

@@ -19,7 +19,7 @@ impl Broker {
     /// Replays what was committed into the broker's image, and follows it.
     pub(super) fn apply_committed(&mut self, effects: &mut Effects) {
         while let Some((offset, record)) = self.metadata.as_mut().and_then(|metadata| metadata.pop_committed()) {
-            self.unlist(&record);
+            self.unlist(&record, effects);
             self.mark_election(&record, effects);
             self.mark_voters(&record, effects);
             self.image.replay(offset, &record);
@@ -33,18 +33,20 @@ impl Broker {
     /// Puts an image that is later in the place of this one, and follows what differs.
     pub(super) fn leap_to(&mut self, image: Image, effects: &mut Effects) {
         let changes = self.image.difference(&image);
-        changes.iter().for_each(|record| self.unlist(record));
+        changes.iter().for_each(|record| self.unlist(record, effects));
         self.image = image;
         effects.metadata_changed = true;
         changes.iter().for_each(|record| self.follow(record, effects));
     }
 
     /// Connections are not to know a topic that is about to go; the image still says its name.
-    fn unlist(&mut self, record: &MetadataRecord) {
+    fn unlist(&mut self, record: &MetadataRecord, effects: &mut Effects) {
         if let MetadataRecord::RemoveTopic { id } = record
             && let Some(topic) = self.image.topics.get(id)
         {
-            self.topics.remove(&topic.name, *id);
+            let name = topic.name.clone();
+            self.topics.remove(&name, *id);
+            self.forget_offsets(&name, effects);
         }
     }
 
@@ -140,6 +142,7 @@ impl Broker {
         }
         self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
         self.follow_replicas(id, &registered);
+        self.coordinate(id, effects);
         self.serve_waiting(id, effects);
         self.retake_wants(id, effects);
     }

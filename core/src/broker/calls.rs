@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     AlterPartitions,
     /// Others to lead what this node has lost.
     Failure,
+    /// The topic that groups are kept in.
+    OffsetsTopic,
 }
 
 impl Purpose {
@@ -45,7 +47,7 @@ impl Purpose {
     fn request(&self) -> Option<RequestId> {
         match self {
             Self::Reply(id) | Self::Metadata(id, _, _) => Some(*id),
-            Self::ProducerIds | Self::Registration | Self::Heartbeat | Self::AlterPartitions | Self::Failure => None,
+            Self::ProducerIds | Self::Registration | Self::Heartbeat | Self::AlterPartitions | Self::Failure | Self::OffsetsTopic => None,
         }
     }
 }
@@ -224,7 +226,7 @@ impl Broker {
             (Purpose::Registration, answer) => self.registration_answered(&answer, effects),
             (Purpose::Heartbeat, answer) => self.heartbeat_answered(&answer, effects),
             (Purpose::AlterPartitions, answer) => self.isrs_answered(&answer, effects),
-            (Purpose::Failure, _) => {}
+            (Purpose::Failure | Purpose::OffsetsTopic, _) => {}
             (Purpose::Reply(_) | Purpose::ProducerIds, answer) => effects.error(format!("the controller answered with {answer:?}")),
         }
     }
@@ -262,7 +264,7 @@ impl Broker {
             Purpose::Reply(id) => effects.replies.extend(refusal(command, code).map(|response| Reply { id, response })),
             Purpose::Metadata(..) => self.finish_call(purpose, ControllerAnswer::Done, effects),
             Purpose::ProducerIds => self.producer_ids_refused(ErrorCode::CoordinatorNotAvailable, effects),
-            Purpose::Registration | Purpose::Heartbeat | Purpose::AlterPartitions | Purpose::Failure => {}
+            Purpose::Registration | Purpose::Heartbeat | Purpose::AlterPartitions | Purpose::Failure | Purpose::OffsetsTopic => {}
         }
     }
 }

@@ -5,9 +5,9 @@ use std::ops::Bound;
 use super::Broker;
 use crate::boundary::{
     ApiVersionsResponse, BrokerEndpoint, ClusterDescription, CoordinatorKind, DescribeClusterRequest, DescribeClusterResponse,
-    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, Door, EndpointType,
-    FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, MetadataResponse, PartitionMetadata, RequestContext, TopicCursor,
-    TopicMetadata, TopicRef,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, Door, Effects,
+    EndpointType, FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, MetadataResponse, PartitionMetadata, RequestContext,
+    TopicCursor, TopicMetadata, TopicRef,
 };
 use crate::controller::check_name;
 use crate::error::{ApiError, ErrorCode};
@@ -199,16 +199,29 @@ impl Broker {
         }
     }
 
-    /// There are no coordinators yet. Clients that assign partitions by hand live without one of their group, so they are told to ask again
-    /// later; a transaction can't be begun at all, so its producer is told.
-    pub(super) fn find_coordinator(&self, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-        let answer = match request.kind {
-            CoordinatorKind::Group => ApiError::from(ErrorCode::CoordinatorNotAvailable),
-            CoordinatorKind::Transaction => ApiError::new(ErrorCode::InvalidRequest, "This broker has no transactions yet."),
-            CoordinatorKind::Share => ApiError::new(ErrorCode::InvalidRequest, "This broker has no share groups."),
-            CoordinatorKind::Unknown(kind) => ApiError::new(ErrorCode::InvalidRequest, format!("There is no coordinator of type {kind}.")),
-        };
-        FindCoordinatorResponse { coordinators: request.keys.into_iter().map(|key| (key, Err(answer.clone()))).collect() }
+    /// Who coordinates a group. A transaction can't be begun, so its producer is told.
+    pub(super) fn find_coordinator(
+        &mut self,
+        context: &RequestContext,
+        request: FindCoordinatorRequest,
+        effects: &mut Effects,
+    ) -> FindCoordinatorResponse {
+        let refused = |message: String| Err(ApiError::new(ErrorCode::InvalidRequest, message));
+        let coordinators = request.keys.into_iter().map(|key| {
+            let found = match request.kind {
+                CoordinatorKind::Group => self.find_group_coordinator(context, &key, effects),
+                CoordinatorKind::Transaction => refused("This broker has no transactions yet.".to_owned()),
+                CoordinatorKind::Share => refused("This broker has no share groups.".to_owned()),
+                CoordinatorKind::Unknown(kind) => refused(format!("There is no coordinator of type {kind}.")),
+            };
+            (key, found)
+        });
+        FindCoordinatorResponse { coordinators: coordinators.collect() }
+    }
+
+    /// Where a broker that is up is found.
+    pub(super) fn endpoint_of(&self, context: &RequestContext, node: NodeId) -> Option<BrokerEndpoint> {
+        self.endpoints(context, false).into_iter().find(|endpoint| endpoint.node == node)
     }
 }
 

@@ -206,6 +206,7 @@ impl Broker {
             self.fetch_part_failed(request, effects);
         }
         self.refuse_calls(effects);
+        self.end_coordinators(effects);
         let mut restless = BTreeMap::new();
         if let Some((upto, keep)) = self.metadata.as_mut().and_then(MetadataLog::keep) {
             effects.storage.push(keep);

@@ -17,6 +17,8 @@ mod directory;
 mod doubtful;
 mod fetch;
 mod following;
+mod group_answers;
+mod groups;
 mod join;
 mod leading;
 mod lifecycle;
@@ -47,6 +49,7 @@ use self::calls::{Caller, Calls};
 pub use self::directory::TopicDirectory;
 use self::fetch::ParkedFetch;
 use self::following::Following;
+use self::groups::Coordinators;
 use self::leading::Leading;
 pub use self::lifecycle::{Stage, metadata_log_settings};
 use self::metadata_snapshots::SnapshotSync;
@@ -157,6 +160,7 @@ pub struct Broker {
     doubtful: BTreeMap<RequestId, doubtful::DoubtfulMetadata>,
     leading: Leading,
     producer_ids: ProducerIds,
+    coordinators: Coordinators,
 
     produces: BTreeMap<RequestId, ProduceJoin>,
     fetches: BTreeMap<RequestId, ParkedFetch>,
@@ -212,6 +216,7 @@ impl Broker {
             doubtful: BTreeMap::new(),
             leading: Leading::default(),
             producer_ids: ProducerIds::default(),
+            coordinators: Coordinators::default(),
             produces: BTreeMap::new(),
             fetches: BTreeMap::new(),
             offset_lists: BTreeMap::new(),
@@ -347,7 +352,12 @@ impl Broker {
             Request::DescribeConfigs(request) => Response::DescribeConfigs(self.describe_configs(request)),
             Request::ListConfigResources(request) => Response::ListConfigResources(self.list_config_resources(&request)),
             Request::DescribeLogDirs(request) => Response::DescribeLogDirs(self.describe_log_dirs(&request)),
-            Request::FindCoordinator(request) => Response::FindCoordinator(self.find_coordinator(request)),
+            Request::Group(request) => return self.group_request(id, &context, &request, effects),
+            Request::OffsetFetch(request) => return self.fetch_offsets(id, &request, effects),
+            Request::ListGroups(request) => return self.list_groups(id, &request, effects),
+            Request::DescribeGroups(request) => return self.describe_groups(id, request, effects),
+            Request::DeleteGroups(request) => return self.delete_groups(id, request, effects),
+            Request::FindCoordinator(request) => Response::FindCoordinator(self.find_coordinator(&context, request, effects)),
         };
         effects.replies.push(Reply { id, response });
     }
@@ -361,6 +371,7 @@ impl Broker {
         let deletions: Vec<_> = self.deletions.range(requests_of(connection)).map(|(id, _)| *id).collect();
         deletions.into_iter().for_each(|id| self.abandon_deletion(id));
         self.producer_ids.abandon(connection);
+        self.coordinators.abandon(connection);
         self.calls.abandon(connection);
         self.abandon_doubtful_metadata(connection);
     }

@@ -96,7 +96,8 @@ impl Broker {
         self.append_batch(id, batch, acks, effects).map(|(appended, log_start)| (id, appended, log_start))
     }
 
-    fn append_batch(
+    /// Appends a batch where its partition is led.
+    pub(super) fn append_batch(
         &mut self,
         id: TopicPartition,
         batch: &Batch,

@@ -23,6 +23,8 @@ pub(super) struct Stranded {
     fetches: Vec<Slot>,
     deletions: Vec<Slot>,
     searches: Vec<SearchId>,
+    /// Whose groups wait too, if there are any.
+    groups_of: Option<TopicPartition>,
 }
 
 impl Stranded {
@@ -79,8 +81,9 @@ impl Broker {
             StorageDone::MetadataSnapshotNotKept { id, error } => self.snapshot_not_kept(id, &error, effects),
             StorageDone::MetadataSnapshots { found, latest } => self.snapshots_found(found, latest.as_deref(), effects),
             StorageDone::MetadataSnapshotRead { id, position, piece } => self.snapshot_read(id, position, piece, effects),
-            // Nothing is asked for that these would answer, or nobody waits for the answer.
-            StorageDone::Removed { log: LogId::Metadata } | StorageDone::Read { log: LogId::Partition(_), .. } => {}
+            StorageDone::Read { log: LogId::Partition(id), from, batches } => self.groups_read(id, from, &batches, effects),
+            // Nothing is asked for that this would answer.
+            StorageDone::Removed { log: LogId::Metadata } => {}
         }
     }
 
@@ -167,6 +170,7 @@ impl Broker {
             self.fetch_part_grew(slot, effects);
         }
         self.serve_deletions(id, effects);
+        self.serve_groups(id, effects);
     }
 
     fn replica_at(&mut self, id: TopicPartition) -> Option<&mut Replica> {
@@ -203,7 +207,7 @@ impl Broker {
         }
     }
 
-    fn log_failed(&mut self, log: LogId, error: &StorageError, effects: &mut Effects) {
+    pub(super) fn log_failed(&mut self, log: LogId, error: &StorageError, effects: &mut Effects) {
         effects.mark(Mark::ReplicaFailed);
         let name = self.log_name(log);
         effects.error(format!("{name}: out of service until the next start: {error}"));
@@ -218,6 +222,7 @@ impl Broker {
                     partition.role = PartitionRole::Offline(error.clone());
                 }
                 self.unfollow(id);
+                self.coordinators.reads_lost(id);
                 self.release(stranded, ErrorCode::KafkaStorageError, effects);
                 self.report_failed(id, matches!(error, StorageError::Corrupt(_)), effects);
                 self.no_longer_opening(id, effects);
@@ -230,8 +235,10 @@ impl Broker {
     pub(super) fn strand(&mut self, id: TopicPartition) -> Stranded {
         let searches = self.searches.iter().filter(|(_, search)| search.id == id).map(|(search, _)| *search).collect();
         let fetches = self.replica_at(id).map(|replica| replica.waiting_for_data.drain().collect()).unwrap_or_default();
-        let Some(leader) = self.leader_at(id) else { return Stranded { searches, fetches, ..Stranded::default() } };
+        let groups_of = Some(id);
+        let Some(leader) = self.leader_at(id) else { return Stranded { searches, fetches, groups_of, ..Stranded::default() } };
         Stranded {
+            groups_of,
             produces: leader.waiting_for_leader.drain().chain(leader.waiting_for_commit.drain()).collect(),
             fetches,
             deletions: leader.waiting_for_trim.drain().collect(),
@@ -262,6 +269,10 @@ impl Broker {
         }
         for search in stranded.searches {
             self.search_done(search, Err(code), effects);
+        }
+        if let Some(id) = stranded.groups_of {
+            self.release_groups(id, effects);
+            self.coordinate(id, effects);
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::boundary::CallId;
-use crate::ids::{NodeId, RequestId};
+use crate::ids::{NodeId, RequestId, TopicPartition};
 
 /// A timer; each fires at most once for each time it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub(super) enum Timer {
     Balance,
     /// Producers that have been silent for long are to be forgotten (`producer.id.expiration.check.interval.ms`).
     ProducerExpiry,
+    /// Something of the groups that are kept in a partition is due.
+    Groups(TopicPartition),
     /// Who asked for other voters has waited long enough.
     Voters,
     /// A snapshot of the metadata is due, if anything was committed since the last (`metadata.log.max.snapshot.interval.ms`).

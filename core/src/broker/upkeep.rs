@@ -33,6 +33,7 @@ impl Broker {
                 Timer::ThrottledCopies => self.following.unthrottle(),
                 Timer::Retention => self.retain(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
+                Timer::Groups(id) => self.groups_due(id, effects),
                 Timer::Voters => self.voters_timed_out(effects),
                 Timer::MetadataSnapshot => self.snapshot_overdue(effects),
             }

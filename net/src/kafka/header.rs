@@ -29,6 +29,8 @@ pub struct ListedOperations {
     pub cluster: bool,
     /// Those on each topic.
     pub topics: bool,
+    /// Those on each group.
+    pub groups: bool,
 }
 
 /// The first eight bytes of a request, which are the same in every version of everything.

@@ -28,8 +28,11 @@ const CLUSTER_OPERATIONS_UPTO: i16 = 10;
 
 pub(super) fn decode(decoder: Decoder, header: &mut RequestHeader) -> Result<Asked, DecodeError> {
     let asked: kafka_wire::MetadataRequest = wire::decode(decoder, header.version)?;
-    header.operations =
-        ListedOperations { cluster: asked.include_cluster_authorized_operations, topics: asked.include_topic_authorized_operations };
+    header.operations = ListedOperations {
+        cluster: asked.include_cluster_authorized_operations,
+        topics: asked.include_topic_authorized_operations,
+        groups: false,
+    };
     let topics = asked.topics.filter(|topics| header.version > 0 || !topics.is_empty());
     if header.version < TOPIC_ID_FROM
         && let Some(topics) = &topics

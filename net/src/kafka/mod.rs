@@ -10,6 +10,7 @@ mod cluster;
 mod configs;
 mod coordinators;
 mod errors;
+mod groups;
 mod header;
 mod hot;
 mod metadata;
@@ -188,6 +189,16 @@ fn decode_body(
         Api::UnregisterBroker => administration::decode_unregister(body, version)?,
         Api::AddRaftVoter => voters::decode_add(body, version)?,
         Api::RemoveRaftVoter => voters::decode_remove(body, version)?,
+        Api::OffsetCommit => Request::from(groups::decode_commit(body, version)?),
+        Api::OffsetFetch => Request::OffsetFetch(groups::decode_fetch(body, version)?),
+        Api::OffsetDelete => Request::from(groups::decode_delete_offsets(body, version)?),
+        Api::JoinGroup => Request::from(groups::decode_join(body, version)?),
+        Api::SyncGroup => Request::from(groups::decode_sync(body, version)?),
+        Api::Heartbeat => Request::from(groups::decode_heartbeat(body, version)?),
+        Api::LeaveGroup => Request::from(groups::decode_leave(body, version)?),
+        Api::ListGroups => Request::ListGroups(groups::decode_list(body, version)?),
+        Api::DescribeGroups => Request::DescribeGroups(groups::decode_describe(body, header)?),
+        Api::DeleteGroups => Request::DeleteGroups(groups::decode_delete(body, version)?),
         Api::Refused(refused) => return Ok(Asked::Answered(refusals::answer(refused, body, header)?)),
     }))
 }
@@ -235,6 +246,7 @@ pub fn encode_response(header: &RequestHeader, response: &Response, slices: &[u6
         Response::UpdateFeatures(answer) => wire::frame(header, &administration::encode_update_features(answer, version, throttle)),
         Response::UnregisterBroker(answer) => wire::frame(header, &administration::encode_unregister(answer, throttle)),
         Response::RaftVoter(answer) if header.api == Api::RemoveRaftVoter => wire::frame(header, &voters::encode_remove(answer, throttle)),
+        Response::Group(answer) => groups::encode(header, answer, throttle),
         Response::RaftVoter(answer) => wire::frame(header, &voters::encode_add(answer, throttle)),
     }?;
     Ok(vec![Piece::Bytes(frame)])

@@ -38,13 +38,23 @@ pub enum Api {
     DescribeTopicPartitions,
     AddRaftVoter,
     RemoveRaftVoter,
+    OffsetCommit,
+    OffsetFetch,
+    JoinGroup,
+    Heartbeat,
+    LeaveGroup,
+    SyncGroup,
+    DescribeGroups,
+    ListGroups,
+    DeleteGroups,
+    OffsetDelete,
     /// One that is known and not served.
     Refused(RefusedApi),
 }
 
 impl Api {
     /// Those that are served, by key.
-    pub const SERVED: [Self; 27] = [
+    pub const SERVED: [Self; 37] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -72,6 +82,16 @@ impl Api {
         Self::DescribeTopicPartitions,
         Self::AddRaftVoter,
         Self::RemoveRaftVoter,
+        Self::OffsetCommit,
+        Self::OffsetFetch,
+        Self::JoinGroup,
+        Self::Heartbeat,
+        Self::LeaveGroup,
+        Self::SyncGroup,
+        Self::DescribeGroups,
+        Self::ListGroups,
+        Self::DeleteGroups,
+        Self::OffsetDelete,
     ];
 
     /// Those that ApiVersions tells of a door, by key: the served and the refused.
@@ -170,7 +190,17 @@ impl Api {
             | Self::OffsetForLeaderEpoch
             | Self::DescribeLogDirs
             | Self::ListConfigResources
-            | Self::DescribeTopicPartitions => false,
+            | Self::DescribeTopicPartitions
+            | Self::OffsetCommit
+            | Self::OffsetFetch
+            | Self::JoinGroup
+            | Self::Heartbeat
+            | Self::LeaveGroup
+            | Self::SyncGroup
+            | Self::DescribeGroups
+            | Self::ListGroups
+            | Self::DeleteGroups
+            | Self::OffsetDelete => false,
             Self::Refused(refused) => refused.is_for_controllers(),
         }
     }
@@ -205,6 +235,16 @@ impl Api {
             Self::DescribeTopicPartitions => (75, 0, 0, 0),
             Self::AddRaftVoter => (80, 0, 1, 0),
             Self::RemoveRaftVoter => (81, 0, 0, 0),
+            Self::OffsetCommit => (8, 2, 10, 8),
+            Self::OffsetFetch => (9, 1, 10, 6),
+            Self::JoinGroup => (11, 0, 9, 6),
+            Self::Heartbeat => (12, 0, 4, 4),
+            Self::LeaveGroup => (13, 0, 5, 4),
+            Self::SyncGroup => (14, 0, 5, 4),
+            Self::DescribeGroups => (15, 0, 6, 5),
+            Self::ListGroups => (16, 0, 5, 3),
+            Self::DeleteGroups => (42, 0, 2, 2),
+            Self::OffsetDelete => (47, 0, 0, NEVER),
             Self::Refused(refused) => refused.row(),
         }
     }
@@ -259,14 +299,6 @@ impl RefusedApi {
 }
 
 refused! {
-    OffsetCommit = 8, 2..=10, flexible from 8;
-    OffsetFetch = 9, 1..=10, flexible from 6;
-    JoinGroup = 11, 0..=9, flexible from 6;
-    Heartbeat = 12, 0..=4, flexible from 4;
-    LeaveGroup = 13, 0..=5, flexible from 4;
-    SyncGroup = 14, 0..=5, flexible from 4;
-    DescribeGroups = 15, 0..=6, flexible from 5;
-    ListGroups = 16, 0..=5, flexible from 3;
     SaslHandshake = 17, 0..=1, flexible from NEVER;
     AddPartitionsToTxn = 24, 0..=5, flexible from 3;
     AddOffsetsToTxn = 25, 0..=4, flexible from 3;
@@ -282,8 +314,6 @@ refused! {
     RenewDelegationToken = 39, 1..=2, flexible from 2;
     ExpireDelegationToken = 40, 1..=2, flexible from 2;
     DescribeDelegationToken = 41, 1..=3, flexible from 2;
-    DeleteGroups = 42, 0..=2, flexible from 2;
-    OffsetDelete = 47, 0..=0, flexible from NEVER;
     DescribeClientQuotas = 48, 0..=1, flexible from 1;
     AlterClientQuotas = 49, 0..=1, flexible from 1;
     DescribeUserScramCredentials = 50, 0..=0, flexible from 0;

@@ -166,7 +166,7 @@ impl Cluster {
         let asked = self.nodes.get_mut(&node).unwrap();
         let id = RequestId { connection: ConnectionId(1), sequence: asked.next_request };
         asked.next_request += 1;
-        let context = RequestContext { listener: "PLAINTEXT".into(), door: Door::Brokers, client_id: None };
+        let context = RequestContext { listener: "PLAINTEXT".into(), door: Door::Brokers, host: "127.0.0.1".into(), client_id: None };
         self.step(node, Input::Request { id, context, request });
         id
     }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod cluster;
+mod groups;
 mod operations;
 mod records;
 
@@ -49,6 +50,16 @@ pub(crate) fn check(api: Api, version: i16, draw: &mut Draw<'_>) {
         Api::UpdateFeatures => operations::update_features(version, draw),
         Api::UnregisterBroker => operations::unregister_broker(version, draw),
         Api::AddRaftVoter | Api::RemoveRaftVoter => cluster::raft_voter(api, version, draw),
+        Api::JoinGroup => groups::join(version, draw),
+        Api::SyncGroup => groups::sync(version, draw),
+        Api::Heartbeat => groups::heartbeat(version, draw),
+        Api::LeaveGroup => groups::leave(version, draw),
+        Api::OffsetCommit => groups::commit(version, draw),
+        Api::OffsetFetch => groups::fetch(version, draw),
+        Api::OffsetDelete => groups::delete_offsets(version, draw),
+        Api::ListGroups => groups::list(version, draw),
+        Api::DescribeGroups => groups::describe(version, draw),
+        Api::DeleteGroups => groups::delete(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

@@ -20,6 +20,9 @@ use crate::store::StoreSettings;
 const DEFAULTS: [(&str, &str); 4] =
     [("listen", "127.0.0.1:9092"), ("log.dirs", "./gracchus-data"), ("node.id", "1"), ("process.roles", "broker,controller")];
 
+/// A node that nobody has written settings for is alone: groups are kept on it, and nowhere else.
+const WITHOUT_FILE: [(&str, &str); 1] = [("offsets.topic.replication.factor", "1")];
+
 /// Reads what the operator says: flags before the environment before the file before the defaults.
 ///
 /// # Errors
@@ -30,8 +33,9 @@ pub fn load(
     flags: &Overrides,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(OperatorSettings, Vec<Warning>), ConfigError> {
-    let defaults = DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut layers = vec![Layer::new("default", BTreeMap::from(defaults))];
+    let defaults = DEFAULTS.into_iter().chain(WITHOUT_FILE.into_iter().filter(|_| config.is_none()));
+    let defaults = defaults.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut layers = vec![Layer::new("default", defaults.collect())];
     let mut kafkas_file = None;
     if let Some(path) = config {
         let read = file::read(path)?;
@@ -315,8 +319,8 @@ mod tests {
         assert_eq!(settings.listeners[0].advertised, Some(("localhost".to_owned(), 29392)));
         assert_eq!(settings.http, None);
         assert_eq!(settings.configs["auto.create.topics.enable"], "false");
-        let inert = ["group.initial.rebalance.delay.ms", "offsets.topic.num.partitions", "offsets.topic.replication.factor"];
-        assert_eq!(warnings, [Warning::WithoutEffect(inert.map(str::to_owned).to_vec())]);
+        assert_eq!(settings.configs["offsets.topic.replication.factor"], "1");
+        assert_eq!(warnings, []);
     }
 
     #[test]

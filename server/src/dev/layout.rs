@@ -100,6 +100,7 @@ impl Layout {
             ("listeners", format!("PLAINTEXT://{}", self.address(id))),
             ("controller.quorum.voters", voters.join(",")),
             ("log.dirs", self.node_folder(id).join("data").display().to_string()),
+            ("offsets.topic.replication.factor", self.count.min(3).to_string()),
         ]);
         let lines = settings.into_iter().map(|(name, value)| format!("\"{name}\" = {}\n", toml::Value::String(value)));
         format!("# Written by gracchus dev at each start.\n{}", lines.collect::<String>())

@@ -33,7 +33,7 @@ pub(super) async fn accept<P: Platform>(
         match accepted {
             Ok((reader, writer, peer)) => match shared.admit() {
                 Some((id, permit)) => {
-                    let origin = connection::Origin { id, peer, listener: Arc::clone(&name), door };
+                    let origin = connection::Origin { id, peer, host: peer.ip().to_string().into(), listener: Arc::clone(&name), door };
                     let serve = connection::serve(Arc::clone(&shared), origin, reader, writer, turn.clone());
                     let until_closed = async move {
                         serve.await;

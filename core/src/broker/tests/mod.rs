@@ -1,6 +1,7 @@
 //! The broker driven through its one door, over a store that does what it is told, when it is told.
 
 mod cluster;
+mod groups;
 mod lifecycle;
 mod produce_and_fetch;
 mod repeats;
@@ -99,7 +100,8 @@ impl Node {
     fn ask(&mut self, request: Request) -> RequestId {
         let id = RequestId { connection: ConnectionId(1), sequence: self.sequence };
         self.sequence += 1;
-        let context = RequestContext { listener: "PLAINTEXT".into(), door: Door::Brokers, client_id: self.client_id.clone() };
+        let context =
+            RequestContext { listener: "PLAINTEXT".into(), door: Door::Brokers, client_id: self.client_id.clone(), host: "127.0.0.1".into() };
         self.step(Input::Request { id, context, request });
         id
     }

@@ -4,10 +4,10 @@ use super::Definition;
 use super::build::{int, list, long, short, string};
 
 pub(super) const GROUPS: &[Definition] = &[
-    int("group.min.session.timeout.ms").default("6000").doc("Shortest session timeout that a classic member may ask for."),
-    int("group.max.session.timeout.ms").default("1800000").doc("Longest session timeout that a classic member may ask for."),
-    int("group.initial.rebalance.delay.ms").default("3000").doc("How long a new group waits for more members."),
-    int("group.max.size").default("2147483647").at_least(1).doc("Members of a classic group at most."),
+    int("group.min.session.timeout.ms").default("6000").kept().doc("Shortest session timeout that a classic member may ask for."),
+    int("group.max.session.timeout.ms").default("1800000").kept().doc("Longest session timeout that a classic member may ask for."),
+    int("group.initial.rebalance.delay.ms").default("3000").kept().doc("How long a new group waits for more members."),
+    int("group.max.size").default("2147483647").at_least(1).kept().doc("Members of a classic group at most."),
     list("group.coordinator.rebalance.protocols")
         .default("classic,consumer,streams")
         .each_of(&["consumer", "classic", "share", "streams"])
@@ -47,12 +47,12 @@ pub(super) const GROUPS: &[Definition] = &[
         .at_least(10_000)
         .internal()
         .doc("How often subscriptions by pattern are matched anew."),
-    int("offsets.topic.num.partitions").default("50").at_least(1).doc("Partitions of the topic of committed offsets."),
-    short("offsets.topic.replication.factor").default("3").at_least(1).doc("Replicas of the topic of committed offsets."),
-    int("offsets.topic.segment.bytes").default("104857600").at_least(1).doc("Segment size of the topic of committed offsets."),
+    int("offsets.topic.num.partitions").default("50").at_least(1).kept().doc("Partitions of the topic of committed offsets."),
+    short("offsets.topic.replication.factor").default("3").at_least(1).kept().doc("Replicas of the topic of committed offsets."),
+    int("offsets.topic.segment.bytes").default("104857600").at_least(1).kept().doc("Segment size of the topic of committed offsets."),
     int("offsets.topic.compression.codec").default("0").doc("How the topic of committed offsets is compressed."),
     int("offsets.commit.timeout.ms").default("5000").at_least(1).doc("How long a commit of offsets may take."),
     int("offsets.load.buffer.size").default("5242880").at_least(1).doc("Bytes read at a time when committed offsets are loaded."),
-    int("offsets.retention.minutes").default("10080").at_least(1).doc("How long offsets of an empty group are kept."),
-    long("offsets.retention.check.interval.ms").default("600000").at_least(1).doc("How often expired offsets are looked for."),
+    int("offsets.retention.minutes").default("10080").at_least(1).kept().doc("How long offsets of an empty group are kept."),
+    long("offsets.retention.check.interval.ms").default("600000").at_least(1).kept().doc("How often expired offsets are looked for."),
 ];

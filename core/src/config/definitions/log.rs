@@ -125,7 +125,7 @@ pub(super) const LOG: &[Definition] = &[
         .doc("Records older than this are compacted soon, where the topic does not say."),
     int("num.recovery.threads.per.data.dir").default("2").at_least(1).cluster_wide().doc("Threads that open logs at a start."),
     int("num.replica.alter.log.dirs.threads").doc("Threads that move partitions between folders."),
-    int("offset.metadata.max.bytes").default("4096").doc("Bytes of metadata that a committed offset may carry."),
+    int("offset.metadata.max.bytes").default("4096").kept().doc("Bytes of metadata that a committed offset may carry."),
     int("producer.id.expiration.ms")
         .default("86400000")
         .at_least(1)

@@ -33,16 +33,6 @@ use filled;
 /// The whole frame that refuses a request.
 pub(super) fn answer(api: RefusedApi, body: Decoder, header: &RequestHeader) -> Result<Bytes, DecodeError> {
     match api {
-        RefusedApi::OffsetCommit => reply(body, header, groups::offset_commit),
-        RefusedApi::OffsetFetch => reply(body, header, |asked| groups::offset_fetch(asked, header.version)),
-        RefusedApi::JoinGroup => reply(body, header, groups::join),
-        RefusedApi::Heartbeat => reply(body, header, groups::heartbeat),
-        RefusedApi::LeaveGroup => reply(body, header, groups::leave),
-        RefusedApi::SyncGroup => reply(body, header, groups::sync),
-        RefusedApi::DescribeGroups => reply(body, header, |asked| groups::describe(asked, header.version)),
-        RefusedApi::ListGroups => reply(body, header, groups::list),
-        RefusedApi::DeleteGroups => reply(body, header, groups::delete),
-        RefusedApi::OffsetDelete => reply(body, header, groups::offset_delete),
         RefusedApi::ConsumerGroupHeartbeat => reply(body, header, groups::consumer_heartbeat),
         RefusedApi::ConsumerGroupDescribe => reply(body, header, groups::consumer_describe),
         RefusedApi::StreamsGroupHeartbeat => reply(body, header, groups::streams_heartbeat),

@@ -80,31 +80,10 @@ fn names() -> Vec<StrBytes> {
 }
 
 #[test]
-fn requests_of_groups_find_no_coordinator() {
+fn groups_of_other_protocols_are_of_no_supported_version() {
     let refused = refusals! {
-        OffsetCommit OffsetCommitRequest OffsetCommitResponse NO_COORDINATOR |_| {
-            use offset_commit_request::*;
-            let partitions = vec![filled!(OffsetCommitRequestPartition { partition_index: 3 })];
-            filled!(OffsetCommitRequest { topics: vec![filled!(OffsetCommitRequestTopic { partitions: partitions })] })
-        };
-        OffsetFetch OffsetFetchRequest OffsetFetchResponse NO_COORDINATOR |version| {
-            use offset_fetch_request::*;
-            if version < 8 {
-                filled!(OffsetFetchRequest { topics: Some(vec![filled!(OffsetFetchRequestTopic { partition_indexes: vec![3] })]) })
-            } else {
-                filled!(OffsetFetchRequest { groups: vec![filled!(OffsetFetchRequestGroup { group_id: StrBytes::from("g") })] })
-            }
-        };
-        JoinGroup JoinGroupRequest JoinGroupResponse NO_COORDINATOR |_| plain();
-        Heartbeat HeartbeatRequest HeartbeatResponse NO_COORDINATOR |_| plain();
-        LeaveGroup LeaveGroupRequest LeaveGroupResponse NO_COORDINATOR |_| plain();
-        SyncGroup SyncGroupRequest SyncGroupResponse NO_COORDINATOR |_| plain();
-        DescribeGroups DescribeGroupsRequest DescribeGroupsResponse NO_COORDINATOR |_| filled!(DescribeGroupsRequest { groups: names() });
-        ListGroups ListGroupsRequest ListGroupsResponse NO_COORDINATOR |_| plain();
-        DeleteGroups DeleteGroupsRequest DeleteGroupsResponse NO_COORDINATOR |_| filled!(DeleteGroupsRequest { groups_names: names() });
-        OffsetDelete OffsetDeleteRequest OffsetDeleteResponse NO_COORDINATOR |_| plain();
-        ConsumerGroupHeartbeat ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeatResponse NO_COORDINATOR |_| plain();
-        ConsumerGroupDescribe ConsumerGroupDescribeRequest ConsumerGroupDescribeResponse NO_COORDINATOR |_| {
+        ConsumerGroupHeartbeat ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeatResponse UNSUPPORTED |_| plain();
+        ConsumerGroupDescribe ConsumerGroupDescribeRequest ConsumerGroupDescribeResponse UNSUPPORTED |_| {
             filled!(ConsumerGroupDescribeRequest { group_ids: names() })
         };
         StreamsGroupHeartbeat StreamsGroupHeartbeatRequest StreamsGroupHeartbeatResponse UNSUPPORTED |_| plain();
@@ -112,7 +91,7 @@ fn requests_of_groups_find_no_coordinator() {
             filled!(StreamsGroupDescribeRequest { group_ids: names() })
         };
     };
-    assert_eq!(refused.len(), 14);
+    assert_eq!(refused.len(), 4);
 }
 
 /// The request about a share group's state of one partition.
@@ -233,13 +212,13 @@ fn operations_of_several_nodes_are_of_no_supported_version() {
         };
     };
     // With the other families: all that there are.
-    assert_eq!(refused.len() + 14 + 12 + 8 + 13, RefusedApi::ALL.len());
+    assert_eq!(refused.len() + 4 + 12 + 8 + 13, RefusedApi::ALL.len());
 }
 
 #[test]
 fn a_version_that_kafka_does_not_know_is_not_answered() {
-    let unknown = request(RefusedApi::Heartbeat, 4, &HeartbeatRequest::default());
+    let unknown = request(RefusedApi::ConsumerGroupHeartbeat, 1, &ConsumerGroupHeartbeatRequest::default());
     let mut unknown = BytesMut::from(&unknown[..]);
-    unknown[3] = 5;
+    unknown[3] = 2;
     assert!(decode_request(unknown.freeze(), Door::Brokers, &TopicDirectory::default(), Timestamp(0), Effort::FULL).is_err());
 }

@@ -3,6 +3,7 @@
 mod cluster;
 mod configs;
 mod coordinators;
+mod groups;
 mod offsets;
 mod operations;
 mod records;
@@ -47,6 +48,16 @@ pub(super) fn body(api: Api, version: i16, draw: &mut Draw<'_>) -> (Bytes, Reque
         Api::UnregisterBroker => operations::unregister_broker(version, draw),
         Api::AddRaftVoter => cluster::add_raft_voter(version, draw),
         Api::RemoveRaftVoter => cluster::remove_raft_voter(version, draw),
+        Api::JoinGroup => groups::join(version, draw),
+        Api::SyncGroup => groups::sync(version, draw),
+        Api::Heartbeat => groups::heartbeat(version, draw),
+        Api::LeaveGroup => groups::leave(version, draw),
+        Api::OffsetCommit => groups::commit(version, draw),
+        Api::OffsetFetch => groups::fetch(version, draw),
+        Api::OffsetDelete => groups::delete_offsets(version, draw),
+        Api::ListGroups => groups::list(version, draw),
+        Api::DescribeGroups => groups::describe(version, draw),
+        Api::DeleteGroups => groups::delete(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

@@ -6,7 +6,7 @@ use gracchus_core::epoch::LeaderEpoch;
 use super::*;
 
 pub(super) fn metadata(version: i16, draw: &mut Draw<'_>) {
-    let operations = ListedOperations { cluster: draw.flag(), topics: draw.flag() };
+    let operations = ListedOperations { cluster: draw.flag(), topics: draw.flag(), groups: false };
     let response = MetadataResponse {
         brokers: draw.list(endpoint),
         cluster_id: draw.text(),
@@ -117,7 +117,7 @@ pub(super) fn describe_topic_partitions(version: i16, draw: &mut Draw<'_>) {
 }
 
 pub(super) fn describe_cluster(version: i16, draw: &mut Draw<'_>) {
-    let operations = ListedOperations { cluster: draw.flag(), topics: false };
+    let operations = ListedOperations { cluster: draw.flag(), topics: false, groups: false };
     let cluster = |draw: &mut Draw<'_>| {
         let door = if version >= 1 && draw.flag() { Door::Controllers } else { Door::Brokers };
         ClusterDescription { cluster_id: draw.text(), controller: draw.option(node), door, brokers: draw.list(endpoint) }

@@ -1,6 +1,6 @@
 //! Finds the errors in an answer.
 
-use gracchus_core::boundary::{ByPartition, FetchResponse, Response, TopicMetadata};
+use gracchus_core::boundary::{ByPartition, ByTopic, FetchResponse, GroupResponse, PartitionOutcome, Response, TopicMetadata};
 use gracchus_core::error::{ApiError, ErrorCode};
 
 /// Calls `found` for every error that `response` tells the client.
@@ -45,8 +45,34 @@ pub(super) fn each(response: &Response, found: impl FnMut(ErrorCode)) {
         Response::ElectLeaders(elected) => elected.error.into_iter().chain(in_partitions(&elected.partitions)).for_each(found),
         Response::DescribeQuorum(described) => described.result.as_ref().err().copied().into_iter().for_each(found),
         Response::UpdateFeatures(updated) => updated.error.as_ref().map(code).into_iter().for_each(found),
+        Response::Group(answer) => in_groups(answer).for_each(found),
         Response::UnregisterBroker(unregistered) => unregistered.error.as_ref().map(code).into_iter().for_each(found),
     }
+}
+
+fn in_groups(answer: &GroupResponse) -> Box<dyn Iterator<Item = ErrorCode> + '_> {
+    match answer {
+        GroupResponse::JoinGroup(joined) => Box::new(joined.result.as_ref().err().copied().into_iter()),
+        GroupResponse::SyncGroup(synced) => Box::new(synced.result.as_ref().err().copied().into_iter()),
+        GroupResponse::Heartbeat(heard) => Box::new(heard.error.into_iter()),
+        GroupResponse::LeaveGroup(left) => match &left.result {
+            Ok(members) => Box::new(members.iter().filter_map(|(_, error)| *error)),
+            Err(error) => Box::new(std::iter::once(*error)),
+        },
+        GroupResponse::OffsetCommit(committed) => Box::new(in_outcomes(&committed.topics)),
+        GroupResponse::OffsetDelete(deleted) => match &deleted.result {
+            Ok(topics) => Box::new(in_outcomes(topics)),
+            Err(error) => Box::new(std::iter::once(*error)),
+        },
+        GroupResponse::OffsetFetch(fetched) => Box::new(fetched.groups.iter().filter_map(|(_, result)| result.as_ref().err().copied())),
+        GroupResponse::ListGroups(listed) => Box::new(listed.error.into_iter()),
+        GroupResponse::DescribeGroups(described) => Box::new(described.groups.iter().filter_map(|(_, result)| result.as_ref().err().map(code))),
+        GroupResponse::DeleteGroups(deleted) => Box::new(deleted.groups.iter().filter_map(|(_, error)| *error)),
+    }
+}
+
+fn in_outcomes(topics: &ByTopic<PartitionOutcome>) -> impl Iterator<Item = ErrorCode> {
+    topics.iter().flat_map(|(_, partitions)| partitions).filter_map(|(_, error)| *error)
 }
 
 fn in_fetch(fetch: &FetchResponse) -> impl Iterator<Item = ErrorCode> {

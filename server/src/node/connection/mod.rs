@@ -45,6 +45,8 @@ use crate::platform::Platform;
 pub(super) struct Origin {
     pub(super) id: ConnectionId,
     pub(super) peer: SocketAddr,
+    /// The client's address as text.
+    pub(super) host: Arc<str>,
     /// Name of the listener that took it in.
     pub(super) listener: Arc<str>,
     /// What that listener serves.

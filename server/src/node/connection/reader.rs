@@ -100,8 +100,12 @@ impl<'a, P: Platform> RequestReader<'a, P> {
 
         match decode(self.shared, self.origin.door, frame, now.wall).await? {
             Decoded::Request { header, request, is_answered } => {
-                let context =
-                    RequestContext { listener: Arc::clone(&self.origin.listener), door: self.origin.door, client_id: header.client_id.clone() };
+                let context = RequestContext {
+                    listener: Arc::clone(&self.origin.listener),
+                    door: self.origin.door,
+                    host: Arc::clone(&self.origin.host),
+                    client_id: header.client_id.clone(),
+                };
                 let (sender, answer) = oneshot::channel();
                 let is_read_ahead_of = matches!(header.api, Api::Produce | Api::Fetch);
                 let (alone, answered) = (!is_read_ahead_of).then(oneshot::channel).unzip();
