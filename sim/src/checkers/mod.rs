@@ -15,6 +15,7 @@ mod durable_log;
 mod error_codes;
 mod excused;
 mod fails_for_a_reason;
+mod groups;
 mod idempotent_order;
 mod log_starts;
 mod looks;
@@ -48,6 +49,8 @@ use self::durable_log::DurableLogs;
 pub use self::error_codes::Question;
 use self::error_codes::{ErrorCodes, Known};
 use self::excused::Excused;
+pub use self::groups::GroupAsked;
+use self::groups::GroupHistories;
 use self::idempotent_order::IdempotentOrder;
 use self::log_starts::LogStarts;
 use self::looks::Looks;
@@ -106,6 +109,7 @@ pub struct Checkers {
     acked_is_durable: AckedIsDurable,
     altered_durability: AlteredDurability,
     error_codes: ErrorCodes,
+    groups: GroupHistories,
     log_starts: LogStarts,
     nothing_unwritten: NothingUnwritten,
     producer_ids: ProducerIds,
@@ -478,6 +482,51 @@ impl Checkers {
     #[must_use]
     pub fn what_is_not_whole(&self) -> Option<String> {
         self.cluster.what_is_not_whole()
+    }
+
+    /// What is known of a group when a member of it asks about a partition.
+    #[must_use]
+    pub fn group_ask(&self, group: &str, partition: TopicPartition) -> GroupAsked {
+        self.groups.ask(group, partition)
+    }
+
+    /// A member has been told what it gets.
+    ///
+    /// # Errors
+    /// When another has it too.
+    pub fn group_synced(&mut self, group: &str, generation: i32, member: &str, assigned: &[TopicPartition]) -> Result<(), Violation> {
+        if self.are_groups_excused() { Ok(()) } else { self.groups.synced(group, generation, member, assigned) }
+    }
+
+    /// A member has been told that its commit is kept.
+    ///
+    /// # Errors
+    /// When there was a later generation already.
+    pub fn group_committed(
+        &mut self,
+        group: &str,
+        generation: i32,
+        partition: TopicPartition,
+        offset: i64,
+        asked: GroupAsked,
+    ) -> Result<(), Violation> {
+        if self.are_groups_excused() { Ok(()) } else { self.groups.committed(group, generation, partition, offset, asked) }
+    }
+
+    /// A member has been told how far its group has come.
+    ///
+    /// # Errors
+    /// When that is less than was committed.
+    pub fn group_fetched(&self, group: &str, partition: TopicPartition, offset: i64, asked: GroupAsked) -> Result<(), Violation> {
+        if self.are_groups_excused() { Ok(()) } else { GroupHistories::fetched(group, partition, offset, asked) }
+    }
+
+    /// Whether what groups are kept in has lost what no promise covers.
+    fn are_groups_excused(&self) -> bool {
+        let has_lost = |(partition, topic): (TopicPartition, &topic_book::Topic)| {
+            topic.name.as_str() == gracchus_core::group::OFFSETS_TOPIC && self.excused.has(partition)
+        };
+        self.is_disk_replaced || self.topics.all().any(has_lost)
     }
 
     /// Whether nothing is owed of a partition any more.

@@ -41,6 +41,11 @@ pub const PROPERTIES: &[Property] = &[
         source: "KIP-630, KIP-516",
     },
     Property {
+        name: "CommitsKept",
+        definition: "An offset that a group has committed, and was told to have, is not lost and does not go back.",
+        source: "KAFKA-4682; Jepsen's Kafka workload: lost write",
+    },
+    Property {
         name: "ConsistentRead",
         definition: "What was read or acknowledged at an offset is always read there.",
         source: "The TLA+ specification of Kafka's replication; Jepsen's Kafka workload: inconsistent offsets",
@@ -64,6 +69,17 @@ pub const PROPERTIES: &[Property] = &[
         name: "FailsForAReason",
         definition: "A replica goes out of service, or a node ends unasked, only when the disk has failed it since the process started.",
         source: "KIP-112",
+    },
+    Property {
+        name: "GroupFencing",
+        definition: "A commit of a generation counts no more once a member has been told what it gets in a later one.",
+        source: "KIP-62; KIP-345",
+    },
+    Property { name: "GroupOwnership", definition: "In each generation of a group a partition has one owner at most.", source: "KIP-429" },
+    Property {
+        name: "GroupsServeAgain",
+        definition: "Once all is healed somebody can join a group and have offsets kept, within the plan's bound.",
+        source: "Liveness",
     },
     Property {
         name: "IsrRules",

@@ -3,6 +3,7 @@
 mod admin;
 mod consumer;
 mod counts;
+mod group_member;
 mod idempotent;
 mod leaders;
 mod offsets;
@@ -207,8 +208,16 @@ impl Client {
                 plain::PlainProducer::new(self, acks, retries, records_max, codec).run().await;
             }
             ClientKind::Consumer { start, seek, rack } => consumer::Consumer::new(self, start, seek, rack).run().await,
+            ClientKind::GroupMember { group, is_static } => {
+                group_member::GroupMember::new(self, format!("group-{group}"), is_static).run().await;
+            }
             ClientKind::Admin => admin::run(&mut self).await,
         }
+    }
+
+    /// Is a member of a group of its own until a few of its commits are kept.
+    pub(crate) async fn probe_groups(self) {
+        group_member::GroupMember::new(self, "probed".to_owned(), false).probe().await;
     }
 
     /// Begins its next turn with a rest, and goes through those that are left out. False if there is none left before clients are to end.

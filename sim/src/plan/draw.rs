@@ -43,6 +43,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
     if node_count > 1 {
         place_consumers(&mut clients, &mut Draw::split(seed, Stream::Workload, 1));
     }
+    clients.extend(group_members(&mut Draw::split(seed, Stream::Workload, 2)));
     let client_count = u32::try_from(clients.len()).expect("clients are few");
     Plan {
         seed,
@@ -94,10 +95,12 @@ pub(super) fn bred(seed: u64, parent: u64, node_count: usize) -> Plan {
 fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
     let mut first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
     first.configs.extend(snapshot_configs(seed, 0));
+    let of_groups = group_configs(&mut Draw::split(seed, Stream::Settings, 4), count - controllers(count));
     if count == 1 {
+        first.configs.extend(of_groups);
         return vec![first];
     }
-    let shared = cluster_configs(&mut Draw::split(seed, Stream::Settings, 3));
+    let shared = [cluster_configs(&mut Draw::split(seed, Stream::Settings, 3)), of_groups].concat();
     let others = (1..count as u64).map(|number| {
         let (mut settings, mut clocks) = (Draw::split(seed, Stream::Settings, 10 + number), Draw::split(seed, Stream::Clocks, number));
         let mut node = node(&mut settings, &mut clocks);
@@ -239,10 +242,34 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
         .collect()
 }
 
+/// In most runs a few members of one group or two: half of them static.
+fn group_members(draw: &mut Draw) -> Vec<ClientPlan> {
+    let (count, groups) = (draw.pick(&[0, 2, 3, 4]), draw.within(1..3));
+    let member = |number: u64| ClientPlan {
+        id: 0,
+        kind: ClientKind::GroupMember { group: u32::try_from(number % groups).expect("groups are few"), is_static: draw.chance(500_000) },
+        rest_ms_max: draw.pick(&[600, 1_200]),
+        timeout_ms: draw.pick(&[800, 3_000, 10_000]),
+        left_out: Ranges::default(),
+    };
+    (0..count).map(member).collect()
+}
+
+/// How groups are kept, and how patient their coordinators are.
+fn group_configs(draw: &mut Draw, brokers: usize) -> Vec<(String, String)> {
+    let settings = [
+        ("group.initial.rebalance.delay.ms", draw.pick(&[0, 200, 1_000])),
+        ("group.min.session.timeout.ms", 500),
+        ("offsets.topic.num.partitions", draw.pick(&[1, 3])),
+        ("offsets.topic.replication.factor", i64::try_from(brokers.min(3)).expect("nodes are few")),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
+}
+
 fn batches_a_turn(kind: &ClientKind) -> u64 {
     match kind {
         ClientKind::IdempotentProducer { in_flight_max, .. } => u64::from(in_flight_max / 2 + 1),
-        ClientKind::PlainProducer { .. } | ClientKind::Consumer { .. } | ClientKind::Admin => 1,
+        ClientKind::PlainProducer { .. } | ClientKind::Consumer { .. } | ClientKind::GroupMember { .. } | ClientKind::Admin => 1,
     }
 }
 

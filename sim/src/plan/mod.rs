@@ -155,6 +155,13 @@ pub enum ClientKind {
         #[serde(default)]
         rack: Option<String>,
     },
+    /// Is a member of a group, and commits offsets.
+    GroupMember {
+        /// Which group.
+        group: u32,
+        /// Whether it is a static member (KIP-345).
+        is_static: bool,
+    },
     /// Creates and deletes topics, alters them and their durability, deletes records, asks questions.
     Admin,
 }

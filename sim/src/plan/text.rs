@@ -110,6 +110,9 @@ impl Display for ClientPlan {
                     write!(f, ", rack {rack}")?;
                 }
             }
+            ClientKind::GroupMember { group, is_static } => {
+                write!(f, "{}member of group-{group}", if *is_static { "static " } else { "" })?;
+            }
             ClientKind::Admin => write!(f, "administrator")?,
         }
         write!(f, ", rests up to {} ms, gives up after {} ms", self.rest_ms_max, self.timeout_ms)?;

@@ -232,7 +232,18 @@ impl World {
         if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {
             let what = format!("{} did not serve within {} ms of healing", lock(&waiting), self.plan.recovery_ms_max);
             self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("ServesAgain", what)));
-        } else if self.servers.len() > 1 {
+            return;
+        }
+        if self.plan.clients.iter().any(|client| matches!(client.kind, ClientKind::GroupMember { .. })) {
+            let prober = self.client(PROBER);
+            let served = self.host(&prober).spawn(prober.probe_groups());
+            if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {
+                let what = format!("no group was served within {} ms of healing", self.plan.recovery_ms_max);
+                self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("GroupsServeAgain", what)));
+                return;
+            }
+        }
+        if self.servers.len() > 1 {
             self.check_wholeness().await;
         }
         // The last events come to rest.
