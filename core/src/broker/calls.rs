@@ -226,7 +226,8 @@ impl Broker {
             (Purpose::Registration, answer) => self.registration_answered(&answer, effects),
             (Purpose::Heartbeat, answer) => self.heartbeat_answered(&answer, effects),
             (Purpose::AlterPartitions, answer) => self.isrs_answered(&answer, effects),
-            (Purpose::Failure | Purpose::OffsetsTopic, _) => {}
+            (Purpose::Failure, _) => {}
+            (Purpose::OffsetsTopic, _) => self.offsets_topic_decided(effects),
             (Purpose::Reply(_) | Purpose::ProducerIds, answer) => effects.error(format!("the controller answered with {answer:?}")),
         }
     }

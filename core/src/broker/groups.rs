@@ -36,6 +36,8 @@ pub(super) struct Coordinators {
     shared: BTreeMap<RequestId, (usize, GroupResponse)>,
     /// Reads of logs that the store has not answered.
     reads: BTreeMap<TopicPartition, u32>,
+    /// Whether the operator has been told that there is no topic to keep groups in.
+    is_lack_told: bool,
 }
 
 /// The coordinator of the groups of one partition.
@@ -124,6 +126,19 @@ impl Broker {
             configs: configs.into_iter().map(|(name, value)| (name.to_owned(), Some(value))).collect(),
         };
         self.call(Purpose::OffsetsTopic, ControllerCommand::AutoCreateTopics(vec![topic]), Some(METADATA_REQUEST_MS_MAX), effects);
+    }
+
+    /// The controller has made the topic, or has not. An operator is told once.
+    pub(super) fn offsets_topic_decided(&mut self, effects: &mut Effects) {
+        if self.offsets_topic().is_some() || std::mem::replace(&mut self.coordinators.is_lack_told, true) {
+            return;
+        }
+        let replicas = self.configs.whole("offsets.topic.replication.factor");
+        let brokers = self.image.brokers.values().filter(|broker| !broker.is_fenced).count();
+        effects.error(format!(
+            "{OFFSETS_TOPIC} could not be created, and no group is served: it is to have {replicas} replicas \
+             (offsets.topic.replication.factor), and {brokers} brokers are up"
+        ));
     }
 
     /// Whether this node leads a partition that keeps groups may have changed: a coordinator begins to load, or ends.

@@ -130,3 +130,14 @@ fn a_group_of_another_node_is_refused() {
     let id = commit(&mut node, 42);
     assert_eq!(committed(&mut node, id), Some(Some(ErrorCode::NotCoordinator)));
 }
+
+#[test]
+fn an_operator_is_told_once_why_no_group_is_served() {
+    let mut node = Node::serving();
+    for _ in 0..3 {
+        assert_eq!(found(&mut node), Err(ErrorCode::CoordinatorNotAvailable));
+        node.settle();
+    }
+    let told = node.notices.iter().filter(|notice| notice.text.contains("offsets.topic.replication.factor")).count();
+    assert_eq!(told, 1);
+}

@@ -33,6 +33,7 @@ struct Node {
     client_id: Option<Arc<str>>,
     sent: Vec<ToPeer>,
     marks: BTreeSet<Mark>,
+    notices: Vec<Notice>,
 }
 
 impl Node {
@@ -60,6 +61,7 @@ impl Node {
             client_id: None,
             sent: Vec::new(),
             marks: BTreeSet::new(),
+            notices: Vec::new(),
         };
         node.step(Input::Start);
         node
@@ -81,6 +83,7 @@ impl Node {
         }
         self.sent.append(&mut self.effects.peers);
         self.marks.extend(self.effects.marks.iter().copied());
+        self.notices.append(&mut self.effects.notices);
         self.effects.storage.drain(..).for_each(|op| self.shelf.submit(op));
     }
 

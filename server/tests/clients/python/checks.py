@@ -93,9 +93,9 @@ def check_refused(what, error, call):
     check(f"{what} is {error}", error, got)
 
 
-def check_soon(what, expected, call):
+def check_soon(what, expected, call, seconds=10):
     """Metadata reaches a broker a moment after the controller has answered."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + seconds
     while True:
         try:
             got = call()
