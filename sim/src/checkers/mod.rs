@@ -541,6 +541,15 @@ impl Checkers {
         self.excused.has(partition) || self.cluster.is_given_up(partition)
     }
 
+    /// The same of the groups that are kept in any of the partitions that keep groups.
+    #[must_use]
+    pub fn need_not_serve_groups(&self) -> bool {
+        let is_given_up = |(partition, topic): (TopicPartition, &topic_book::Topic)| {
+            topic.name.as_str() == gracchus_core::group::OFFSETS_TOPIC && self.need_not_serve(partition)
+        };
+        self.topics.all().any(is_given_up)
+    }
+
     /// How often disks have misbehaved so far.
     fn disk_faults(&self) -> u64 {
         let counts = DiskFaultCounts::sum(self.disks.values().map(SimDisk::fault_counts));

@@ -95,7 +95,7 @@ pub(super) fn bred(seed: u64, parent: u64, node_count: usize) -> Plan {
 fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
     let mut first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
     first.configs.extend(snapshot_configs(seed, 0));
-    let of_groups = group_configs(&mut Draw::split(seed, Stream::Settings, 4), count - controllers(count));
+    let of_groups = group_configs(&mut Draw::split(seed, Stream::Settings, 4));
     if count == 1 {
         first.configs.extend(of_groups);
         return vec![first];
@@ -256,13 +256,8 @@ fn group_members(draw: &mut Draw) -> Vec<ClientPlan> {
 }
 
 /// How groups are kept, and how patient their coordinators are.
-fn group_configs(draw: &mut Draw, brokers: usize) -> Vec<(String, String)> {
-    let settings = [
-        ("group.initial.rebalance.delay.ms", draw.pick(&[0, 200, 1_000])),
-        ("group.min.session.timeout.ms", 500),
-        ("offsets.topic.num.partitions", draw.pick(&[1, 3])),
-        ("offsets.topic.replication.factor", i64::try_from(brokers.min(3)).expect("nodes are few")),
-    ];
+fn group_configs(draw: &mut Draw) -> Vec<(String, String)> {
+    let settings = [("group.initial.rebalance.delay.ms", draw.pick(&[0, 200, 1_000])), ("offsets.topic.num.partitions", draw.pick(&[1, 3]))];
     settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
 }
 

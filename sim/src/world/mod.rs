@@ -234,7 +234,9 @@ impl World {
             self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("ServesAgain", what)));
             return;
         }
-        if self.plan.clients.iter().any(|client| matches!(client.kind, ClientKind::GroupMember { .. })) {
+        let have_groups = self.plan.clients.iter().any(|client| matches!(client.kind, ClientKind::GroupMember { .. }));
+        let need_not = self.surroundings.recorder.tell(|checkers| Ok(checkers.need_not_serve_groups())).unwrap_or_default();
+        if have_groups && !need_not {
             let prober = self.client(PROBER);
             let served = self.host(&prober).spawn(prober.probe_groups());
             if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {

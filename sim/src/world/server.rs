@@ -429,6 +429,11 @@ impl Server {
             true => (BTreeMap::new(), voters.into_values().collect(), Voters::default()),
             false => (voters, Vec::new(), self.cluster.voters_named_by(own).collect()),
         };
+        // What a plan does not say: groups are kept on as many brokers as there are, and their members are soon missed.
+        let of_groups = [
+            ("offsets.topic.replication.factor".to_owned(), self.cluster.brokers().count().min(3).to_string()),
+            ("group.min.session.timeout.ms".to_owned(), "500".to_owned()),
+        ];
         NodeSettings {
             broker: BrokerSettings {
                 node: self.id,
@@ -439,7 +444,7 @@ impl Server {
                 is_broker: !is_controller_alone,
                 endpoints: Vec::new(),
                 controllers: BTreeMap::new(),
-                configs: plan.configs.iter().cloned().collect(),
+                configs: of_groups.into_iter().chain(plan.configs.iter().cloned()).collect(),
                 log_directory: "/data".to_owned(),
                 was_unclean: true,
                 voters: named,
