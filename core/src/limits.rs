@@ -149,3 +149,21 @@ pub const GROUPS_READ_BYTES: u32 = 1 << 20;
 
 /// Milliseconds after which a coordinator that can't append looks again at what is due by itself.
 pub const COORDINATOR_RETRY_MS: i64 = 500;
+
+/// Bytes of a client's or an instance's name that its member id begins with: the whole of it fits into the records that keep it.
+pub const MEMBER_ID_PREFIX_BYTES_MAX: usize = 16 << 10;
+
+/// Milliseconds that a group waits for static members that are away before it looks for them again, at least.
+pub const REBALANCE_MS_MIN: i64 = 1_000;
+
+/// Protocols that a member of a group may name.
+pub const MEMBER_PROTOCOLS_MAX: usize = 100;
+
+/// Bytes that a member of a group may have to say for all its protocols.
+pub const MEMBER_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of what a group's members say and are assigned, which one record keeps.
+pub const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// Member ids of a group that were given out and not joined with.
+pub const INVITED_MAX: usize = 10_000;

@@ -241,6 +241,8 @@ pub struct OffsetFetchRequest {
     pub groups: Vec<OffsetsWanted>,
     /// Whether topics are to be told by their ids.
     pub by_id: bool,
+    /// Whether an error is to be told of each partition, for want of one that is about the whole.
+    pub tells_each: bool,
 }
 
 /// What is asked of a group.
@@ -257,6 +259,8 @@ pub struct OffsetsWanted {
 pub struct OffsetFetchResponse {
     /// By group, as in the request.
     pub groups: Vec<(String, Result<ByTopic<FetchedOffset>, ErrorCode>)>,
+    /// As in the request.
+    pub tells_each: bool,
 }
 
 /// How far a group has come in a partition.

@@ -1,10 +1,11 @@
 //! What requests about groups are answered when there is nobody to decide them.
 
 use crate::boundary::{
-    DeleteGroupsResponse, DescribeGroupsResponse, GroupRequest, GroupResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
-    ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse, SyncGroupResponse,
+    ByTopic, DeleteGroupsResponse, DescribeGroupsResponse, FetchedOffset, GroupRequest, GroupResponse, HeartbeatResponse, JoinGroupResponse,
+    LeaveGroupResponse, ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse, OffsetsWanted, SyncGroupResponse,
 };
 use crate::error::ErrorCode;
+use crate::ids::PartitionIndex;
 
 /// The refusal of a request about one group.
 pub(super) fn refusal_of(request: &GroupRequest, code: ErrorCode) -> GroupResponse {
@@ -37,8 +38,15 @@ pub(super) fn refused(response: GroupResponse, code: ErrorCode) -> GroupResponse
             GroupResponse::OffsetCommit(OffsetCommitResponse { topics: answer.topics.into_iter().map(refuse).collect() })
         }
         GroupResponse::OffsetFetch(answer) => {
-            let groups = answer.groups.into_iter().map(|(group, _)| (group, Err(code)));
-            GroupResponse::OffsetFetch(OffsetFetchResponse { groups: groups.collect() })
+            let tells_each = answer.tells_each;
+            let each = |part: FetchedOffset| FetchedOffset { result: Err(code), ..part };
+            let of_topic = |(topic, parts): (_, Vec<_>)| (topic, parts.into_iter().map(each).collect());
+            let refuse = |told: Result<ByTopic<_>, _>| match told {
+                Ok(topics) if tells_each => Ok(topics.into_iter().map(of_topic).collect()),
+                Ok(_) | Err(_) => Err(code),
+            };
+            let groups = answer.groups.into_iter().map(|(group, told)| (group, refuse(told)));
+            GroupResponse::OffsetFetch(OffsetFetchResponse { groups: groups.collect(), tells_each })
         }
         GroupResponse::OffsetDelete(_) => GroupResponse::OffsetDelete(OffsetDeleteResponse { result: Err(code) }),
         GroupResponse::ListGroups(_) => GroupResponse::ListGroups(ListGroupsResponse { error: Some(code), groups: Vec::new() }),
@@ -51,4 +59,11 @@ pub(super) fn refused(response: GroupResponse, code: ErrorCode) -> GroupResponse
             GroupResponse::DeleteGroups(DeleteGroupsResponse { groups: groups.collect() })
         }
     }
+}
+
+/// The same of each partition that is asked for, for clients that know no other errors.
+pub(super) fn refused_each(wanted: &OffsetsWanted, code: ErrorCode) -> ByTopic<FetchedOffset> {
+    let topics = wanted.topics.iter().flatten();
+    let refuse = |partition: &PartitionIndex| FetchedOffset { partition: *partition, result: Err(code) };
+    topics.map(|(topic, partitions)| (topic.clone(), partitions.iter().map(refuse).collect())).collect()
 }

@@ -11,20 +11,21 @@ use serde::{Deserialize, Serialize};
 
 use super::Broker;
 use super::calls::Purpose;
-use super::group_answers::{refusal_of, refused};
+use super::group_answers::{refusal_of, refused, refused_each};
 use super::timers::Timer;
 use crate::boundary::{
     Acks, Batch, BrokerEndpoint, ControllerCommand, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
     Effects, GroupRequest, GroupResponse, ListGroupsRequest, ListGroupsResponse, Mark, NewTopic, OffsetFetchRequest, OffsetFetchResponse,
-    Payload, Reply, RequestContext, Response, StorageError, StorageOp,
+    Payload, Reply, RequestContext, Response, StorageOp,
 };
 use crate::coordinator::Uncommitted;
 use crate::epoch::LeaderEpoch;
 use crate::error::{ApiError, ErrorCode};
-use crate::group::{Client, Decided, GroupBounds, GroupRecord, Groups, Moment, OFFSETS_TOPIC};
+use crate::group::{Client, CorruptRecord, Decided, GroupBounds, GroupRecord, Groups, Moment, OFFSETS_TOPIC};
 use crate::ids::{ConnectionId, LogId, PartitionIndex, RequestId, TopicId, TopicName, TopicPartition};
 use crate::limits::{COORDINATOR_RETRY_MS, FREE_BYTES_RESERVE, GROUP_BATCH_BYTES, GROUPS_READ_BYTES, METADATA_REQUEST_MS_MAX};
 use crate::offset::Offset;
+use crate::partition::Leader;
 use crate::record::{BatchBuilder, BatchHeader, Codec, HEADER_BYTES, Records};
 use crate::time::Wait;
 
@@ -47,6 +48,8 @@ struct Coordinator {
     /// Where its log is to be read next, and up to where; none once it is loaded.
     loading: Option<Loading>,
     uncommitted: Uncommitted<Held>,
+    /// Whether nothing could be appended when something was due.
+    was_unable: bool,
 }
 
 /// How far a log has been read.
@@ -156,7 +159,8 @@ impl Broker {
         }
         let stale_reads = self.coordinators.reads.get(&id).copied().unwrap_or_default();
         let loading = Loading { next: leader.log().start(), upto: leader.log().end(), stale_reads };
-        let coordinator = Coordinator { groups: Groups::default(), loading: Some(loading), uncommitted: Uncommitted::default() };
+        let coordinator =
+            Coordinator { groups: Groups::default(), loading: Some(loading), uncommitted: Uncommitted::default(), was_unable: false };
         self.coordinators.coordinators.insert(id, coordinator);
         self.load_groups(id, effects);
     }
@@ -194,16 +198,27 @@ impl Broker {
             return;
         }
         assert_eq!(from, loading.next, "a log is read in order");
-        match replay(batches, loading.next, &mut coordinator.groups) {
-            Ok(next) => loading.next = next,
-            Err(error) => return self.log_failed(LogId::Partition(id), &error, effects),
+        let (next, passed_over) = replay(batches, loading.next, &mut coordinator.groups);
+        loading.next = next;
+        for what in passed_over {
+            // Somebody else has written it: the log is as sound as before.
+            effects.error(format!("{OFFSETS_TOPIC}-{}: {what}: passed over", id.partition));
         }
         self.load_groups(id, effects);
     }
 
     /// A request about one group, which may change it.
     pub(super) fn group_request(&mut self, id: RequestId, context: &RequestContext, request: &GroupRequest, effects: &mut Effects) {
-        let place = match self.deciding(request.group()) {
+        let place = match request {
+            // It decides nothing that would have to be kept.
+            GroupRequest::Heartbeat(_) => self.coordinator_of(request.group()).map(|(place, _)| place),
+            GroupRequest::JoinGroup(_)
+            | GroupRequest::SyncGroup(_)
+            | GroupRequest::LeaveGroup(_)
+            | GroupRequest::OffsetCommit(_)
+            | GroupRequest::OffsetDelete(_) => self.deciding(request.group()),
+        };
+        let place = match place {
             Ok(place) => place,
             Err(code) => return reply(id, refusal_of(request, code), effects),
         };
@@ -245,16 +260,23 @@ impl Broker {
                 asked.insert(place);
                 groups.fetch(wanted, request.by_id, &self.image)
             });
+            let fetched = match fetched {
+                Err(code) if request.tells_each => Ok(refused_each(wanted, code)),
+                told => told,
+            };
             (wanted.group.clone(), fetched)
         });
-        let response = GroupResponse::OffsetFetch(OffsetFetchResponse { groups: groups.collect() });
+        let response = GroupResponse::OffsetFetch(OffsetFetchResponse { groups: groups.collect(), tells_each: request.tells_each });
         self.hold_shared(id, response, asked, effects);
     }
 
     pub(super) fn list_groups(&mut self, id: RequestId, request: &ListGroupsRequest, effects: &mut Effects) {
         let is_loading = self.coordinators.coordinators.values().any(|coordinator| coordinator.loading.is_some());
-        let groups = self.coordinators.groups().flat_map(|(_, groups)| groups.list(request)).collect();
-        let asked: BTreeSet<_> = self.coordinators.groups().map(|(place, _)| place).collect();
+        let has_followers = |place| self.partitions.get(&place).and_then(|held| held.leader().ok()).is_some_and(Leader::has_followers);
+        // What a leader that is cut off knows another may know better.
+        let here: Vec<_> = self.coordinators.groups().filter(|(place, _)| !(self.is_cut_off && has_followers(*place))).collect();
+        let asked: BTreeSet<_> = here.iter().map(|(place, _)| *place).collect();
+        let groups = here.into_iter().flat_map(|(_, groups)| groups.list(request)).collect();
         let response = ListGroupsResponse { error: is_loading.then_some(ErrorCode::CoordinatorLoadInProgress), groups };
         self.hold_shared(id, GroupResponse::ListGroups(response), asked, effects);
     }
@@ -373,9 +395,10 @@ impl Broker {
         }
     }
 
-    /// Leadership ends, or may have: whoever waits is told to look for another coordinator.
+    /// Leadership ends, or may have: whoever waits is told to look for another coordinator. One that leads all the same loads anew.
     pub(super) fn release_groups(&mut self, id: TopicPartition, effects: &mut Effects) {
-        let Some(coordinator) = self.coordinators.coordinators.get_mut(&id) else { return };
+        let Some(mut coordinator) = self.coordinators.coordinators.remove(&id) else { return };
+        self.timers.cancel(&Timer::Groups(id));
         let waiting = coordinator.groups.abandon(ErrorCode::NotCoordinator);
         waiting.answers.into_iter().for_each(|(id, response)| reply(id, response, effects));
         let held: Vec<Held> = coordinator.uncommitted.abandon().collect();
@@ -399,8 +422,6 @@ impl Broker {
         let places: Vec<TopicPartition> = self.coordinators.coordinators.keys().copied().collect();
         for id in places {
             self.release_groups(id, effects);
-            self.coordinators.coordinators.remove(&id);
-            self.timers.cancel(&Timer::Groups(id));
         }
     }
 
@@ -408,9 +429,17 @@ impl Broker {
     pub(super) fn groups_due(&mut self, id: TopicPartition, effects: &mut Effects) {
         if !self.may_append_groups(id) {
             // What it would decide can't be kept.
+            if let Some(coordinator) = self.coordinators.coordinators.get_mut(&id) {
+                coordinator.was_unable = true;
+            }
             return self.timers.set(Timer::Groups(id), self.now.monotonic.after(Wait::from_ms(COORDINATOR_RETRY_MS)));
         }
         let bounds = GroupBounds::of(&self.configs);
+        if let Some(coordinator) = self.coordinators.coordinators.get_mut(&id)
+            && std::mem::take(&mut coordinator.was_unable)
+        {
+            coordinator.groups.hear_all(&Moment { now: self.now, random: &mut self.random, bounds: &bounds });
+        }
         while let Some(coordinator) = self.coordinators.coordinators.get_mut(&id).filter(|coordinator| coordinator.loading.is_none()) {
             let moment = Moment { now: self.now, random: &mut self.random, bounds: &bounds };
             let Some(decided) = coordinator.groups.fire(&moment) else { break };
@@ -446,29 +475,31 @@ fn reply(id: RequestId, response: GroupResponse, effects: &mut Effects) {
     effects.replies.push(Reply { id, response: Response::Group(response) });
 }
 
-/// Replays batches that follow each other from `next` on, and says where they end.
-fn replay(batches: &[Bytes], next: Offset, groups: &mut Groups) -> Result<Offset, StorageError> {
-    let corrupt = |what: &str| StorageError::Corrupt(what.into());
-    let mut next = next;
+/// Replays batches that follow each other from `next` on, and says where they end, and what in them makes no sense.
+fn replay(batches: &[Bytes], next: Offset, groups: &mut Groups) -> (Offset, Vec<String>) {
+    let (mut next, mut passed_over) = (next, Vec::new());
     for batch in batches {
-        let header = BatchHeader::parse(batch).map_err(|_| corrupt("a batch of groups has no header"))?;
+        let header = BatchHeader::parse(batch).expect("the store has checked what it reads");
+        let from = std::mem::replace(&mut next, header.next_offset());
         if header.codec != Codec::None {
-            return Err(corrupt("a batch of groups is compressed"));
+            passed_over.push(format!("the batch at {} is compressed", header.base_offset));
+            continue;
         }
         let section = batch.get(HEADER_BYTES..).unwrap_or_default();
         for record in Records::new(section).filter(|_| !header.is_control) {
-            let record = record.map_err(|_| corrupt("a record of groups is cut short"))?;
-            if header.base_offset.plus(record.offset_delta.into()) < next {
-                continue;
-            }
-            let Some(key) = record.key else { continue };
-            if let Some(record) = GroupRecord::decode(key, record.value).map_err(|_| corrupt("a record of groups says what can't be"))? {
-                groups.replay(record);
+            let Ok(record) = record else {
+                passed_over.push(format!("a record in the batch at {} is cut short", header.base_offset));
+                break;
+            };
+            let offset = header.base_offset.plus(record.offset_delta.into());
+            let Some(key) = record.key.filter(|_| offset >= from) else { continue };
+            match GroupRecord::decode(key, record.value) {
+                Ok(decoded) => decoded.into_iter().for_each(|record| groups.replay(record)),
+                Err(CorruptRecord) => passed_over.push(format!("the record at {offset} says what can't be")),
             }
         }
-        next = header.next_offset();
     }
-    Ok(next)
+    (next, passed_over)
 }
 
 /// Where Kafka keeps a group: its name's hash, as Java has it, over so many partitions.

@@ -207,7 +207,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn log_failed(&mut self, log: LogId, error: &StorageError, effects: &mut Effects) {
+    fn log_failed(&mut self, log: LogId, error: &StorageError, effects: &mut Effects) {
         effects.mark(Mark::ReplicaFailed);
         let name = self.log_name(log);
         effects.error(format!("{name}: out of service until the next start: {error}"));

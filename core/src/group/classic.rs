@@ -193,6 +193,13 @@ impl ClassicGroup {
         Wait::from_ms(longest.into())
     }
 
+    /// Bytes of what its members say of themselves, as a record keeps it.
+    pub(super) fn said_bytes(&self) -> usize {
+        let names = |member: &Member| member.client_id.len() + member.client_host.len() + member.instance_id.as_ref().map_or(0, String::len);
+        let said = |member: &Member| names(member) + member.subscription(self.protocol.as_deref()).len();
+        self.members.iter().map(|(member_id, member)| member_id.len() + said(member)).sum()
+    }
+
     /// Whether somebody who can do that may join.
     pub(super) fn takes(&self, protocol_type: &str, protocols: &[(String, Bytes)]) -> bool {
         if self.members.is_empty() {

@@ -23,7 +23,7 @@ impl Groups {
             let commit = |part: &PartitionCommit| {
                 let kept = match &named {
                     Err(error) => Err(*error),
-                    Ok(_) if part.metadata.len() > moment.bounds.metadata_bytes_max => Err(ErrorCode::OffsetMetadataTooLarge),
+                    Ok(_) if part.metadata.encode_utf16().count() > moment.bounds.metadata_bytes_max => Err(ErrorCode::OffsetMetadataTooLarge),
                     Ok(name) => Ok(GroupRecord::Offset {
                         group: asked.member.group.clone(),
                         topic: name.clone(),
@@ -48,9 +48,6 @@ impl Groups {
     }
 
     fn try_commit(&mut self, member: &Membership, moment: &Moment<'_>) -> Result<(), ErrorCode> {
-        if member.group.is_empty() && member.generation >= 0 {
-            return Err(ErrorCode::InvalidGroupId);
-        }
         match self.groups.get(&member.group) {
             None if member.generation < 0 => return Ok(()),
             None => return Err(ErrorCode::GroupIdNotFound),

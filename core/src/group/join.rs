@@ -9,7 +9,9 @@ use super::{Client, Decided, Groups, Moment};
 use crate::boundary::{GroupResponse, JoinGroupRequest, JoinGroupResponse, SyncGroupResponse};
 use crate::error::ErrorCode;
 use crate::ids::RequestId;
-use crate::limits::NEW_MEMBER_JOIN_MS_MAX;
+use crate::limits::{
+    INVITED_MAX, MEMBER_BYTES_MAX, MEMBER_ID_PREFIX_BYTES_MAX, MEMBER_PROTOCOLS_MAX, NEW_MEMBER_JOIN_MS_MAX, REBALANCE_MS_MIN,
+};
 use crate::time::Wait;
 
 impl Groups {
@@ -49,12 +51,15 @@ impl Groups {
             group.invited.remove(&asked.member_id);
             return Err(ErrorCode::GroupMaxSizeReached.into());
         }
+        if asked.protocols.len() > MEMBER_PROTOCOLS_MAX || protocol_bytes(asked) > MEMBER_BYTES_MAX {
+            return Err(ErrorCode::InconsistentGroupProtocol.into());
+        }
         if !group.takes(&asked.protocol_type, &asked.protocols) {
             return Err(ErrorCode::InconsistentGroupProtocol.into());
         }
         match (&asked.instance_id, is_unknown) {
             (Some(instance), true) => {
-                let member_id = format!("{instance}-{}", moment.random.uuid());
+                let member_id = member_id(instance, moment);
                 match group.instances.get(instance).cloned() {
                     Some(former) => self.succeed(id, asked, client, &former, member_id, moment, decided),
                     None => self.enter(id, asked, client, member_id, moment, decided),
@@ -62,7 +67,10 @@ impl Groups {
                 Ok(())
             }
             (None, true) => {
-                let member_id = format!("{}-{}", client.id, moment.random.uuid());
+                let member_id = member_id(&client.id, moment);
+                if asked.needs_member_id && group.invited.len() >= INVITED_MAX {
+                    return Err(ErrorCode::GroupMaxSizeReached.into());
+                }
                 if asked.needs_member_id {
                     group.invited.insert(member_id.clone());
                     let patience = Wait::from_ms(asked.session_timeout_ms.into());
@@ -291,7 +299,8 @@ impl Groups {
         }
         let joining = GroupTimer::Joining(name.to_owned());
         if !group.members.is_empty() && !group.elect_joined() {
-            return self.deadlines.set(joining, moment.now.monotonic.after(group.patience()));
+            let patience = group.patience().max(Wait::from_ms(REBALANCE_MS_MIN));
+            return self.deadlines.set(joining, moment.now.monotonic.after(patience));
         }
         self.deadlines.cancel(&joining);
         group.generation = group.generation.checked_add(1).unwrap_or(1);
@@ -341,6 +350,16 @@ impl Decided {
     pub(super) fn refuse_sync(&mut self, id: RequestId, error: ErrorCode) {
         self.answers.push((id, GroupResponse::SyncGroup(SyncGroupResponse { result: Err(error) })));
     }
+}
+
+fn protocol_bytes(asked: &JoinGroupRequest) -> usize {
+    asked.protocols.iter().map(|(name, subscription)| name.len() + subscription.len()).sum()
+}
+
+/// A new id, which begins with whose it is. A record holds no more of that.
+fn member_id(of: &str, moment: &mut Moment<'_>) -> String {
+    let shown = of.get(..of.floor_char_boundary(MEMBER_ID_PREFIX_BYTES_MAX)).unwrap_or_default();
+    format!("{shown}-{}", moment.random.uuid())
 }
 
 /// Whether a member has room in its group: one that is in it, or is on its way back into it, has.

@@ -1,5 +1,9 @@
 //! SyncGroup, Heartbeat and LeaveGroup: what members get, that they live, and how they go.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
 use super::classic::Phase;
 use super::record::GroupRecord;
 use super::timers::GroupTimer;
@@ -10,6 +14,7 @@ use crate::boundary::{
 };
 use crate::error::ErrorCode;
 use crate::ids::RequestId;
+use crate::limits::GROUP_BYTES_MAX;
 use crate::time::Wait;
 
 impl Groups {
@@ -53,7 +58,7 @@ impl Groups {
                 // It has said all that it can: the leader is waited for, and that by another clock.
                 self.deadlines.cancel(&GroupTimer::Session { group: name.clone(), member: member_id.clone() });
                 if group.leader.as_ref() == Some(member_id) {
-                    self.assign(asked, moment, decided);
+                    return self.assign(asked, moment, decided);
                 }
             }
         }
@@ -61,14 +66,23 @@ impl Groups {
     }
 
     /// The leader has assigned: that is what the group keeps.
-    fn assign(&mut self, asked: &SyncGroupRequest, moment: &Moment<'_>, decided: &mut Decided) {
+    fn assign(&mut self, asked: &SyncGroupRequest, moment: &Moment<'_>, decided: &mut Decided) -> Result<(), ErrorCode> {
         let name = &asked.member.group;
-        let Some(group) = self.groups.get_mut(name) else { return };
+        let Some(group) = self.groups.get_mut(name) else { return Err(ErrorCode::UnknownMemberId) };
         let group = &mut group.classic;
+        let given: BTreeMap<&String, &Bytes> = asked.assignments.iter().map(|(member_id, assignment)| (member_id, assignment)).collect();
+        let assigned: usize = given.values().map(|assignment| assignment.len()).sum();
+        if assigned + group.said_bytes() > GROUP_BYTES_MAX {
+            // Kafka's, where the record is larger than its log takes. The others wait until the leader says less, or is out.
+            if let Some(member) = group.members.get_mut(&asked.member.member_id) {
+                member.syncing = None;
+            }
+            group.unsynced.insert(asked.member.member_id.clone());
+            return Err(ErrorCode::UnknownServerError);
+        }
         for (member_id, member) in &mut group.members {
             // Whom it does not name gets nothing.
-            let given = asked.assignments.iter().rfind(|(named, _)| named == member_id);
-            member.assignment = given.map(|(_, assignment)| assignment.clone()).unwrap_or_default();
+            member.assignment = given.get(member_id).map(|assignment| Bytes::clone(assignment)).unwrap_or_default();
         }
         group.phase = Phase::Stable;
         group.since = moment.now.wall;
@@ -86,6 +100,7 @@ impl Groups {
             self.heard(name, &member_id, moment);
         }
         self.watch_sync(name);
+        Ok(())
     }
 
     /// Nobody is waited for any longer who has asked for what it gets.

@@ -156,11 +156,16 @@ impl Groups {
 
     /// All that was kept is replayed: members are heard of from here on, or are not.
     pub fn loaded(&mut self, moment: &Moment<'_>) {
+        self.hear_all(moment);
+        self.deadlines.set(GroupTimer::Expiry, moment.now.monotonic.after(moment.bounds.retention_check));
+    }
+
+    /// Whoever could not be heard for a while is not to be missed for that: all members may be silent for a session from here on.
+    pub fn hear_all(&mut self, moment: &Moment<'_>) {
         let names: Vec<String> = self.groups.keys().cloned().collect();
         for name in names {
             self.watch_members(&name, moment);
         }
-        self.deadlines.set(GroupTimer::Expiry, moment.now.monotonic.after(moment.bounds.retention_check));
     }
 
     /// When something is due by itself.

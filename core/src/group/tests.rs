@@ -448,3 +448,62 @@ fn a_full_group_takes_nobody() {
     let other = rig.join("");
     assert_eq!(rig.refusal(other), ErrorCode::GroupMaxSizeReached);
 }
+
+#[test]
+fn a_name_of_any_length_fits_into_what_is_kept() {
+    let mut rig = Rig::new();
+    let client = Client { id: "é".repeat(16_000), host: "/127.0.0.1".to_owned() };
+    let join = rig.decide(|groups, id, moment| groups.join(id, &asked(""), &client, moment));
+    rig.wait_ms(3_000);
+    let (id, _) = rig.joined(join);
+    rig.sync(&id, 1, &[(&id, "all")]);
+    let mut next = rig.successor();
+    assert_eq!(next.heartbeat(&id, 1), None);
+}
+
+#[test]
+fn a_group_of_static_members_that_are_away_is_looked_at_now_and_then() {
+    let mut rig = Rig::new();
+    let joins = [rig.join_as(JoinGroupRequest { rebalance_timeout_ms: 0, ..static_asked("one") }), rig.join("")];
+    rig.wait_ms(6_000);
+    let [(first, joined), (second, _)] = joins.map(|id| rig.joined(id));
+    rig.sync(&joined.leader, 1, &[]);
+    rig.sync(if joined.leader == first { &second } else { &first }, 1, &[]);
+    rig.leave(&second, None);
+    let due = rig.groups.next_deadline().unwrap();
+    rig.set_clock(due);
+    let moment = Moment { now: rig.now, random: &mut rig.random, bounds: &rig.bounds };
+    let mut times = 0;
+    while rig.groups.fire(&moment).is_some() {
+        times += 1;
+        assert!(times < 10, "nothing is due again at once");
+    }
+}
+
+#[test]
+fn a_member_that_says_too_much_is_refused() {
+    let mut rig = Rig::new();
+    let much = rig.join_as(JoinGroupRequest { protocols: vec![("range".to_owned(), Bytes::from(vec![0; 2 << 20]))], ..asked("") });
+    assert_eq!(rig.refusal(much), ErrorCode::InconsistentGroupProtocol);
+    let many = rig.join_as(JoinGroupRequest { protocols: vec![("range".to_owned(), Bytes::new()); 101], ..asked("") });
+    assert_eq!(rig.refusal(many), ErrorCode::InconsistentGroupProtocol);
+}
+
+#[test]
+fn a_leader_that_assigns_too_much_is_told_so() {
+    let mut rig = Rig::new();
+    let join = rig.join("");
+    rig.wait_ms(3_000);
+    let (id, _) = rig.joined(join);
+    let asked = SyncGroupRequest {
+        member: member(&id, 1),
+        protocol_type: None,
+        protocol: None,
+        assignments: vec![(id.clone(), Bytes::from(vec![0; 17 << 20]))],
+    };
+    let refused = rig.decide(|groups, request, moment| groups.sync(request, &asked, moment));
+    assert_eq!(rig.refusal(refused), ErrorCode::UnknownServerError);
+    assert!(rig.kept.is_empty());
+    rig.sync(&id, 1, &[(&id, "less")]);
+    assert_eq!(rig.kept.len(), 1);
+}

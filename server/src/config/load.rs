@@ -20,8 +20,9 @@ use crate::store::StoreSettings;
 const DEFAULTS: [(&str, &str); 4] =
     [("listen", "127.0.0.1:9092"), ("log.dirs", "./gracchus-data"), ("node.id", "1"), ("process.roles", "broker,controller")];
 
-/// A node that nobody has written settings for is alone: groups are kept on it, and nowhere else.
-const WITHOUT_FILE: [(&str, &str); 1] = [("offsets.topic.replication.factor", "1")];
+/// A node that has no settings file, and is told of no others, is alone: groups are kept on it, and nowhere else.
+const GROUP_REPLICAS: &str = "offsets.topic.replication.factor";
+const QUORUM_SETTINGS: [&str; 2] = ["controller.quorum.voters", "controller.quorum.bootstrap.servers"];
 
 /// Reads what the operator says: flags before the environment before the file before the defaults.
 ///
@@ -33,9 +34,8 @@ pub fn load(
     flags: &Overrides,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(OperatorSettings, Vec<Warning>), ConfigError> {
-    let defaults = DEFAULTS.into_iter().chain(WITHOUT_FILE.into_iter().filter(|_| config.is_none()));
-    let defaults = defaults.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut layers = vec![Layer::new("default", defaults.collect())];
+    let defaults = DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut layers = vec![Layer::new("default", BTreeMap::from(defaults))];
     let mut kafkas_file = None;
     if let Some(path) = config {
         let read = file::read(path)?;
@@ -46,6 +46,10 @@ pub fn load(
     layers.push(Layer::from_environment(environment));
     layers.push(Layer::new("flags", flags.0.clone()));
     let mut given = merge(layers);
+    if config.is_none() && QUORUM_SETTINGS.iter().all(|name| !given.contains_key(*name)) {
+        let alone = Given { value: "1".to_owned(), origin: "default".to_owned() };
+        given.entry(GROUP_REPLICAS.to_owned()).or_insert(alone);
+    }
     let advertise = given.remove("advertise");
     let warnings = examine(&mut given, kafkas_file.as_deref())?;
     let settings = Checked { given, advertise }.into_settings()?;

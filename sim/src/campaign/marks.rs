@@ -53,7 +53,7 @@ impl fmt::Display for MarkCount {
 }
 
 /// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
-pub(super) const REQUIRED_MARKS: [Mark; 17] = [
+pub(super) const REQUIRED_MARKS: [Mark; 18] = [
     Mark::DuplicateBatchAnswered,
     Mark::DurabilityRaised,
     Mark::FetchAboveLogEnd,
@@ -61,6 +61,7 @@ pub(super) const REQUIRED_MARKS: [Mark; 17] = [
     Mark::FetchTimedOut,
     Mark::FetchWokenByAppend,
     Mark::GroupCommit,
+    Mark::GroupsLoaded,
     Mark::LogEmptied,
     Mark::OutOfOrderSequence,
     Mark::ProduceRefusedForSpace,
@@ -74,12 +75,13 @@ pub(super) const REQUIRED_MARKS: [Mark; 17] = [
 ];
 
 /// Those that one of several nodes has to reach beside.
-pub(super) const REQUIRED_CLUSTER_MARKS: [Mark; 34] = [
+pub(super) const REQUIRED_CLUSTER_MARKS: [Mark; 35] = [
     Mark::BrokerFenced,
     Mark::BrokerGone,
     Mark::CatchUpPaced,
     Mark::CaughtUpFromSnapshot,
     Mark::CommittedByFollower,
+    Mark::CoordinatorDeposed,
     Mark::CutOffLeaderAnswered,
     Mark::DecisionsAbandoned,
     Mark::DeletionAwaitedReplicas,

@@ -53,6 +53,9 @@ pub(super) struct GroupMember {
     assigned: Vec<TopicPartition>,
     /// How far it has come in each of those.
     positions: Vec<i64>,
+    /// Commits that it was told to be kept, and whether one is under way.
+    commits: u32,
+    is_committing: bool,
 }
 
 /// What an answer means for who got it.
@@ -69,7 +72,17 @@ enum Told {
 impl GroupMember {
     pub(super) fn new(client: Client, group: String, is_static: bool) -> Self {
         let instance = is_static.then(|| client.name.clone());
-        Self { client, group, instance, member_id: String::new(), generation: None, assigned: Vec::new(), positions: Vec::new() }
+        Self {
+            client,
+            group,
+            instance,
+            member_id: String::new(),
+            generation: None,
+            assigned: Vec::new(),
+            positions: Vec::new(),
+            commits: 0,
+            is_committing: false,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -78,7 +91,13 @@ impl GroupMember {
             match self.client.leave(worked).await {
                 Left::ForGood => return,
                 Left::ForAnother => {}
-                Left::Lost => self.client.surroundings.count("group", Outcome::Unknown),
+                Left::Lost => {
+                    self.client.surroundings.count("group", Outcome::Unknown);
+                    if std::mem::take(&mut self.is_committing) {
+                        // It may arrive yet. Somebody else has to be fenced from it, and so has this one's next.
+                        (self.member_id, self.generation) = (String::new(), None);
+                    }
+                }
             }
         }
     }
@@ -111,35 +130,35 @@ impl GroupMember {
     /// Works until a commit of its own is told to it: for a run that is healed.
     pub(super) async fn probe(mut self) {
         while let Some(mut wire) = self.client.connect().await {
-            let mut commits = 0;
-            let worked = async {
-                if !self.is_coordinated_here(&mut wire).await? {
-                    return Ok(());
-                }
-                while commits < 3 {
-                    sleep(Duration::from_millis(50)).await;
-                    let told = match self.generation {
-                        Some(generation) => self.go_on(&mut wire, generation).await?,
-                        None => self.join(&mut wire).await?,
-                    };
-                    match told {
-                        Told::Fine => commits += i32::from(self.generation.is_some()),
-                        Told::JoinAgain => self.generation = None,
-                        Told::LookAgain => {
-                            self.client.moving = Some(None);
-                            return Ok(());
-                        }
-                    }
-                }
-                Ok(())
-            };
-            let worked: Result<(), Lost> = worked.await;
-            if commits >= 3 && worked.is_ok() {
+            let worked = self.probe_here(&mut wire).await;
+            if worked.is_ok() && self.commits >= 3 {
                 return;
             }
             // Who has just been asked may know more in a moment.
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    async fn probe_here(&mut self, wire: &mut Wire) -> Result<(), Lost> {
+        if !self.is_coordinated_here(wire).await? {
+            return Ok(());
+        }
+        while self.commits < 3 {
+            sleep(Duration::from_millis(50)).await;
+            let told = match self.generation {
+                Some(generation) => self.go_on(wire, generation).await?,
+                None => self.join(wire).await?,
+            };
+            match told {
+                Told::Fine => {}
+                Told::JoinAgain => self.generation = None,
+                Told::LookAgain => {
+                    self.client.moving = Some(None);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Looks for the coordinator, and turns to it if that is another node.
@@ -235,8 +254,11 @@ impl GroupMember {
         // A static member that comes back under another id is the same one.
         let owner = self.instance.as_ref().unwrap_or(&self.member_id);
         self.client.surroundings.recorder.tell(|checkers| checkers.group_synced(&self.group, generation, owner, &assigned));
-        (self.assigned, self.generation) = (assigned, Some(generation));
-        self.fetch(wire).await
+        self.assigned = assigned;
+        self.positions.clear();
+        let told = self.fetch(wire).await?;
+        self.generation = (told == Told::Fine).then_some(generation);
+        Ok(told)
     }
 
     /// Partitions in turns, to whoever is there.
@@ -281,6 +303,7 @@ impl GroupMember {
         self.positions.clear();
         for ((partition, asked), topic) in self.assigned.iter().zip(asked).zip(&group.topics) {
             let found = topic.partitions.first().expect("one was asked for");
+            self.expect("fetch offsets", WireError(found.error_code), &[WireError::NONE]);
             let offset = found.committed_offset;
             self.client.surroundings.recorder.tell(|checkers| checkers.group_fetched(&self.group, *partition, offset, asked));
             self.positions.push(offset.max(0));
@@ -321,11 +344,14 @@ impl GroupMember {
         request.member_id = self.own_id();
         request.group_instance_id = self.own_name();
         request.topics = vec![topic];
+        self.is_committing = true;
         let response = wire.ask(wire.version::<OffsetCommitRequest>()?, &request).await?;
+        self.is_committing = false;
         let committed = response.topics.first().and_then(|topic| topic.partitions.first()).expect("one was asked for");
         let expected = [ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID, GROUP_ID_NOT_FOUND];
         let told = self.outcome("commit offsets", WireError(committed.error_code), &expected);
         if told == Told::Fine {
+            self.commits += 1;
             self.client.surroundings.recorder.tell(|checkers| checkers.group_committed(&self.group, generation, partition, offset, asked));
         }
         Ok(told)

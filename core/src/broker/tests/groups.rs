@@ -20,7 +20,11 @@ fn committed(node: &mut Node, id: RequestId) -> Option<Option<ErrorCode>> {
 
 fn fetch(node: &mut Node) -> RequestId {
     let topics = Some(vec![(TopicRef::Name("t".into()), vec![PartitionIndex(0)])]);
-    node.ask(Request::OffsetFetch(OffsetFetchRequest { groups: vec![OffsetsWanted { group: "readers".to_owned(), topics }], by_id: false }))
+    node.ask(Request::OffsetFetch(OffsetFetchRequest {
+        groups: vec![OffsetsWanted { group: "readers".to_owned(), topics }],
+        by_id: false,
+        tells_each: false,
+    }))
 }
 
 fn fetched(node: &mut Node, id: RequestId) -> Option<Result<Option<i64>, ErrorCode>> {

@@ -90,7 +90,7 @@ pub(in crate::kafka) fn decode_fetch(decoder: Decoder, version: i16) -> Result<O
         let topics = topics.or((version < FETCH_ERROR_FROM).then(Vec::new));
         vec![OffsetsWanted { group: wire::string(&asked.group_id), topics }]
     };
-    Ok(OffsetFetchRequest { groups, by_id: version >= IDS_FROM })
+    Ok(OffsetFetchRequest { groups, by_id: version >= IDS_FROM, tells_each: version < FETCH_ERROR_FROM })
 }
 
 pub(super) fn encode_fetch(response: &OffsetFetchResponse, version: i16, throttle_ms: i32) -> kafka_wire::OffsetFetchResponse {

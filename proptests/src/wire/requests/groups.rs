@@ -157,7 +157,7 @@ pub(super) fn fetch(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
     let wanted =
         |draw: &mut Draw<'_>| OffsetsWanted { group: draw.text(), topics: if version >= 2 { draw.option(topics) } else { Some(topics(draw)) } };
     let groups = if version >= 8 { draw.list(wanted) } else { vec![wanted(draw)] };
-    let request = OffsetFetchRequest { groups, by_id: version >= 10 };
+    let request = OffsetFetchRequest { groups, by_id: version >= 10, tells_each: version < 2 };
     let indexes = |indexes: &[PartitionIndex]| indexes.iter().map(|index| index.0).collect::<Vec<_>>();
     let mut message = wire::OffsetFetchRequest::default();
     if version >= 8 {

@@ -175,7 +175,12 @@ pub(super) fn fetch(version: i16, draw: &mut Draw<'_>) {
             message.error_code = told.error_code;
         }
     }
-    compare(Api::OffsetFetch, version, &Response::Group(GroupResponse::OffsetFetch(OffsetFetchResponse { groups })), &message);
+    compare(
+        Api::OffsetFetch,
+        version,
+        &Response::Group(GroupResponse::OffsetFetch(OffsetFetchResponse { groups, tells_each: version < 2 })),
+        &message,
+    );
 }
 
 pub(super) fn delete_offsets(version: i16, draw: &mut Draw<'_>) {
