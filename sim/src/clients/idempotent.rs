@@ -201,7 +201,9 @@ impl IdempotentProducer {
             let version = wire.version_about::<ProduceRequest>(self.open.range(from..upto).map(|open| &open.topic))?;
             let mut batches = Vec::new();
             for open in self.open.range_mut(from..upto) {
-                let batch = Batch { codec: codec_at(version, open.batch.codec), ..open.batch }.build(Some(open.producer));
+                // It stays what it was sent as: one that was refused for its size is not to pass when it comes again.
+                open.batch.codec = codec_at(version, open.batch.codec);
+                let batch = open.batch.build(Some(open.producer));
                 open.stage = Stage::UnderWay;
                 open.sent_bytes = batch.len();
                 batches.push(PartitionBatch { topic: open.topic.key.clone(), partition: open.partition, batch });
