@@ -159,7 +159,10 @@ fn damage() -> impl Strategy<Value = Damage> {
 fn api_and_version() -> impl Strategy<Value = (Api, i16)> {
     // The other codec writes no newer ones.
     let latest = |api| {
-        if matches!(api, Api::ListOffsets | Api::DescribeLogDirs | Api::InitProducerId | Api::AddRaftVoter) {
+        if matches!(
+            api,
+            Api::ListOffsets | Api::DescribeLogDirs | Api::InitProducerId | Api::AddRaftVoter | Api::OffsetCommit | Api::OffsetFetch
+        ) {
             *api.versions().end() - 1
         } else {
             *api.versions().end()
