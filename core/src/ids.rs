@@ -116,6 +116,12 @@ impl TopicName {
     }
 }
 
+impl std::borrow::Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<&str> for TopicName {
     fn from(name: &str) -> Self {
         Self(name.into())

@@ -21,7 +21,7 @@ use crate::boundary::{
 use crate::coordinator::Uncommitted;
 use crate::epoch::LeaderEpoch;
 use crate::error::{ApiError, ErrorCode};
-use crate::group::{Client, CorruptRecord, Decided, GroupBounds, GroupRecord, Groups, Moment, OFFSETS_TOPIC};
+use crate::group::{Client, CorruptRecord, Decided, GroupRecord, Groups, Moment, OFFSETS_TOPIC};
 use crate::ids::{ConnectionId, LogId, PartitionIndex, RequestId, TopicId, TopicName, TopicPartition};
 use crate::limits::{COORDINATOR_RETRY_MS, FREE_BYTES_RESERVE, GROUP_BATCH_BYTES, GROUPS_READ_BYTES, METADATA_REQUEST_MS_MAX};
 use crate::offset::Offset;
@@ -103,7 +103,7 @@ impl Broker {
     }
 
     fn offsets_topic(&self) -> Option<TopicId> {
-        self.image.topic_ids.get(&TopicName::from(OFFSETS_TOPIC)).copied()
+        self.image.topic_ids.get(OFFSETS_TOPIC).copied()
     }
 
     fn partition_of_group(&self, group: &str) -> Option<TopicPartition> {
@@ -175,8 +175,7 @@ impl Broker {
             return;
         }
         coordinator.loading = None;
-        let bounds = GroupBounds::of(&self.configs);
-        coordinator.groups.loaded(&Moment { now: self.now, random: &mut self.random, bounds: &bounds });
+        coordinator.groups.loaded(&Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups });
         if upto > Offset::ZERO {
             effects.mark(Mark::GroupsLoaded);
         }
@@ -222,10 +221,8 @@ impl Broker {
             Ok(place) => place,
             Err(code) => return reply(id, refusal_of(request, code), effects),
         };
-        let bounds = GroupBounds::of(&self.configs);
-        let mut moment = Moment { now: self.now, random: &mut self.random, bounds: &bounds };
-        let Some(coordinator) = self.coordinators.coordinators.get_mut(&place) else { return };
-        let groups = &mut coordinator.groups;
+        let mut moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups };
+        let groups = &mut self.coordinators.coordinators.get_mut(&place).expect("it has just been found").groups;
         let decided = match request {
             GroupRequest::JoinGroup(asked) => {
                 let client = Client { id: context.client_id.as_deref().unwrap_or_default().to_owned(), host: format!("/{}", context.host) };
@@ -434,14 +431,13 @@ impl Broker {
             }
             return self.timers.set(Timer::Groups(id), self.now.monotonic.after(Wait::from_ms(COORDINATOR_RETRY_MS)));
         }
-        let bounds = GroupBounds::of(&self.configs);
         if let Some(coordinator) = self.coordinators.coordinators.get_mut(&id)
             && std::mem::take(&mut coordinator.was_unable)
         {
-            coordinator.groups.hear_all(&Moment { now: self.now, random: &mut self.random, bounds: &bounds });
+            coordinator.groups.hear_all(&Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups });
         }
         while let Some(coordinator) = self.coordinators.coordinators.get_mut(&id).filter(|coordinator| coordinator.loading.is_none()) {
-            let moment = Moment { now: self.now, random: &mut self.random, bounds: &bounds };
+            let moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups };
             let Some(decided) = coordinator.groups.fire(&moment) else { break };
             self.conclude_groups(id, decided, effects);
         }

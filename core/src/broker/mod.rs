@@ -68,6 +68,7 @@ use crate::controller::Controller;
 use crate::coordinator::Uncommitted;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
+use crate::group::GroupBounds;
 use crate::ids::{ConnectionId, DirectoryId, IncarnationId, NodeId, RequestId, TopicId, TopicPartition};
 use crate::limits::{REMOVE_VOTER_MS_MAX, STOOD_STILL_MS, UNTIMED_COMMAND_MS_MAX};
 use crate::metadata::{Image, MetadataLog};
@@ -408,7 +409,7 @@ fn throttled_rate(configs: &BrokerConfigs, name: &str) -> u64 {
     set.map_or(u64::MAX, |rate| u64::try_from(rate).unwrap_or(0).max(1))
 }
 
-/// Settings that every produce or fetch asks for, read once whenever settings change.
+/// Settings that every produce, fetch or heartbeat asks for, read once whenever settings change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Bounds {
     /// `fetch.max.bytes`.
@@ -427,6 +428,7 @@ struct Bounds {
     metadata_snapshot_bytes: u64,
     /// Whether consumers are told of replicas in their own racks (`replica.selector.class`, KIP-392).
     selects_by_rack: bool,
+    groups: GroupBounds,
 }
 
 impl Bounds {
@@ -440,6 +442,7 @@ impl Bounds {
             replica_fetch_bytes: u32::try_from(configs.whole("replica.fetch.max.bytes")).unwrap_or(u32::MAX),
             metadata_snapshot_bytes: u64::try_from(configs.whole("metadata.log.max.record.bytes.between.snapshots")).unwrap_or(u64::MAX),
             selects_by_rack: configs.text("replica.selector.class").as_deref() == Some(RACK_AWARE_SELECTOR),
+            groups: GroupBounds::of(configs),
         }
     }
 }

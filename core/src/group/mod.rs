@@ -1,7 +1,7 @@
 //! Groups of consumers, and whoever else shares work: their members and their offsets, as one partition of `__consumer_offsets` keeps them.
 //!
-//! [`Groups`] is an event-sourced coordinator: a request is decided into records and answers, and the records are replayed into the state at
-//! once. The broker appends them, and lets the answers leave once they are committed. Whoever decides has made sure that records can be
+//! [`Groups`] is an event-sourced coordinator: a request is decided into records and answers, and what the records say is in the state at once,
+//! as it would be if they were replayed. The broker appends them, and lets the answers leave once they are committed. Whoever decides has made sure that records can be
 //! appended: nothing is taken back.
 //!
 //! What is not kept (who joins, who has been heard) belongs to this coordinator and ends with it.
@@ -92,7 +92,7 @@ pub struct Decided {
 }
 
 /// Settings of groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupBounds {
     /// `group.min.session.timeout.ms`.
     session_ms_min: i64,

@@ -182,7 +182,7 @@ impl Cluster {
     }
 
     pub(super) fn knows(&self, node: NodeId, topic: &str) -> bool {
-        self.nodes[&node].broker.view().image().topic_ids.contains_key(&topic.into())
+        self.nodes[&node].broker.view().image().topic_ids.contains_key(topic)
     }
 }
 
