@@ -16,6 +16,14 @@ pub const CORRELATION_ID: i32 = 0x0102_0304;
 /// What every sample's header says.
 pub const CLIENT_ID: &str = "independent";
 
+/// The latest version that is served and that the other codec knows: of some it lags one behind.
+#[must_use]
+pub fn latest(api: Api) -> i16 {
+    let lags =
+        matches!(api, Api::ListOffsets | Api::DescribeLogDirs | Api::InitProducerId | Api::AddRaftVoter | Api::OffsetCommit | Api::OffsetFetch);
+    api.versions().end() - i16::from(lags)
+}
+
 /// The body of a frame with a request of that kind and version, and the request.
 #[must_use]
 pub fn request(api: Api, version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {

@@ -10,17 +10,8 @@ use gracchus_core::broker::TopicDirectory;
 use gracchus_core::time::Timestamp;
 use gracchus_net::kafka::{Api, Decoded, RequestHeader, code_of, decode_request};
 use gracchus_net::records::Effort;
-use gracchus_proptests::wire::{CLIENT_ID, CORRELATION_ID, Draw, request};
+use gracchus_proptests::wire::{CLIENT_ID, CORRELATION_ID, Draw, latest, request};
 use proptest::prelude::*;
-
-/// The latest version that is served and that the other codec knows: of some it lags one behind.
-fn latest(api: Api) -> i16 {
-    let lag = i16::from(matches!(
-        api,
-        Api::ListOffsets | Api::DescribeLogDirs | Api::InitProducerId | Api::AddRaftVoter | Api::OffsetCommit | Api::OffsetFetch
-    ));
-    api.versions().end() - lag
-}
 
 fn api_and_version() -> impl Strategy<Value = (Api, i16)> {
     proptest::sample::select(Api::SERVED.to_vec()).prop_flat_map(|api| (Just(api), *api.versions().start()..=latest(api)))
