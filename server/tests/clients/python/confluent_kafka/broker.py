@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 
 WORK = os.environ["WORK"]
 
@@ -38,3 +39,15 @@ class Broker:
     def bootstrap(self):
         # Of a dead broker librdkafka would say several times a second that it is.
         return {"bootstrap.servers": f"127.0.0.1:{self.port}", "log_level": 2}
+
+
+def with_broker(run):
+    """Runs a test with a broker that ends with it."""
+    # So that `timeout` does not leave the broker behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    broker = Broker()
+    try:
+        run(broker)
+    finally:
+        if broker.process and broker.process.poll() is None:
+            broker.kill()

@@ -5,13 +5,11 @@ has to be there after the kill. Members commit what they have read, every record
 """
 
 import os
-import signal
-import sys
 import threading
 import time
 
 import confluent_kafka
-from broker import Broker
+from broker import with_broker
 from checks import check, check_soon
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -154,15 +152,4 @@ def run(broker):
     check("and gone", [], [group.group_id for group in admin.list_consumer_groups().result(TIMEOUT_S).valid])
 
 
-def main():
-    # So that `timeout` does not leave the broker behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    broker = Broker()
-    try:
-        run(broker)
-    finally:
-        if broker.process and broker.process.poll() is None:
-            broker.kill()
-
-
-main()
+with_broker(run)

@@ -7,11 +7,9 @@ again as a duplicate, which the broker knows only by what it recovered.
 
 import os
 import random
-import signal
-import sys
 import time
 
-from broker import Broker
+from broker import with_broker
 from checks import check
 from confluent_kafka.admin import AdminClient, NewTopic
 from load import IDENTITY, PARTITIONS, SIZES, TIMEOUT_S, Load, check_log, log_end
@@ -59,15 +57,4 @@ def kill_in_the_middle(broker, load, share, round_):
     check(f"round {round_}: killed with {unanswered} records unanswered, back in {back_s:.1f} s, no log is short", [], short)
 
 
-def main():
-    # So that `timeout` does not leave the broker behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    broker = Broker()
-    try:
-        run(broker)
-    finally:
-        if broker.process and broker.process.poll() is None:
-            broker.kill()
-
-
-main()
+with_broker(run)
