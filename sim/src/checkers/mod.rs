@@ -490,6 +490,14 @@ impl Checkers {
         self.groups.ask(group, partition)
     }
 
+    /// A member has been told an error that nothing explains, unless it knows topics of before the disk was replaced.
+    ///
+    /// # Errors
+    /// ErrorCodes.
+    pub fn group_refused(&self, what: String) -> Result<(), Violation> {
+        if self.is_disk_replaced { Ok(()) } else { Err(Violation::safety("ErrorCodes", what)) }
+    }
+
     /// A member has been told what it gets.
     ///
     /// # Errors

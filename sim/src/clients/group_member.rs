@@ -22,7 +22,7 @@ use madsim::time::sleep;
 
 use super::leaders::Left;
 use super::{Client, Lost, Outcome, Topic, Wire};
-use crate::checkers::{GroupAsked, Violation};
+use crate::checkers::GroupAsked;
 
 const SESSION_MS: i32 = 2_000;
 const REBALANCE_MS: i32 = 3_000;
@@ -32,6 +32,9 @@ const PROTOCOL: &str = "simulated";
 const LEAVES_PER_MILLION: u32 = 15_000;
 const FORGETS_PER_MILLION: u32 = 15_000;
 const SILENT_PER_MILLION: u32 = 15_000;
+
+/// Commits that show that groups are served again.
+const COMMITS_PROBED: u32 = 3;
 
 const COORDINATOR_ERRORS: [WireError; 3] = [WireError(14), WireError(15), WireError(16)];
 const ILLEGAL_GENERATION: WireError = WireError(22);
@@ -111,27 +114,29 @@ impl GroupMember {
                 return Ok(());
             }
             self.misbehave(wire).await?;
-            let told = match self.generation {
-                Some(generation) => self.go_on(wire, generation).await?,
-                None => self.join(wire).await?,
-            };
-            match told {
-                Told::Fine => {}
-                Told::JoinAgain => self.generation = None,
-                Told::LookAgain => {
-                    self.client.moving = Some(None);
-                    return Ok(());
-                }
-            }
+            self.take_turn(wire).await?;
         }
         Ok(())
     }
 
-    /// Works until a commit of its own is told to it: for a run that is healed.
+    /// Joins, or goes on where it has.
+    async fn take_turn(&mut self, wire: &mut Wire) -> Result<(), Lost> {
+        let told = match self.generation {
+            Some(generation) => self.go_on(wire, generation).await?,
+            None => self.join(wire).await?,
+        };
+        match told {
+            Told::Fine => {}
+            Told::JoinAgain => self.generation = None,
+            Told::LookAgain => self.client.moving = Some(None),
+        }
+        Ok(())
+    }
+
+    /// Works until a few commits of its own are told to it: for a run that is healed.
     pub(super) async fn probe(mut self) {
         while let Some(mut wire) = self.client.connect().await {
-            let worked = self.probe_here(&mut wire).await;
-            if worked.is_ok() && self.commits >= 3 {
+            if self.probe_here(&mut wire).await.is_ok() && self.commits >= COMMITS_PROBED {
                 return;
             }
             // Who has just been asked may know more in a moment.
@@ -143,20 +148,9 @@ impl GroupMember {
         if !self.is_coordinated_here(wire).await? {
             return Ok(());
         }
-        while self.commits < 3 {
+        while self.commits < COMMITS_PROBED && !self.client.is_moving() {
             sleep(Duration::from_millis(50)).await;
-            let told = match self.generation {
-                Some(generation) => self.go_on(wire, generation).await?,
-                None => self.join(wire).await?,
-            };
-            match told {
-                Told::Fine => {}
-                Told::JoinAgain => self.generation = None,
-                Told::LookAgain => {
-                    self.client.moving = Some(None);
-                    return Ok(());
-                }
-            }
+            self.take_turn(wire).await?;
         }
         Ok(())
     }
@@ -394,7 +388,7 @@ impl GroupMember {
     fn expect(&self, operation: &'static str, error: WireError, expected: &[WireError]) {
         if !expected.contains(&error) {
             let what = format!("{operation}: {} of group {} is told {error}", self.client.name, self.group);
-            self.client.surroundings.recorder.tell::<()>(|_| Err(Violation::safety("ErrorCodes", what)));
+            self.client.surroundings.recorder.tell(|checkers| checkers.group_refused(what));
         }
     }
 }
