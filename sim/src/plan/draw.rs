@@ -225,16 +225,16 @@ fn clients(draw: &mut Draw) -> Vec<ClientPlan> {
             _ => consumer(draw),
         });
     }
-    // A run has some 1,500 operations, whoever brings them about: the first producer a third of them, the others the more seldom the more
-    // they are, and each according to how many batches it makes in a turn.
+    // Some 1,500 operations of these, whoever brings them about: the first producer has a pace of its own, the others share another, and each
+    // goes by how many batches it makes in a turn.
     let others = kinds.len() as u64 - 1;
-    let is_alone = std::iter::once(true).chain(std::iter::repeat(false));
+    let shares = std::iter::once(1).chain(std::iter::repeat(others));
     kinds
         .into_iter()
-        .zip(is_alone)
-        .map(|(kind, is_alone)| ClientPlan {
+        .zip(shares)
+        .map(|(kind, share)| ClientPlan {
             id: 0,
-            rest_ms_max: draw.pick(&[100, 130, 160]) * batches_a_turn(&kind) * if is_alone { 1 } else { others },
+            rest_ms_max: draw.pick(&[100, 130, 160]) * batches_a_turn(&kind) * share,
             kind,
             timeout_ms: draw.pick(&[800, 3_000, 10_000]),
             left_out: Ranges::default(),
