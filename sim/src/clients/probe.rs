@@ -51,11 +51,12 @@ impl Client {
             }
         }
         let mut topics = admin::describe(&self.surroundings, wire).await?;
-        topics.retain(|topic| topic.kind != TopicKind::Passing);
-        for topic in &mut topics {
-            let is_altered = plans.iter().any(|plan| plan.is_altered && plan.name == topic.key.name.as_str());
-            topic.kind = if is_altered { TopicKind::Altered } else { TopicKind::Lasting };
-        }
+        // There may be others: of groups, and such as come and go.
+        topics.retain_mut(|topic| {
+            let plan = plans.iter().find(|plan| plan.name == topic.key.name.as_str());
+            topic.kind = if plan.is_some_and(|plan| plan.is_altered) { TopicKind::Altered } else { TopicKind::Lasting };
+            plan.is_some()
+        });
         Ok(topics)
     }
 
