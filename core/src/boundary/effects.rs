@@ -141,6 +141,10 @@ pub enum Mark {
     DamageFound,
     /// Segments were deleted for their age or the log's size.
     RetentionAdvanced,
+    /// Closed segments were replaced by what compaction has left of them.
+    SegmentsCompacted,
+    /// A follower was inside of what its leader has compacted away.
+    FollowerInsideFiller,
     /// DeleteRecords moved a log's start.
     RecordsDeleted,
     /// DeleteRecords took all that a log had.

@@ -99,6 +99,15 @@ pub enum StorageOp {
         /// Records from here on are not looked at.
         upto: Offset,
     },
+    /// Compacts closed segments: of records with one key only the latest stays. Answered by [`StorageDone::SegmentsCompacted`] for each part of
+    /// the log that is replaced, and by [`StorageDone::Compacted`] in the end, also for a log that is gone by then. It has no order with other
+    /// operations on the log; what those change meanwhile is left as it is.
+    Compact {
+        /// The log.
+        log: LogId,
+        /// What is to be done.
+        compaction: Compaction,
+    },
     /// Deletes a log and all its files. Answered by [`StorageDone::Removed`], also behind a [`StorageDone::Failed`] where files are left: the
     /// next log of this name is empty all the same.
     Remove {
@@ -135,6 +144,28 @@ pub enum StorageOp {
         /// Bytes of the piece at most.
         bytes_max: u32,
     },
+}
+
+/// How a log is to be compacted.
+///
+/// Offsets keep their content: a batch keeps its first and its last offset, and where whole batches go one without records stands for them, so that
+/// there is a batch for every offset and an epoch for each as before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compaction {
+    /// Among the records below no two have one key.
+    pub clean_upto: Offset,
+    /// Records from here on are left alone: the end of a closed segment, committed, and covered by a snapshot that was kept.
+    pub upto: Offset,
+    /// Last offsets of the batches by which producers' retries are recognised, ascending. Those stay, if need be without records.
+    pub kept_batches: Vec<Offset>,
+    /// How long a record without a value stays after the first compaction that meets it, in milliseconds (`delete.retention.ms`, KIP-534).
+    pub delete_retention_ms: i64,
+    /// Memory for the keys at most (`log.cleaner.dedupe.buffer.size`): what they don't fit into is left for another compaction.
+    pub keys_bytes_max: u64,
+    /// Bytes that are read and written in a second at most (`log.cleaner.io.max.bytes.per.second`).
+    pub bytes_per_second_max: u64,
+    /// How the log is kept.
+    pub settings: LogSettings,
 }
 
 /// A search by time.
@@ -217,6 +248,20 @@ pub enum StorageDone {
         log: LogId,
         /// The segment that was closed.
         sealed: SealedSegment,
+    },
+    /// Closed segments were replaced by these, which hold the same offsets.
+    SegmentsCompacted {
+        /// The log.
+        log: LogId,
+        /// What there is now, in place of all that lay from the first one's start to the last one's end.
+        sealed: Vec<SealedSegment>,
+    },
+    /// A compaction has ended.
+    Compacted {
+        /// The log.
+        log: LogId,
+        /// How far the log is clean now. None if the log is not what it was when the compaction was asked for.
+        clean_upto: Result<Option<Offset>, StorageError>,
     },
     /// The log starts at `log_start`, durably.
     Trimmed {
@@ -331,6 +376,8 @@ pub struct Recovered {
     pub active_max_timestamp: Option<Timestamp>,
     /// The last snapshot: its offset, and the core's bytes.
     pub snapshot: Option<(Offset, Bytes)>,
+    /// Below, no two records have one key, since a compaction that was kept.
+    pub clean_upto: Offset,
     /// Headers of the batches behind the snapshot, in order.
     pub tail: Vec<BatchHeader>,
     /// Bytes cut from the end because they were no whole batch: a crash's trace.

@@ -185,6 +185,7 @@ impl Broker {
     fn drop_partition(&mut self, id: TopicPartition, code: ErrorCode, effects: &mut Effects) {
         let stranded = self.strand(id);
         self.partitions.remove(&id);
+        self.compactions.forget(id);
         self.unfollow(id);
         self.release(stranded, code, effects);
         effects.storage.push(StorageOp::Remove { log: LogId::Partition(id) });
@@ -247,6 +248,7 @@ impl Broker {
                 }
                 partition.configure(Arc::clone(&settings), &around);
             }
+            self.compactions.note(id);
             self.serve_waiting(id, effects);
         }
     }

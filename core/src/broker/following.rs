@@ -12,14 +12,17 @@ use super::Broker;
 use super::leading::throttled_bytes;
 use super::timers::Timer;
 use crate::boundary::{
-    Durability, Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, PeerMessage, Records, StorageOp, Unfetched, WantedPartition,
+    Batch, Durability, Effects, FetchPartitions, FetchedPartitions, FetchedReplica, Mark, Payload, PeerMessage, Records, StorageOp, Unfetched,
+    WantedPartition,
 };
 use crate::error::ErrorCode;
 use crate::ids::{LogId, NodeId, TopicPartition};
 use crate::limits::{REPLICA_ANSWER_BYTES, REPLICA_ANSWERS_AHEAD, REPLICA_WANTS_MAX, REPLICATION_TICK_MS, WANTED_AHEAD_BYTES};
 use crate::metadata::{Image, PartitionRegistration};
 use crate::partition::{Partition, PartitionRole, log_settings};
+use crate::offset::Offset;
 use crate::producer::ProducerStates;
+use crate::record::empty_batch;
 use crate::replica::{EpochEnd, truncation};
 use crate::time::{Monotonic, Wait};
 
@@ -277,6 +280,13 @@ impl Broker {
         match fetched.result {
             Ok(Records::Data(batches)) => {
                 for batch in batches {
+                    let batch = match rest_of_filler(&batch, replica.log().end()) {
+                        Some(rest) => {
+                            effects.mark(Mark::FollowerInsideFiller);
+                            rest
+                        }
+                        None => batch,
+                    };
                     let begins_inside = batch.header.base_offset < replica.log().end();
                     match replica.append_fetched(&batch, fetched.leader_epoch, now) {
                         Ok(header) => {
@@ -364,6 +374,16 @@ impl Broker {
         effects.storage.push(StorageOp::Open { log: LogId::Partition(id), topic: partition.topic.clone(), settings });
         self.release(stranded, ErrorCode::NotLeaderOrFollower, effects);
     }
+}
+
+/// What is left for a log that ends at `end` of a batch that stands for records which its leader has compacted away, if it ends inside of it.
+fn rest_of_filler(batch: &Batch, end: Offset) -> Option<Batch> {
+    let header = batch.header;
+    if !header.is_filler() || header.base_offset >= end || header.next_offset() <= end {
+        return None;
+    }
+    let (header, bytes) = empty_batch(end, header.next_offset(), header.leader_epoch);
+    Some(Batch { header, payload: Payload::new(bytes) })
 }
 
 /// Bytes of an answer's batches.

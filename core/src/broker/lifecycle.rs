@@ -62,6 +62,8 @@ impl Broker {
         let expiry = Wait::from_ms(self.configs.whole("producer.id.expiration.check.interval.ms"));
         self.timers.set(Timer::Retention, self.now.monotonic.after(retention));
         self.timers.set(Timer::ProducerExpiry, self.now.monotonic.after(expiry));
+        let compaction = Wait::from_ms(self.configs.whole("log.cleaner.backoff.ms").max(1));
+        self.timers.set(Timer::Compaction, self.now.monotonic.after(compaction));
         self.schedule_snapshot();
         self.start_replication();
     }

@@ -10,6 +10,7 @@ macro_rules! around {
 mod apply;
 mod calls;
 mod commands;
+mod compaction;
 mod configs;
 mod deciding;
 mod describe;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::calls::{Caller, Calls};
+use self::compaction::Compactions;
 pub use self::directory::TopicDirectory;
 use self::fetch::ParkedFetch;
 use self::following::Following;
@@ -162,6 +164,7 @@ pub struct Broker {
     leading: Leading,
     producer_ids: ProducerIds,
     coordinators: Coordinators,
+    compactions: Compactions,
 
     produces: BTreeMap<RequestId, ProduceJoin>,
     fetches: BTreeMap<RequestId, ParkedFetch>,
@@ -218,6 +221,7 @@ impl Broker {
             leading: Leading::default(),
             producer_ids: ProducerIds::default(),
             coordinators: Coordinators::default(),
+            compactions: Compactions::default(),
             produces: BTreeMap::new(),
             fetches: BTreeMap::new(),
             offset_lists: BTreeMap::new(),
@@ -409,6 +413,13 @@ fn throttled_rate(configs: &BrokerConfigs, name: &str) -> u64 {
     set.map_or(u64::MAX, |rate| u64::try_from(rate).unwrap_or(0).max(1))
 }
 
+/// Bytes that compaction may read and write in a second.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates, and part of a byte is none")]
+fn compaction_rate(configs: &BrokerConfigs) -> u64 {
+    let set = configs.effective("log.cleaner.io.max.bytes.per.second").and_then(|(value, _)| value.real());
+    set.map_or(u64::MAX, |rate| (rate as u64).max(1))
+}
+
 /// Settings that every produce, fetch or heartbeat asks for, read once whenever settings change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Bounds {
@@ -428,6 +439,8 @@ struct Bounds {
     metadata_snapshot_bytes: u64,
     /// Whether consumers are told of replicas in their own racks (`replica.selector.class`, KIP-392).
     selects_by_rack: bool,
+    /// `log.cleaner.io.max.bytes.per.second`.
+    compaction_rate: u64,
     groups: GroupBounds,
 }
 
@@ -442,6 +455,7 @@ impl Bounds {
             replica_fetch_bytes: u32::try_from(configs.whole("replica.fetch.max.bytes")).unwrap_or(u32::MAX),
             metadata_snapshot_bytes: u64::try_from(configs.whole("metadata.log.max.record.bytes.between.snapshots")).unwrap_or(u64::MAX),
             selects_by_rack: configs.text("replica.selector.class").as_deref() == Some(RACK_AWARE_SELECTOR),
+            compaction_rate: compaction_rate(configs),
             groups: GroupBounds::of(configs),
         }
     }

@@ -58,10 +58,20 @@ impl Broker {
                 if let Some(log) = self.log_mut(log) {
                     log.rolled(sealed, now);
                 }
+                if let LogId::Partition(id) = log {
+                    self.compactions.note(id);
+                }
             }
+            StorageDone::SegmentsCompacted { log, sealed } => self.segments_compacted(log, &sealed, effects),
+            StorageDone::Compacted { log, clean_upto } => self.compacted(log, clean_upto, effects),
             StorageDone::Removed { log: LogId::Partition(id) } => self.log_removed(id, effects),
             StorageDone::Trimmed { log, log_start } => self.log_trimmed(log, log_start, effects),
-            StorageDone::SnapshotKept { log, upto } => self.log_at_rest(log, upto),
+            StorageDone::SnapshotKept { log, upto } => {
+                if let Some(log) = self.log_mut(log) {
+                    log.snapshot_kept(upto);
+                }
+                self.log_at_rest(log, upto);
+            }
             StorageDone::OthersRemoved => self.others_removed(effects),
             StorageDone::Read { log: LogId::Metadata, batches, .. } => self.metadata_read(&batches, effects),
             StorageDone::Found { search, found, .. } => self.search_done(search, found.map_err(|failure| unfound(&failure)), effects),
@@ -87,7 +97,7 @@ impl Broker {
         }
     }
 
-    fn log_mut(&mut self, log: LogId) -> Option<&mut Log> {
+    pub(super) fn log_mut(&mut self, log: LogId) -> Option<&mut Log> {
         match log {
             LogId::Metadata => self.metadata.as_mut().map(|metadata| metadata.log_mut()),
             LogId::Partition(id) => self.partitions.get_mut(&id)?.replica_mut().map(|replica| replica.log_mut()),
@@ -106,6 +116,7 @@ impl Broker {
         if recovered.damaged {
             self.report_failed(id, true, effects);
         }
+        self.compactions.opened(id);
         self.settle_partition(id, effects);
         self.no_longer_opening(id, effects);
     }
@@ -304,7 +315,7 @@ impl Broker {
         }
     }
 
-    fn log_name(&self, log: LogId) -> String {
+    pub(super) fn log_name(&self, log: LogId) -> String {
         match log {
             LogId::Metadata => log.to_string(),
             LogId::Partition(id) => match self.image.topics.get(&id.topic) {

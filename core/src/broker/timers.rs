@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Deletion(RequestId),
     /// Logs are to be looked through for segments that may go (`log.retention.check.interval.ms`).
     Retention,
+    /// Logs are to be looked through for something to compact (`log.cleaner.backoff.ms`).
+    Compaction,
     /// The quorum waits no longer.
     Quorum,
     /// A fetch of metadata has not been answered.

@@ -32,6 +32,7 @@ impl Broker {
                 Timer::ThrottledFollowers | Timer::CatchingUp => {}
                 Timer::ThrottledCopies => self.following.unthrottle(),
                 Timer::Retention => self.retain(effects),
+                Timer::Compaction => self.compact_by_the_clock(effects),
                 Timer::ProducerExpiry => self.expire_producers(),
                 Timer::Groups(id) => self.groups_due(id, effects),
                 Timer::Voters => self.voters_timed_out(effects),

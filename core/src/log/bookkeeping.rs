@@ -27,8 +27,41 @@ pub struct Log {
     active_bytes: u64,
     active_max_timestamp: Option<Timestamp>,
     unkept_bytes: u64,
+    /// A snapshot of everything below is on disk.
+    kept_upto: Offset,
+    /// A compaction has left no two records of one key below.
+    clean_upto: Offset,
     /// A trim under way that takes the segment that is written to: where to, and what was appended behind it since.
     whole_trim: Option<(Offset, u64)>,
+}
+
+/// What of a log a compaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dirt {
+    /// Below no two records have one key.
+    pub clean_upto: Offset,
+    /// What is to be compacted ends here.
+    pub upto: Offset,
+    /// Bytes of segments that are compacted.
+    pub clean_bytes: u64,
+    /// Bytes of those that are not, and are to be.
+    pub dirty_bytes: u64,
+    /// The largest timestamp of the first of those.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Dirt {
+    /// The share of the whole that is not compacted, from 0 to 1.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        let whole = self.clean_bytes + self.dirty_bytes;
+        if whole == 0 { 0.0 } else { bytes_as_real(self.dirty_bytes) / bytes_as_real(whole) }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
+fn bytes_as_real(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 /// A completion speaks of something that the log has since contradicted.
@@ -52,6 +85,8 @@ impl Log {
             active_bytes: recovered.active_bytes,
             active_max_timestamp: recovered.active_max_timestamp.map(|timestamp| or_else(timestamp, now)),
             unkept_bytes: tail_bytes,
+            kept_upto: recovered.snapshot.as_ref().map_or(recovered.log_start, |(upto, _)| *upto),
+            clean_upto: recovered.clean_upto,
             whole_trim: None,
         }
     }
@@ -69,6 +104,8 @@ impl Log {
             active_bytes: 0,
             active_max_timestamp: None,
             unkept_bytes: 0,
+            kept_upto: start,
+            clean_upto: start,
             whole_trim: None,
         }
     }
@@ -160,6 +197,63 @@ impl Log {
         self.sealed.push_back(dated(sealed, now));
     }
 
+    /// Takes that a snapshot of all below `upto` is on disk.
+    pub fn snapshot_kept(&mut self, upto: Offset) {
+        self.kept_upto = self.kept_upto.max(upto.min(self.end));
+    }
+
+    /// Takes that closed segments were replaced by these.
+    pub fn segments_compacted(&mut self, segments: &[SealedSegment], now: Timestamp) {
+        let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return };
+        if last.end_offset > self.end || last.end_offset <= self.start {
+            // It was cut since, and this log has seen that already.
+            return;
+        }
+        self.positions.compact(segments);
+        let from = self.sealed.partition_point(|segment| segment.end_offset <= first.base_offset);
+        let upto = self.sealed.partition_point(|segment| segment.end_offset <= last.end_offset);
+        let behind = self.sealed.split_off(upto);
+        self.sealed.truncate(from);
+        self.sealed.extend(segments.iter().filter(|segment| segment.end_offset > self.start).map(|segment| dated(*segment, now)));
+        self.sealed.extend(behind);
+    }
+
+    /// Takes that no two records of one key are left below `upto`.
+    pub fn compacted_to(&mut self, upto: Offset) {
+        self.clean_upto = self.clean_upto.max(upto.min(self.end));
+    }
+
+    /// What of the log's closed segments below `upto` is not compacted, leaving out those that hold anything younger than `age_min_ms`.
+    #[must_use]
+    pub fn dirt(&self, now: Timestamp, age_min_ms: i64, upto: Offset) -> Dirt {
+        let mut dirt = Dirt { clean_upto: self.clean_upto.max(self.start), upto: self.clean_upto, clean_bytes: 0, dirty_bytes: 0, oldest: None };
+        for segment in self.sealed.iter().take_while(|segment| segment.end_offset <= upto) {
+            if segment.end_offset <= self.clean_upto {
+                dirt.clean_bytes += segment.bytes;
+                continue;
+            }
+            if age_min_ms > 0 && now.0.saturating_sub(segment.max_timestamp.0) <= age_min_ms {
+                break;
+            }
+            dirt.dirty_bytes += segment.bytes;
+            dirt.upto = segment.end_offset;
+            dirt.oldest = dirt.oldest.or(Some(segment.max_timestamp));
+        }
+        dirt
+    }
+
+    /// Whether a closed segment is not compacted.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.sealed.back().is_some_and(|segment| segment.end_offset > self.clean_upto)
+    }
+
+    /// A snapshot of all below is on disk.
+    #[must_use]
+    pub fn kept_upto(&self) -> Offset {
+        self.kept_upto
+    }
+
     /// Takes that the store is asked to move the log's start to `log_start`. If that is the log's end, the segment that is written to goes with
     /// all before it, and what is appended from here on begins another.
     pub fn trimming_to(&mut self, log_start: Offset) {
@@ -186,6 +280,8 @@ impl Log {
         // What is left of the last segment is written to again.
         self.active_bytes = self.positions.bytes().saturating_sub(sealed_bytes(&self.sealed));
         self.unkept_bytes = self.unkept_bytes.max(1);
+        self.kept_upto = self.kept_upto.min(to);
+        self.clean_upto = self.clean_upto.min(to);
     }
 
     /// Drops all that it holds and begins anew at `start`: what lies below is on disk in another form.
@@ -340,6 +436,7 @@ mod tests {
             active_max_timestamp: None,
             snapshot: None,
             tail: Vec::new(),
+            clean_upto: Offset::ZERO,
             torn_bytes: 0,
             damaged: false,
             generation: Generation(0),

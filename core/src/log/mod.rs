@@ -4,6 +4,6 @@ mod bookkeeping;
 mod epochs;
 mod positions;
 
-pub use bookkeeping::{Log, StaleCompletion};
+pub use bookkeeping::{Dirt, Log, StaleCompletion};
 pub use epochs::EpochCache;
 pub use positions::Positions;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::Recovered;
+use crate::boundary::{Recovered, SealedSegment};
 use crate::limits::{RECENT_POSITIONS_MAX, SPARSE_POSITIONS_MAX};
 use crate::offset::Offset;
 
@@ -113,6 +113,36 @@ impl Positions {
         }
     }
 
+    /// Follows a compaction: what lies between the first of these segments and the last is as long as they say.
+    pub fn compact(&mut self, segments: &[SealedSegment]) {
+        let (Some(first), Some(last)) = (segments.first(), segments.last()) else { return };
+        let (from, upto) = (first.base_offset.max(self.start.offset), last.end_offset.min(self.end.offset));
+        if from >= upto {
+            return;
+        }
+        let (from_byte, upto_byte) = (self.byte_of(from), self.byte_of(upto));
+        let is_between = |position: &Position| position.offset > from && position.offset < upto;
+        let (mut byte, mut ends) = (from_byte, Vec::new());
+        for segment in segments {
+            byte += segment.bytes;
+            ends.push(Position { offset: segment.end_offset, byte });
+        }
+        self.sparse.retain(|position| !is_between(position));
+        self.recent.retain(|position| !is_between(position));
+        for position in self.sparse.iter_mut().chain(&mut self.recent).chain([&mut self.end]).filter(|position| position.offset >= upto) {
+            position.byte = byte + (position.byte - upto_byte);
+        }
+        let place = self.sparse.partition_point(|position| position.offset <= from);
+        for (place, end) in (place..).zip(ends.into_iter().filter(is_between)) {
+            self.sparse.insert(place, end);
+        }
+        while self.sparse.len() > SPARSE_POSITIONS_MAX
+            && let Some(place) = self.most_crowded()
+        {
+            self.sparse.remove(place);
+        }
+    }
+
     /// The next batches of the log, of which only their size together is known. Only before there are recent ones.
     fn append_segment(&mut self, next_offset: Offset, bytes: u64) {
         if next_offset > self.end.offset {
@@ -169,7 +199,7 @@ fn interpolate(before: &Position, after: &Position, offset: Offset) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boundary::{Generation, SealedSegment};
+    use crate::boundary::Generation;
     use crate::time::Timestamp;
 
     fn between(positions: &Positions, from: i64, upto: i64) -> u64 {
@@ -215,6 +245,20 @@ mod tests {
         assert_eq!(between(&positions, 90, 99), 0);
         assert_eq!(between(&positions, 20, 10), 0);
         assert_eq!(between(&positions, -5, 0), 0);
+    }
+
+    #[test]
+    fn a_compaction_shortens_what_lies_below_and_leaves_what_lies_behind() {
+        let mut positions = log(recent() * 3);
+        let end = recent() * 30;
+        let sealed = |base_offset, end_offset| SealedSegment { base_offset, end_offset, bytes: 500, max_timestamp: Timestamp(0) };
+        let behind = end - 100;
+        let before = between(&positions, behind, end);
+        positions.compact(&[sealed(Offset(0), Offset(500)), sealed(Offset(500), Offset(behind))]);
+        assert_eq!(between(&positions, behind, end), before);
+        assert_eq!(between(&positions, 0, behind), 1_000);
+        assert_eq!(between(&positions, 0, 500), 500);
+        assert_eq!(positions.bytes(), 1_000 + before);
     }
 
     #[test]
@@ -321,6 +365,7 @@ mod tests {
             active_max_timestamp: None,
             snapshot: None,
             tail: Vec::new(),
+            clean_upto: Offset::ZERO,
             torn_bytes: 0,
             damaged: false,
             generation: Generation(0),

@@ -96,6 +96,11 @@ impl Producer {
         Some(Self { producer_epoch: self.producer_epoch, last_offset, last_append: self.last_append, batches })
     }
 
+    /// Last offsets of the batches by which its retries are recognised.
+    pub(super) fn batch_ends(&self) -> impl Iterator<Item = Offset> {
+        self.batches.iter().map(|batch| batch.appended().last_offset)
+    }
+
     pub(super) fn last_offset(&self) -> Offset {
         self.last_offset
     }

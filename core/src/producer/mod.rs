@@ -160,6 +160,14 @@ impl ProducerStates {
         Self { producers, by_last_offset, end_offset: offset }
     }
 
+    /// Last offsets of the batches below `offset` by which retries are recognised, ascending. Walks all producers.
+    #[must_use]
+    pub fn batch_ends_below(&self, offset: Offset) -> Vec<Offset> {
+        let mut ends: Vec<Offset> = self.producers.values().flat_map(Producer::batch_ends).filter(|end| *end < offset).collect();
+        ends.sort_unstable();
+        ends
+    }
+
     /// The offset behind the last batch that was applied: what a snapshot covers.
     #[must_use]
     pub fn end_offset(&self) -> Offset {

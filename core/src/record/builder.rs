@@ -86,18 +86,7 @@ impl BatchBuilder {
         header.last_offset_delta = offset_delta;
         header.record_count = offset_delta.checked_add(1).expect("a batch holds fewer than 2^31 records");
 
-        let length = body_length(offset_delta, timestamp_delta, key, value, headers);
-        write_i32(&mut self.section, length_of(length));
-        self.section.push(0);
-        write_i64(&mut self.section, timestamp_delta);
-        write_i32(&mut self.section, offset_delta);
-        write_nullable(&mut self.section, key);
-        write_nullable(&mut self.section, value);
-        write_i32(&mut self.section, length_of(headers.len()));
-        for &(key, value) in headers {
-            write_nullable(&mut self.section, Some(key));
-            write_nullable(&mut self.section, value);
-        }
+        write_record(&mut self.section, offset_delta, timestamp_delta, key, value, headers);
     }
 
     /// How many records it has.
@@ -153,6 +142,44 @@ pub fn assemble(header: &BatchHeader, section: &[u8]) -> Bytes {
     let crc = batch_crc(&batch);
     batch.get_mut(CRC_BYTES).expect("a batch has a header").copy_from_slice(&crc.to_be_bytes());
     batch.into()
+}
+
+/// The batch that stands for offsets whose records are gone, all of one epoch: it has no records, and nobody is said to have written it.
+///
+/// # Panics
+/// When there are no offsets between, or 2^31 and more.
+#[must_use]
+pub fn empty_batch(base_offset: Offset, next_offset: Offset, leader_epoch: LeaderEpoch) -> (BatchHeader, Bytes) {
+    let last_offset_delta = i32::try_from(next_offset.since(base_offset) - 1).ok().filter(|delta| *delta >= 0);
+    let header = BatchHeader {
+        last_offset_delta: last_offset_delta.expect("a batch covers at least one offset and fewer than 2^31"),
+        ..BatchBuilder::new(base_offset, leader_epoch).header
+    };
+    let batch = assemble(&header, &[]);
+    (BatchHeader::parse(&batch).expect("it was just made"), batch)
+}
+
+/// Appends a record to a section.
+pub(super) fn write_record(
+    section: &mut Vec<u8>,
+    offset_delta: i32,
+    timestamp_delta: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[(&[u8], Option<&[u8]>)],
+) {
+    let length = body_length(offset_delta, timestamp_delta, key, value, headers);
+    write_i32(section, length_of(length));
+    section.push(0);
+    write_i64(section, timestamp_delta);
+    write_i32(section, offset_delta);
+    write_nullable(section, key);
+    write_nullable(section, value);
+    write_i32(section, length_of(headers.len()));
+    for &(key, value) in headers {
+        write_nullable(section, Some(key));
+        write_nullable(section, value);
+    }
 }
 
 fn body_length(offset_delta: i32, timestamp_delta: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&[u8], Option<&[u8]>)]) -> usize {

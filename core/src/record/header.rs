@@ -291,6 +291,12 @@ impl BatchHeader {
         self.base_offset.plus(i64::from(self.last_offset_delta))
     }
 
+    /// Whether it only stands for offsets whose records are gone, as [`empty_batch`](super::empty_batch) makes it.
+    #[must_use]
+    pub fn is_filler(&self) -> bool {
+        self.record_count == 0 && self.producer.is_none() && !self.is_control
+    }
+
     /// Offset behind the last record: where the next batch starts.
     #[must_use]
     pub fn next_offset(&self) -> Offset {

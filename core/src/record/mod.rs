@@ -3,6 +3,7 @@
 //! Reading is bounded by the bytes that are there and never panics on them. What is compressed is opaque in here.
 
 mod builder;
+mod compact;
 mod control;
 mod crc;
 mod header;
@@ -10,7 +11,8 @@ mod patch;
 mod records;
 mod varint;
 
-pub use builder::{BatchBuilder, assemble};
+pub use builder::{BatchBuilder, assemble, empty_batch};
+pub use compact::{Fate, Remainder, retain_records};
 pub use control::{ControlRecord, EndTransaction, LeaderChange, Voter};
 pub use crc::{batch_crc, check_crc};
 pub use header::{BatchHeader, BatchProducer, Codec, CorruptBatch, HEADER_BYTES, TimestampType};

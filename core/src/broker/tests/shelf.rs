@@ -21,6 +21,8 @@ pub(super) struct Shelf {
     done: VecDeque<StorageDone>,
     /// Logs whose removal takes long, while it does.
     removing: Option<Vec<LogId>>,
+    /// What was compacted.
+    compactions: Vec<(LogId, Compaction)>,
 }
 
 #[derive(Default)]
@@ -121,6 +123,18 @@ impl Shelf {
             Some(*has_followers)
         };
         self.jobs.iter().find_map(of_partition)
+    }
+
+    /// Takes a compaction that waits.
+    pub(super) fn drop_compaction(&mut self) {
+        let before = self.jobs.len();
+        self.jobs.retain(|op| !matches!(op, StorageOp::Compact { .. }));
+        assert_eq!(self.jobs.len() + 1, before, "one waits");
+    }
+
+    /// What was compacted since this was asked last.
+    pub(super) fn take_compactions(&mut self) -> Vec<(LogId, Compaction)> {
+        std::mem::take(&mut self.compactions)
     }
 
     /// Has removals take long from here on.
@@ -253,6 +267,11 @@ impl Shelf {
                 });
                 self.done.push_back(StorageDone::MetadataSnapshotRead { id, position, piece });
             }
+            StorageOp::Compact { log, compaction } => {
+                let upto = compaction.upto;
+                self.compactions.push((log, compaction));
+                self.done.push_back(StorageDone::Compacted { log, clean_upto: Ok(Some(upto)) });
+            }
             StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
         }
     }
@@ -282,6 +301,7 @@ impl Kept {
             active_max_timestamp: self.batches.iter().map(|(header, _)| header.max_timestamp).max(),
             snapshot: self.snapshot.clone(),
             tail: self.batches.iter().map(|(header, _)| *header).filter(|header| header.base_offset >= covered).collect(),
+            clean_upto: Offset::ZERO,
             torn_bytes: self.torn_bytes,
             damaged: false,
             generation: Generation(self.generation),

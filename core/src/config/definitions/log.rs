@@ -93,36 +93,36 @@ pub(super) const LOG: &[Definition] = &[
     long("log.initial.task.delay.ms").default("30000").at_least(0).internal().doc("Wait after a start before logs are cleaned and synced."),
     long("log.local.retention.ms").default("-2").at_least(-2).cluster_wide().doc("As local.retention.ms, where the topic does not say."),
     long("log.local.retention.bytes").default("-2").at_least(-2).cluster_wide().doc("As local.retention.bytes, where the topic does not say."),
-    boolean("log.cleaner.enable").default("true").doc("Whether compaction runs."),
+    boolean("log.cleaner.enable").default("true").kept().doc("Whether compaction runs."),
     int("log.cleaner.threads").default("1").at_least(0).cluster_wide().doc("Threads that compact logs."),
-    long("log.cleaner.backoff.ms").default("15000").at_least(0).cluster_wide().doc("How long an idle cleaner sleeps."),
-    long("log.cleaner.dedupe.buffer.size").default("134217728").cluster_wide().doc("Memory for the keys of all cleaners."),
+    long("log.cleaner.backoff.ms").default("15000").at_least(0).cluster_wide().kept().doc("How long an idle cleaner sleeps."),
+    long("log.cleaner.dedupe.buffer.size").default("134217728").cluster_wide().kept().doc("Memory for the keys of all cleaners."),
     int("log.cleaner.io.buffer.size").default("524288").at_least(0).cluster_wide().doc("Memory for the reading and writing of all cleaners."),
     double("log.cleaner.io.buffer.load.factor").default("0.9").cluster_wide().doc("How full the cleaner's key table may be."),
     double("log.cleaner.io.max.bytes.per.second")
         .default("1.7976931348623157E308")
         .cluster_wide()
-        .doc("Bytes that cleaners read and write a second at most."),
+        .kept().doc("Bytes that cleaners read and write a second at most."),
     long("log.cleaner.delete.retention.ms")
         .default("86400000")
         .at_least(0)
         .cluster_wide()
-        .doc("How long tombstones and markers stay in a compacted log, where the topic does not say."),
+        .kept().doc("How long tombstones and markers stay in a compacted log, where the topic does not say."),
     double("log.cleaner.min.cleanable.ratio")
         .default("0.5")
         .fraction_up_to(1.0)
         .cluster_wide()
-        .doc("Share of a log that is not compacted yet before it is worth it, where the topic does not say."),
+        .kept().doc("Share of a log that is not compacted yet before it is worth it, where the topic does not say."),
     long("log.cleaner.min.compaction.lag.ms")
         .default("0")
         .at_least(0)
         .cluster_wide()
-        .doc("Records younger than this are not compacted, where the topic does not say."),
+        .kept().doc("Records younger than this are not compacted, where the topic does not say."),
     long("log.cleaner.max.compaction.lag.ms")
         .default("9223372036854775807")
         .at_least(1)
         .cluster_wide()
-        .doc("Records older than this are compacted soon, where the topic does not say."),
+        .kept().doc("Records older than this are compacted soon, where the topic does not say."),
     int("num.recovery.threads.per.data.dir").default("2").at_least(1).cluster_wide().doc("Threads that open logs at a start."),
     int("num.replica.alter.log.dirs.threads").doc("Threads that move partitions between folders."),
     int("offset.metadata.max.bytes").default("4096").kept().doc("Bytes of metadata that a committed offset may carry."),
