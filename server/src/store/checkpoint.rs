@@ -16,6 +16,10 @@ pub(super) const LOG_START: &str = "log-start-offset-checkpoint";
 pub(super) const PARTITION_METADATA: &str = "partition.metadata";
 /// Where each leader epoch starts (KIP-101).
 pub(super) const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
+/// How far a log is compacted, under Kafka's name for the file that says so of all logs.
+pub(super) const CLEAN_UPTO: &str = "cleaner-offset-checkpoint";
+/// There while a compacted segment takes the place of others.
+pub(super) const SWAP: &str = "compacted-segment";
 /// There while batches may lie behind others that are not on disk: the log is `replicated`, or was until a moment ago.
 pub(super) const LAX: &str = "written-ahead-of-sync";
 /// The quorum's vote (KIP-595).
@@ -80,20 +84,20 @@ pub(super) async fn remove_if_there<D: Disk>(disk: &D, path: &Path) -> io::Resul
     }
 }
 
-/// A log's first offset as text: a version, the offset, and the CRC-32C of both lines.
-pub(super) fn encode_log_start(log_start: Offset) -> Bytes {
+/// An offset as text: a version, the offset, and the CRC-32C of both lines.
+pub(super) fn encode_offset(log_start: Offset) -> Bytes {
     let lines = format!("0\n{log_start}\n");
     let crc = crc_fast::crc32_iscsi(lines.as_bytes());
     Bytes::from(format!("{lines}{crc:08x}\n"))
 }
 
-/// Reads what [`encode_log_start`] wrote; `None` for anything else.
-pub(super) fn decode_log_start(content: &[u8]) -> Option<Offset> {
+/// Reads what [`encode_offset`] wrote; `None` for anything else.
+pub(super) fn decode_offset(content: &[u8]) -> Option<Offset> {
     let text = std::str::from_utf8(content).ok()?;
     let mut lines = text.lines();
     let (version, offset, _crc) = (lines.next()?, lines.next()?, lines.next()?);
     let log_start = Offset(offset.parse().ok()?);
-    (version == "0" && encode_log_start(log_start) == content).then_some(log_start)
+    (version == "0" && encode_offset(log_start) == content).then_some(log_start)
 }
 
 /// The content of `partition.metadata`.
@@ -122,12 +126,12 @@ mod tests {
 
     #[test]
     fn a_log_start_survives_a_round_trip_and_a_flipped_bit_does_not_pass() {
-        let content = encode_log_start(Offset(12_345));
-        assert_eq!(decode_log_start(&content), Some(Offset(12_345)));
+        let content = encode_offset(Offset(12_345));
+        assert_eq!(decode_offset(&content), Some(Offset(12_345)));
         for at in 0..content.len() {
             let mut flipped = content.to_vec();
             flipped[at] ^= 1;
-            assert_eq!(decode_log_start(&flipped), None, "byte {at}");
+            assert_eq!(decode_offset(&flipped), None, "byte {at}");
         }
     }
 

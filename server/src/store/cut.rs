@@ -40,6 +40,7 @@ pub(super) async fn truncate<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, 
     if to < log.end_offset {
         log.active = None;
         remove_snapshots_above(task, &log.folder, to).await?;
+        lower_clean_upto(task, &log.folder, to).await?;
         while let Some(last) = segments.pop_if(|last| last.base_offset >= to) {
             retire(task, log, &last).await?;
             sync_folder(task, &log.folder).await?;
@@ -186,10 +187,21 @@ fn remove_later<P: Platform>(task: &DiskTask<P>, path: std::path::PathBuf, delay
 }
 
 async fn keep_log_start<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, log_start: Offset) -> Result<(), StorageError> {
-    let content = checkpoint::encode_log_start(log_start);
+    let content = checkpoint::encode_offset(log_start);
     let kept = checkpoint::replace(&task.disk, &log.folder, checkpoint::LOG_START.as_ref(), content).await;
     kept.map_err(|error| failure::from_io(&error))?;
     log.view.lock().log_start = log_start;
+    Ok(())
+}
+
+/// What will lie behind `to` is not compacted, whatever lay there before.
+async fn lower_clean_upto<P: Platform>(task: &DiskTask<P>, folder: &Path, to: Offset) -> Result<(), StorageError> {
+    let kept = checkpoint::read_checked(&task.disk, &folder.join(checkpoint::CLEAN_UPTO), checkpoint::decode_offset).await;
+    if kept.map_err(|error| failure::from_io(&error))?.flatten().is_some_and(|clean_upto| clean_upto > to) {
+        let content = checkpoint::encode_offset(to);
+        let lowered = checkpoint::replace(&task.disk, folder, checkpoint::CLEAN_UPTO.as_ref(), content).await;
+        lowered.map_err(|error| failure::from_io(&error))?;
+    }
     Ok(())
 }
 

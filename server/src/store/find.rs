@@ -28,6 +28,7 @@ pub(super) async fn find<P: Platform>(
     target: TimeTarget,
     upto: Offset,
 ) -> Result<Option<FoundRecord>, ReadFailure> {
+    let _unswapped = view.swaps.read().await;
     let searched = {
         let state = view.lock();
         let generation = state.generation.ok_or(ReadFailure::Void(Void::Closed))?;

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use gracchus_core::boundary::{LogSettings, Recovered, StorageDone, StorageError};
+use gracchus_core::boundary::{LogSettings, Recovered, SealedSegment, StorageDone, StorageError};
 use gracchus_core::ids::{LogId, TopicName, TopicPartition};
 use gracchus_core::metadata::SnapshotId;
 use gracchus_core::offset::Offset;
@@ -21,9 +22,10 @@ use super::log::Log;
 use super::lookup::SegmentReader;
 use super::recovery::{self, Left};
 use super::snapshot::{self, Snapshot};
+use super::swap::{self, Swap};
 use super::sync::{Covered, SyncSet, sync_file};
 use super::task::DiskTask;
-use super::view::Segment;
+use super::view::{Segment, View};
 use super::writer::WriterJob;
 use super::{checkpoint, clean, cut, failure, metadata_snapshots, paths};
 use crate::platform::{Disk, FileOf, Platform};
@@ -73,6 +75,8 @@ pub(super) enum Work<P: Platform> {
     Remove(PathBuf, i64),
     /// Puts on disk what is written.
     Sync(Box<SyncSet<FileOf<P>>>),
+    /// Puts what compaction has made in its place.
+    Swap(Arc<View>, Box<Swap>),
     /// Keeps a snapshot.
     Snapshot(Box<SnapshotWork<FileOf<P>>>),
 }
@@ -87,6 +91,8 @@ pub(super) enum Outcome<P: Platform> {
     Removed(Result<(), StorageError>),
     /// All up to here is on disk.
     Synced(Covered),
+    /// What compaction has made has taken its place; none if the log was not what it had been.
+    Swapped(Option<Vec<SealedSegment>>),
     /// A snapshot is on disk, and perhaps batches that were not.
     SnapshotKept(Offset, Option<Covered>),
 }
@@ -157,6 +163,7 @@ async fn carry_out<P: Platform>(task: &DiskTask<P>, id: LogId, work: Work<P>) ->
             Ok(Outcome::Returned(log, StorageDone::Trimmed { log: id, log_start }))
         }
         Work::Remove(folder, delay_ms) => Ok(Outcome::Removed(remove(task, id, &folder, delay_ms).await)),
+        Work::Swap(view, swap) => swap::swap(task, &view, &swap).await.map(Outcome::Swapped),
         Work::Sync(set) => set.carry_out(task).await.map(Outcome::Synced),
         Work::Snapshot(work) => keep_snapshot(task, *work).await,
     }

@@ -8,14 +8,15 @@
 //! - Recovery reads what lies behind a log's last snapshot, so opening does not take longer as a log grows. What the core then reads of an
 //!   internal log is its own affair.
 //!
-//! Four kinds of disk tasks share the work: [`writer`]s append and sync, [`keeper`]s do what takes long, [`reader`]s look up old data, and a
-//! [`janitor`] removes what is no longer wanted. A log's files are Kafka's: segments of batches ([`segment`]), an offset and a time index for
+//! Five kinds of disk tasks share the work: [`writer`]s append and sync, [`keeper`]s do what takes long, [`reader`]s look up old data, a
+//! [`cleaner`] compacts, and a [`janitor`] removes what is no longer wanted. A log's files are Kafka's: segments of batches ([`segment`]), an offset and a time index for
 //! each ([`index`]), `leader-epoch-checkpoint` ([`epochs`]), `partition.metadata` ([`checkpoint`]); the snapshots ([`snapshot`]) are its own, and those of the
 //! cluster's metadata ([`metadata_snapshots`]) the core's.
 
 mod batches;
 mod checkpoint;
 mod clean;
+mod cleaner;
 mod cut;
 mod election;
 mod epochs;
@@ -38,6 +39,7 @@ mod segment;
 mod settings;
 mod slot;
 mod snapshot;
+mod swap;
 mod sync;
 mod task;
 mod view;
@@ -52,6 +54,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gracchus_core::boundary::{LogSlice, ReadFailure, StorageDone, StorageOp, Void};
 use gracchus_core::ids::LogId;
@@ -61,6 +64,7 @@ use tokio::sync::oneshot;
 pub use self::reader::Share;
 pub use self::settings::StoreSettings;
 
+use self::cleaner::CleanerJob;
 use self::janitor::Chore;
 use self::keeper::KeeperJob;
 use self::reader::ReadJob;
@@ -81,6 +85,7 @@ struct Inner<P: Platform> {
     writers: Vec<UnboundedSender<WriterJob<P>>>,
     keepers: Vec<UnboundedSender<KeeperJob<P>>>,
     readers: UnboundedSender<ReadJob<P>>,
+    cleaner: UnboundedSender<CleanerJob<P>>,
     /// Folders that the last stop left with everything on disk.
     clean: Arc<BTreeSet<PathBuf>>,
 }
@@ -118,6 +123,9 @@ impl<P: Platform> Store<P> {
                 sender
             })
             .collect();
+        let (cleaner, to_clean) = mpsc::unbounded_channel();
+        let task_shared = Arc::clone(&shared);
+        platform.spawn_disk("store-cleaner", move |disk| cleaner::run(DiskTask { disk, shared: task_shared }, to_clean));
         let (readers, to_read) = reader::Queue::new();
         for _ in 0..shared.settings.readers.max(1) {
             let (shared, jobs) = (Arc::clone(&shared), Arc::clone(&to_read));
@@ -131,7 +139,7 @@ impl<P: Platform> Store<P> {
                 sender
             })
             .collect();
-        let inner = Inner { shared, writers, keepers, readers, clean };
+        let inner = Inner { shared, writers, keepers, readers, cleaner, clean };
         Ok((Self { inner: Arc::new(inner) }, completions))
     }
 
@@ -151,6 +159,12 @@ impl<P: Platform> Store<P> {
             self.read(ReadJob::MetadataSnapshot { id, position, bytes_max });
             return;
         }
+        if let StorageOp::Compact { log, compaction } = op {
+            let writer = self.writer_of(log).clone();
+            // Without its task the node is stopping.
+            let _ = self.inner.cleaner.send(CleanerJob::Compact { log, compaction: Box::new(compaction), writer });
+            return;
+        }
         let for_keeper = match op {
             StorageOp::RemoveOthers { known } => KeeperJob::RemoveOthers(known),
             StorageOp::KeepMetadataSnapshot { id, content } => KeeperJob::KeepMetadataSnapshot(id, content),
@@ -164,20 +178,24 @@ impl<P: Platform> Store<P> {
             | StorageOp::KeepSnapshot { .. }
             | StorageOp::Read { .. }
             | StorageOp::Find { .. }
+            | StorageOp::Compact { .. }
             | StorageOp::Remove { .. }
             | StorageOp::KeepElection(_)
             | StorageOp::LoadElection
             | StorageOp::ReadMetadataSnapshot { .. }) => {
-                let writers = &self.inner.writers;
-                let writer = writers.get(spread(writer::log_of(&op), writers.len())).expect("there is a writer");
                 // Without its task the node is stopping, and nobody waits for the completion.
-                let _ = writer.send(WriterJob::Op(op));
+                let _ = self.writer_of(writer::log_of(&op)).send(WriterJob::Op(op));
                 return;
             }
         };
         let keeper = self.inner.keepers.first().expect("there is a keeper");
         // Without its task the node is stopping: the next start asks again.
         let _ = keeper.send(for_keeper);
+    }
+
+    fn writer_of(&self, log: LogId) -> &UnboundedSender<WriterJob<P>> {
+        let writers = &self.inner.writers;
+        writers.get(spread(log, writers.len())).expect("there is a writer")
     }
 
     /// Finds the parts of files that hold the slices: of each, the batch that contains `from` and those behind it, whole, up to `upto`, as
@@ -197,6 +215,8 @@ impl<P: Platform> Store<P> {
     /// Carries out all that was submitted, puts every log on disk and ends the tasks. `is_known` says whether the cluster knows how the run
     /// before this one ended: until it does, an unclean end is not forgotten over a clean one.
     pub async fn stop(&self, is_known: bool) {
+        self.inner.shared.stopping.store(true, Ordering::Relaxed);
+        let _ = self.inner.cleaner.send(CleanerJob::Stop);
         let mut clean = BTreeSet::new();
         let mut closed = BTreeSet::new();
         for writer in &self.inner.writers {

@@ -11,6 +11,8 @@ use gracchus_core::offset::Offset;
 const DELETED_FOLDER: &str = "-delete";
 /// Ends the name of a file that waits to be removed.
 pub(super) const DELETED_FILE: &str = ".deleted";
+/// Ends the name of a file of a segment that compaction has made and that has not taken its place yet.
+pub(super) const CLEANED_FILE: &str = ".cleaned";
 /// Ends the name of a file that is not complete: it is renamed when it is.
 pub(super) const UNFINISHED_FILE: &str = ".tmp";
 /// A topic's name in a deleted folder's name is cut to this, so that the whole stays below 255 bytes.
@@ -81,6 +83,11 @@ pub(super) fn is_deleted_folder(name: &Path) -> bool {
 /// A file of a segment.
 pub(super) fn segment_file(folder: &Path, base_offset: Offset, kind: FileKind) -> PathBuf {
     folder.join(format!("{:020}.{}", base_offset.0, kind.extension()))
+}
+
+/// A file of a segment that compaction makes.
+pub(super) fn cleaned_file(folder: &Path, base_offset: Offset, kind: FileKind) -> PathBuf {
+    with_suffix(&segment_file(folder, base_offset, kind), CLEANED_FILE)
 }
 
 /// A snapshot's file.

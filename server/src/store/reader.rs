@@ -190,6 +190,7 @@ async fn resolve_one<P: Platform>(
     bytes_max: u64,
     at_least_one: bool,
 ) -> Result<FileRanges<P>, ReadFailure> {
+    let _unswapped = view.swaps.read().await;
     let found = look_up(task, view, slice, bytes_max, at_least_one).await;
     // Files are found by name here: only if nothing was cut meanwhile are they those that were meant, or missed.
     view.voids(slice.generation, slice.from).map_or(found, |void| Err(ReadFailure::Void(void)))

@@ -28,13 +28,13 @@ use gracchus_core::time::Timestamp;
 use super::batches::{CheckedBatches, Found};
 use super::epochs::Epochs;
 use super::log::{self, Log};
-use super::paths::{self, DELETED_FILE, FileKind, UNFINISHED_FILE};
+use super::paths::{self, CLEANED_FILE, DELETED_FILE, FileKind, UNFINISHED_FILE};
 use super::remains::{self, Remains};
 use super::segment::ActiveSegment;
 use super::snapshot::Snapshot;
 use super::task::DiskTask;
 use super::view::{Segment, View};
-use super::{checkpoint, cut, failure, sync};
+use super::{checkpoint, cut, failure, swap, sync};
 use crate::platform::{Disk, Platform};
 
 /// Checked bytes that are written again at once.
@@ -58,6 +58,8 @@ struct Folder {
     /// The start that was kept, and whether it can't be read.
     log_start: Option<Offset>,
     log_start_is_bad: bool,
+    /// How far it is compacted, as far as anybody can tell.
+    clean_upto: Offset,
     /// Whether batches may lie behind others that never reached the disk.
     is_lax: bool,
 }
@@ -95,6 +97,11 @@ pub(super) async fn open<P: Platform>(
         check_nothing_is_orphaned(task, id).await?;
         return Ok(absent(task, id, path, settings));
     };
+    if swap::finish(task, &path, &folder.names).await?
+        && let Some(finished) = Folder::look(task, id, &path, &settings).await?
+    {
+        folder = finished;
+    }
     folder.remove_leftovers(task, &path).await?;
     folder.drop_trimmed(task, &path).await?;
     let (snapshot, snapshot_is_bad) = folder.snapshot(task, id, &path).await?;
@@ -129,7 +136,8 @@ pub(super) async fn open<P: Platform>(
     if recovery.end == Offset::ZERO {
         check_nothing_is_orphaned(task, id).await?;
     }
-    let (mut log, recovered) = recovery.finish(settings.clone(), log_start, snapshot);
+    let (mut log, mut recovered) = recovery.finish(settings.clone(), log_start, snapshot);
+    recovered.clean_upto = folder.clean_upto.min(recovered.log_end);
     log.is_lax = folder.is_lax;
     Ok((log, recovered))
 }
@@ -161,6 +169,7 @@ fn absent<P: Platform>(task: &DiskTask<P>, id: LogId, path: PathBuf, settings: L
         active_bytes: 0,
         active_max_timestamp: None,
         snapshot: None,
+        clean_upto: Offset::ZERO,
         tail: Vec::new(),
         torn_bytes: 0,
         damaged: false,
@@ -197,9 +206,10 @@ impl Folder {
             }
         }
         let bases = names.iter().filter_map(|name| paths::parse_segment_file(name, FileKind::Log)).collect();
-        let kept = read_checked(task, &path.join(checkpoint::LOG_START), checkpoint::decode_log_start).await?;
+        let kept = read_checked(task, &path.join(checkpoint::LOG_START), checkpoint::decode_offset).await?;
+        let clean_upto = read_checked(task, &path.join(checkpoint::CLEAN_UPTO), checkpoint::decode_offset).await?.flatten().unwrap_or_default();
         let is_lax = names.iter().any(|name| name.as_os_str() == checkpoint::LAX);
-        Ok(Some(Self { names, bases, log_start_is_bad: kept == Some(None), log_start: kept.flatten(), is_lax }))
+        Ok(Some(Self { names, bases, log_start_is_bad: kept == Some(None), log_start: kept.flatten(), clean_upto, is_lax }))
     }
 
     /// Removes files that were on their way in or out, and indexes without a segment.
@@ -208,7 +218,7 @@ impl Folder {
             let text = name.to_string_lossy();
             let index_of = [FileKind::OffsetIndex, FileKind::TimeIndex].into_iter().find_map(|kind| paths::parse_segment_file(name, kind));
             let is_orphan = index_of.is_some_and(|base| !self.bases.contains(&base));
-            if is_orphan || text.ends_with(DELETED_FILE) || text.ends_with(UNFINISHED_FILE) {
+            if is_orphan || [DELETED_FILE, UNFINISHED_FILE, CLEANED_FILE].iter().any(|suffix| text.ends_with(suffix)) {
                 checkpoint::remove_if_there(&task.disk, &path.join(name)).await.map_err(|error| failure::from_io(&error))?;
             }
         }
@@ -452,6 +462,7 @@ impl<P: Platform> Recovery<'_, P> {
             active_bytes: active.map_or(0, |active| active.bytes),
             active_max_timestamp: active.filter(|active| active.bytes > 0).map(|active| active.max_timestamp),
             snapshot: snapshot.map(|snapshot| (snapshot.upto, snapshot.producers)),
+            clean_upto: Offset::ZERO,
             tail: self.tail,
             torn_bytes: self.torn_bytes,
             damaged: self.damaged,

@@ -158,6 +158,23 @@ impl ActiveSegment {
         Ok(files)
     }
 
+    /// Writes all index entries into files that hold none.
+    pub(super) async fn finish_indexes<P: Platform>(
+        &mut self,
+        task: &DiskTask<P>,
+        offsets: &FileOf<P>,
+        times: &FileOf<P>,
+    ) -> Result<(), StorageError> {
+        self.note_time();
+        if self.offsets.pending() > 0 {
+            self.offsets.write(&task.disk, offsets, self.segment.base_offset).await?;
+        }
+        if self.times.pending() > 0 {
+            self.times.write(&task.disk, times, self.segment.base_offset).await?;
+        }
+        Ok(())
+    }
+
     /// Closes the segment: its indexes are complete, and its file is as long as its batches. Returns the index files.
     pub(super) async fn seal<P: Platform>(&mut self, task: &DiskTask<P>, folder: &Path) -> Result<Vec<FileOf<P>>, StorageError> {
         self.note_time();

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use gracchus_core::boundary::StorageOp;
 use gracchus_core::offset::Offset;
 use gracchus_core::time::Monotonic;
+use tokio::sync::oneshot;
 
 use super::log::Log;
+use super::swap::Swap;
 use crate::platform::Platform;
 
 /// How many times what a log is synced at may be missing on disk before its appends wait. What comes at once is taken as fast as memory takes it,
@@ -31,6 +33,10 @@ pub(super) struct Slot<P: Platform> {
     pub(super) sync_wanted: bool,
     /// The latest snapshot that is to be kept: with it on disk none is needed that covers less.
     pub(super) snapshot: Option<(Offset, Bytes)>,
+    /// What compaction has made and waits to take its place, and who waits for that.
+    pub(super) swap: Option<(Box<Swap>, oneshot::Sender<bool>)>,
+    /// Who waits for what is taking its place, while it does.
+    pub(super) swapping: Option<oneshot::Sender<bool>>,
     /// When the log is noted to be due, if it is.
     pub(super) due_at: Option<Monotonic>,
 }
@@ -58,6 +64,8 @@ impl<P: Platform> Slot<P> {
             syncing: None,
             sync_wanted: false,
             snapshot: None,
+            swap: None,
+            swapping: None,
             due_at: None,
         }
     }

@@ -45,6 +45,26 @@ impl Snapshot {
         self.sealed.is_empty() && self.position == 0
     }
 
+    /// The same of a log of which a part was compacted into one segment. None if it ends inside of that part: nobody can say where.
+    pub(super) fn compacted(mut self, made: &SealedSegment) -> Option<Self> {
+        if self.upto <= made.base_offset {
+            return Some(self);
+        }
+        if self.upto < made.end_offset {
+            return None;
+        }
+        let is_replaced = |base_offset: Offset| base_offset >= made.base_offset && base_offset < made.end_offset;
+        let before = self.sealed.len();
+        let place = self.sealed.partition_point(|segment| segment.base_offset < made.base_offset);
+        self.sealed.retain(|segment| !is_replaced(segment.base_offset));
+        if is_replaced(self.base_offset) && self.position > 0 {
+            (self.base_offset, self.position, self.max_timestamp) = (made.base_offset, made.bytes, made.max_timestamp);
+        } else if self.sealed.len() < before {
+            self.sealed.insert(place, *made);
+        }
+        Some(self)
+    }
+
     /// The file's content: magic, CRC-32C of the rest, the rest.
     pub(super) fn encode(self) -> Bytes {
         let body = postcard::to_stdvec(&Versioned::V1(self)).expect("plain data serialises");
@@ -71,6 +91,30 @@ mod tests {
     use gracchus_core::epoch::LeaderEpoch;
 
     use super::*;
+
+    #[test]
+    fn a_snapshot_follows_a_compaction() {
+        let sealed = |base: i64, end: i64, bytes| SealedSegment { base_offset: Offset(base), end_offset: Offset(end), bytes, max_timestamp: Timestamp(5) };
+        let snapshot = Snapshot {
+            upto: Offset(70),
+            sealed: vec![sealed(0, 10, 100), sealed(10, 20, 100), sealed(20, 50, 300)],
+            base_offset: Offset(50),
+            position: 360,
+            max_timestamp: Timestamp(9),
+            epochs: Vec::new(),
+            producers: Bytes::new(),
+        };
+        let made = sealed(10, 50, 80);
+        let compacted = snapshot.clone().compacted(&made).unwrap();
+        assert_eq!((compacted.sealed, compacted.position), (vec![sealed(0, 10, 100), made], 360));
+        // One that ends with the part ends with the new segment.
+        let ending = sealed(20, 70, 90);
+        let compacted = snapshot.clone().compacted(&ending).unwrap();
+        assert_eq!((compacted.sealed.len(), compacted.base_offset, compacted.position), (2, Offset(20), 90));
+        assert_eq!(snapshot.clone().compacted(&sealed(20, 71, 90)), None);
+        let later = sealed(70, 90, 10);
+        assert_eq!(snapshot.clone().compacted(&later), Some(snapshot));
+    }
 
     #[test]
     fn a_snapshot_survives_a_round_trip_and_damage_is_seen() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gracchus_core::boundary::{Generation, StorageDone, StorageError};
@@ -36,6 +36,8 @@ pub(super) struct Shared<P: Platform> {
     pub(super) owners: Owners<UnboundedSender<WriterJob<P>>>,
     /// Held while a folder is looked at and taken away for what was found: nobody else does either meanwhile.
     pub(super) folders: tokio::sync::Mutex<()>,
+    /// Whether the store is about to stop: what takes long and need not be ends.
+    pub(super) stopping: AtomicBool,
     done: UnboundedSender<StorageDone>,
     views: Mutex<BTreeMap<LogId, Arc<View>>>,
     numbers: AtomicU64,
@@ -53,6 +55,7 @@ impl<P: Platform> Shared<P> {
             room: Room::new(),
             owners: Owners::new(),
             folders: tokio::sync::Mutex::new(()),
+            stopping: AtomicBool::new(false),
             done,
             views: Mutex::new(BTreeMap::new()),
             numbers: AtomicU64::new(0),

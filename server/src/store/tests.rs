@@ -1,6 +1,7 @@
 //! The store on a real folder, through its public verbs.
 
 mod begun_anew;
+mod compaction;
 mod damage;
 mod metadata_snapshots;
 mod set_aside;

@@ -59,6 +59,8 @@ pub(super) type SegmentRange = (Segment, Range<u64>);
 pub(super) struct View {
     /// The log's folder.
     pub(super) folder: PathBuf,
+    /// Held by whoever looks for files by the names of segments, so that none is swapped for another meanwhile.
+    pub(super) swaps: tokio::sync::RwLock<()>,
     state: Mutex<State>,
 }
 
@@ -89,7 +91,7 @@ impl View {
     /// A log as recovery found it.
     pub(super) fn new(folder: PathBuf, generation: Generation, log_start: Offset, segments: Vec<Segment>) -> Arc<Self> {
         let state = State { generation: Some(generation), log_start, segments, tail: VecDeque::new() };
-        Arc::new(Self { folder, state: Mutex::new(state) })
+        Arc::new(Self { folder, swaps: tokio::sync::RwLock::new(()), state: Mutex::new(state) })
     }
 
     /// The state, locked.
@@ -139,6 +141,12 @@ impl State {
     /// Forgets the places of batches.
     pub(super) fn forget_tail(&mut self) {
         self.tail = VecDeque::new();
+    }
+
+    /// Forgets the places of batches below `offset`, and says of how many.
+    pub(super) fn forget_tail_below(&mut self, offset: Offset) -> usize {
+        let below = self.tail.partition_point(|batch| batch.base_offset < offset);
+        self.tail.drain(..below).count()
     }
 
     /// The last segment has grown by these batches.

@@ -22,6 +22,7 @@ use self::unasked::Stopped;
 use super::keeper::{KeeperJob, Outcome, Work};
 use super::recovery::Left;
 use super::slot::{Slot, State};
+use super::swap::Swap;
 use super::task::DiskTask;
 use super::{election, paths, reader};
 use crate::platform::Platform;
@@ -37,6 +38,8 @@ pub(super) enum WriterJob<P: Platform> {
     FromKeeper(LogId, Result<Outcome<P>, StorageError>),
     /// A log that waited for its folder has it.
     HasFolder(LogId),
+    /// What compaction has made is to take its place. Answered with whether it did; not at all if that failed in the middle.
+    Swap(LogId, Box<Swap>, oneshot::Sender<bool>),
     /// Everything before is to be carried out and synced.
     Stop(oneshot::Sender<Stopped>),
 }
@@ -114,6 +117,7 @@ impl<P: Platform> Writer<P> {
                     WriterJob::Op(op) => self.admit(op).await,
                     WriterJob::FromKeeper(id, outcome) => self.take_back(id, outcome).await,
                     WriterJob::HasFolder(id) => self.start_anew(id).await,
+                    WriterJob::Swap(id, swap, answer) => self.swap(id, swap, answer),
                     WriterJob::Stop(stopped) => self.stopping = Some(stopped),
                 }
             }
@@ -181,6 +185,7 @@ impl<P: Platform> Writer<P> {
                 self.carry_out_alone(id, op).await
             }
             StorageOp::Find { .. }
+            | StorageOp::Compact { .. }
             | StorageOp::RemoveOthers { .. }
             | StorageOp::KeepMetadataSnapshot { .. }
             | StorageOp::LoadMetadataSnapshots
@@ -228,6 +233,7 @@ impl<P: Platform> Writer<P> {
             | StorageOp::Trim { .. }
             | StorageOp::Truncate { .. }
             | StorageOp::Find { .. }
+            | StorageOp::Compact { .. }
             | StorageOp::Remove { .. }
             | StorageOp::RemoveOthers { .. }
             | StorageOp::KeepElection(_)
@@ -283,6 +289,7 @@ impl<P: Platform> Writer<P> {
             | StorageOp::KeepSnapshot { .. }
             | StorageOp::Read { .. }
             | StorageOp::Find { .. }
+            | StorageOp::Compact { .. }
             | StorageOp::Remove { .. }
             | StorageOp::RemoveOthers { .. }
             | StorageOp::KeepElection(_)
@@ -373,6 +380,15 @@ impl<P: Platform> Writer<P> {
                     shared.tell(covered.synced(id));
                 }
             }
+            Ok(Outcome::Swapped(swapped)) => {
+                if let Some(answer) = slot.swapping.take() {
+                    // Compaction may have ended with the store.
+                    let _ = answer.send(swapped.is_some());
+                }
+                if let Some(sealed) = swapped.filter(|sealed| !sealed.is_empty()) {
+                    shared.tell(StorageDone::SegmentsCompacted { log: id, sealed });
+                }
+            }
             Ok(Outcome::SnapshotKept(upto, covered)) => {
                 if let State::Open(log) = &mut slot.state {
                     if let Some(covered) = covered {
@@ -385,11 +401,37 @@ impl<P: Platform> Writer<P> {
             Err(_) if matches!(slot.state, State::Failed) => {}
             Err(error) => self.fail(id, error).await,
         }
+        self.begin_swap(id);
         if was_syncing {
             self.begin_sync(id).await;
             self.note_due(id);
         }
         self.drain(id).await;
+    }
+
+    /// Has what compaction has made take its place, once no keeper has to do with the log.
+    fn swap(&mut self, id: LogId, swap: Box<Swap>, answer: oneshot::Sender<bool>) {
+        match self.slots.get_mut(&id) {
+            Some(slot) if matches!(slot.state, State::Open(_) | State::Away) => {
+                slot.swap = Some((swap, answer));
+                self.begin_swap(id);
+            }
+            Some(_) | None => {
+                // Compaction may have ended with the store.
+                let _ = answer.send(false);
+            }
+        }
+    }
+
+    fn begin_swap(&mut self, id: LogId) {
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.syncing.is_none()) else { return };
+        let State::Open(log) = &slot.state else { return };
+        let view = Arc::clone(&log.view);
+        if let Some((swap, answer)) = slot.swap.take() {
+            slot.swapping = Some(answer);
+            slot.syncing = Some(0);
+            self.lend(id, Work::Swap(view, swap));
+        }
     }
 
     /// Gives up a log's folder to the next that waits for it.
@@ -508,6 +550,8 @@ impl<P: Platform> Writer<P> {
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.state = State::Failed;
             slot.snapshot = None;
+            slot.swap = None;
+            slot.swapping = None;
             slot.sync_wanted = false;
         }
         self.task.shared.tell(StorageDone::Failed { log: id, error });
@@ -529,6 +573,7 @@ pub(super) fn log_of(op: &StorageOp) -> LogId {
         | StorageOp::KeepSnapshot { log, .. }
         | StorageOp::Read { log, .. }
         | StorageOp::Find { log, .. }
+        | StorageOp::Compact { log, .. }
         | StorageOp::Remove { log } => *log,
         StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => LogId::Metadata,
         StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => LogId::Metadata,

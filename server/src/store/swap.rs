@@ -1,0 +1,161 @@
+//! Puts a segment that compaction has made in the place of those that it was made of, durably and whole.
+//!
+//! The new segment's files are on disk under names of their own. A note says which segment it is, and is on disk before anything is touched; then
+//! the new files take the first old one's names, the other old ones go, and what the snapshots say is set right. A crash in between is made up for
+//! when the log is opened, by doing again what the note says. At every moment there is a batch on disk for every offset: the old ones go once the
+//! new one has its name.
+
+use std::path::Path;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use gracchus_core::boundary::{Generation, SealedSegment, StorageError};
+use gracchus_core::offset::Offset;
+use serde::{Deserialize, Serialize};
+
+use super::paths::{self, FileKind};
+use super::snapshot::Snapshot;
+use super::task::DiskTask;
+use super::view::{Segment, View};
+use super::{checkpoint, cut, failure};
+use crate::platform::{Disk, Platform};
+
+const MAGIC: &[u8; 8] = b"GRACSWAP";
+
+/// What is to take the place of what.
+#[derive(Debug)]
+pub(super) struct Swap {
+    /// The log's generation when this was made.
+    pub(super) generation: Generation,
+    /// Segments that go, one behind the other.
+    pub(super) replaced: Vec<Segment>,
+    /// What takes their place.
+    pub(super) made: Option<Segment>,
+    /// How far the log is clean then, if that is to be kept.
+    pub(super) clean_upto: Option<Offset>,
+    /// How long the files of those that go linger, in milliseconds.
+    pub(super) file_delete_delay_ms: i64,
+}
+
+/// The versions that were ever written.
+#[derive(Serialize, Deserialize)]
+enum Versioned {
+    V1(SealedSegment),
+}
+
+/// Puts the new segment in its place. None if the log is not what it was: then nothing was touched. Durable once it returns.
+pub(super) async fn swap<P: Platform>(task: &DiskTask<P>, view: &View, swap: &Swap) -> Result<Option<Vec<SealedSegment>>, StorageError> {
+    // Readers find files by name: none looks for one meanwhile.
+    let _alone = view.swaps.write().await;
+    if !fits(view, swap) {
+        return Ok(None);
+    }
+    let mut sealed = Vec::new();
+    if let Some(made) = swap.made {
+        let note = encode(made.sealed());
+        let kept = checkpoint::replace(&task.disk, &view.folder, checkpoint::SWAP.as_ref(), note).await;
+        kept.map_err(|error| failure::from_io(&error))?;
+        name(task, &view.folder, made.base_offset).await?;
+        {
+            let mut state = view.lock();
+            let first = state.segments.iter().position(|segment| segment.base_offset == made.base_offset).unwrap_or_default();
+            state.segments.splice(first..first + swap.replaced.len(), [made]);
+            task.shared.tail_shrank(state.forget_tail_below(made.end_offset));
+        }
+        for old in &swap.replaced {
+            task.shared.files.forget(old.number);
+            if old.base_offset != made.base_offset {
+                cut::retire_files(task, &view.folder, old.base_offset, swap.file_delete_delay_ms).await?;
+            }
+        }
+        conclude(task, &view.folder, &made.sealed()).await?;
+        sealed.push(made.sealed());
+    }
+    if let Some(clean_upto) = swap.clean_upto {
+        let content = checkpoint::encode_offset(clean_upto);
+        let kept = checkpoint::replace(&task.disk, &view.folder, checkpoint::CLEAN_UPTO.as_ref(), content).await;
+        kept.map_err(|error| failure::from_io(&error))?;
+    }
+    Ok(Some(sealed))
+}
+
+/// Whether the log still has the segments that go, and they are closed.
+fn fits(view: &View, swap: &Swap) -> bool {
+    let state = view.lock();
+    if state.generation != Some(swap.generation) {
+        return false;
+    }
+    let Some(first) = swap.replaced.first() else { return true };
+    let Some(place) = state.segments.iter().position(|segment| segment.number == first.number) else { return false };
+    let present = state.segments.iter().skip(place).take(swap.replaced.len());
+    place + swap.replaced.len() < state.segments.len() && present.eq(&swap.replaced)
+}
+
+/// Finishes a swap that a crash or a failure has interrupted. False if there was none.
+pub(super) async fn finish<P: Platform>(task: &DiskTask<P>, folder: &Path, names: &[std::path::PathBuf]) -> Result<bool, StorageError> {
+    if !names.iter().any(|name| name.as_os_str() == checkpoint::SWAP) {
+        return Ok(false);
+    }
+    let note = checkpoint::read_checked(&task.disk, &folder.join(checkpoint::SWAP), decode).await.map_err(|error| failure::from_io(&error))?;
+    let Some(made) = note.flatten() else {
+        return Err(failure::corrupt(format!("{}/{}", folder.display(), checkpoint::SWAP)));
+    };
+    name(task, folder, made.base_offset).await?;
+    let is_old = |base: &Offset| *base > made.base_offset && *base < made.end_offset;
+    for base in names.iter().filter_map(|name| paths::parse_segment_file(name, FileKind::Log)).filter(is_old) {
+        cut::retire_files(task, folder, base, 0).await?;
+    }
+    conclude(task, folder, &made).await?;
+    Ok(true)
+}
+
+/// Gives the new segment's files their names. Those that have them already are left.
+async fn name<P: Platform>(task: &DiskTask<P>, folder: &Path, base_offset: Offset) -> Result<(), StorageError> {
+    for kind in FileKind::ALL {
+        let (from, to) = (paths::cleaned_file(folder, base_offset, kind), paths::segment_file(folder, base_offset, kind));
+        match task.disk.rename(&from, &to).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failure::from_io(&error)),
+        }
+    }
+    cut::sync_folder(task, folder).await
+}
+
+/// Sets right what the snapshots say, and forgets the note.
+async fn conclude<P: Platform>(task: &DiskTask<P>, folder: &Path, made: &SealedSegment) -> Result<(), StorageError> {
+    let names = task.disk.list(folder).await.map_err(|error| failure::from_io(&error))?;
+    for upto in names.iter().filter_map(|name| paths::parse_snapshot_file(name)) {
+        let path = paths::snapshot_file(folder, upto);
+        let read = checkpoint::read_checked(&task.disk, &path, Snapshot::decode).await.map_err(|error| failure::from_io(&error))?;
+        // One that can't be read is not used either.
+        let Some(snapshot) = read.flatten() else { continue };
+        match snapshot.compacted(made) {
+            Some(changed) => {
+                let name = paths::snapshot_file(Path::new(""), upto);
+                checkpoint::replace(&task.disk, folder, &name, changed.encode()).await.map_err(|error| failure::from_io(&error))?;
+            }
+            None => checkpoint::remove_if_there(&task.disk, &path).await.map_err(|error| failure::from_io(&error))?,
+        }
+    }
+    cut::sync_folder(task, folder).await?;
+    checkpoint::remove_if_there(&task.disk, &folder.join(checkpoint::SWAP)).await.map_err(|error| failure::from_io(&error))?;
+    cut::sync_folder(task, folder).await
+}
+
+pub(super) fn encode(made: SealedSegment) -> Bytes {
+    let body = postcard::to_stdvec(&Versioned::V1(made)).expect("plain data serialises");
+    let mut content = BytesMut::with_capacity(MAGIC.len() + 4 + body.len());
+    content.put_slice(MAGIC);
+    content.put_u32(crc_fast::crc32_iscsi(&body));
+    content.put_slice(&body);
+    content.freeze()
+}
+
+fn decode(content: &[u8]) -> Option<SealedSegment> {
+    let (crc, body) = content.strip_prefix(MAGIC)?.split_first_chunk()?;
+    if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
+        return None;
+    }
+    let Versioned::V1(made) = postcard::from_bytes(body).ok()?;
+    Some(made)
+}
