@@ -131,6 +131,8 @@ impl StoredLog {
             StorageDone::Failed { .. } => return true,
             StorageDone::Opened { .. }
             | StorageDone::Rolled { .. }
+            | StorageDone::SegmentsCompacted { .. }
+            | StorageDone::Compacted { .. }
             | StorageDone::Read { .. }
             | StorageDone::Found { .. }
             | StorageDone::Removed { .. }

@@ -152,6 +152,8 @@ impl<'a> Process<'a> {
                 StorageDone::Written { .. }
                 | StorageDone::Synced { .. }
                 | StorageDone::Rolled { .. }
+                | StorageDone::SegmentsCompacted { .. }
+                | StorageDone::Compacted { .. }
                 | StorageDone::Trimmed { .. }
                 | StorageDone::Truncated { .. }
                 | StorageDone::SnapshotKept { .. }

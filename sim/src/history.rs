@@ -1,6 +1,7 @@
 //! What clients write: records that say who wrote them, and when.
 //!
-//! A record's content follows from its id alone, so that whoever reads one can tell whether it is whole.
+//! A record's content follows from its id alone, so that whoever reads one can tell whether it is whole. The id stands in a header; keys are few,
+//! so that compaction finds something to do, and some records have no value, which says that their key is gone.
 
 use std::fmt;
 
@@ -47,6 +48,12 @@ pub struct Batch {
 const SPREAD_MS: u32 = 40;
 /// Level of the codecs that have one.
 const LEVEL: i32 = 3;
+/// What the header is called that says who a record is.
+const ID_HEADER: &[u8] = b"id";
+/// How many keys there are.
+const KEYS: u64 = 24;
+/// How many records have no value: one in so many.
+const TOMBSTONES_ARE_ONE_IN: u64 = 12;
 /// Bytes of a batch's records at most.
 const RECORDS_BYTES_MAX: usize = 1 << 20;
 
@@ -65,8 +72,9 @@ impl Batch {
             builder = builder.producer(producer);
         }
         for id in self.ids() {
-            let (key, value) = content(id);
-            builder.append(record_timestamp(self.timestamp, id), Some(&key), Some(&value), &[]);
+            let value = value(id);
+            let headers: &[(&[u8], Option<&[u8]>)] = &[(ID_HEADER, Some(&id.to_bytes()))];
+            builder.append(record_timestamp(self.timestamp, id), Some(&[key(id)]), value.as_deref(), headers);
         }
         let (header, section) = builder.finish();
         assemble(&BatchHeader { codec: self.codec, ..header }, &compress(self.codec, LEVEL, &section))
@@ -79,23 +87,49 @@ pub fn record_timestamp(made: Timestamp, id: RecordId) -> Timestamp {
     Timestamp(made.0 - i64::from(id.number.wrapping_mul(17) % SPREAD_MS))
 }
 
-/// A record's key and value.
-fn content(id: RecordId) -> ([u8; 8], Vec<u8>) {
-    let mut key = [0; 8];
-    let (session, number) = key.split_at_mut(4);
-    session.copy_from_slice(&id.session.0.to_be_bytes());
-    number.copy_from_slice(&id.number.to_be_bytes());
-    // SplitMix64: any spread will do.
-    let mut state = u64::from_be_bytes(key);
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    };
-    let words = next() % 24;
-    let value = (0..words).flat_map(|_| next().to_be_bytes()).collect();
-    (key, value)
+/// A record's key: one of a few.
+#[must_use]
+pub fn key(id: RecordId) -> u8 {
+    u8::try_from(id.words().next().unwrap_or_default() % KEYS).expect("keys are few")
+}
+
+/// Whether a record has no value.
+#[must_use]
+pub fn is_tombstone(id: RecordId) -> bool {
+    id.words().nth(1).unwrap_or_default().is_multiple_of(TOMBSTONES_ARE_ONE_IN)
+}
+
+fn value(id: RecordId) -> Option<Vec<u8>> {
+    let mut words = id.words().skip(2);
+    let length = usize::try_from(words.next().unwrap_or_default() % 24).expect("a value is short");
+    (!is_tombstone(id)).then(|| words.take(length).flat_map(u64::to_be_bytes).collect())
+}
+
+impl RecordId {
+    fn to_bytes(self) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        let (session, number) = bytes.split_at_mut(4);
+        session.copy_from_slice(&self.session.0.to_be_bytes());
+        number.copy_from_slice(&self.number.to_be_bytes());
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (session, number) = bytes.split_first_chunk::<4>()?;
+        let number: [u8; 4] = number.try_into().ok()?;
+        Some(Self { session: Session(u32::from_be_bytes(*session)), number: u32::from_be_bytes(number) })
+    }
+
+    /// What its content is made of. SplitMix64: any spread will do.
+    fn words(self) -> impl Iterator<Item = u64> {
+        let mut state = u64::from_be_bytes(self.to_bytes());
+        std::iter::repeat_with(move || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ mixed >> 31
+        })
+    }
 }
 
 /// The ids of a batch's records with their offsets, or what is wrong with one.
@@ -109,20 +143,14 @@ pub fn read_records(header: &BatchHeader, batch: &[u8]) -> Result<Vec<(Offset, R
     for record in Records::new(&section) {
         let record = record.map_err(|error| format!("{error:?} in the batch at {}", header.base_offset))?;
         let offset = header.base_offset.plus(i64::from(record.offset_delta));
-        let id = record.key.and_then(parse_key).ok_or_else(|| format!("the key at {offset} is none of ours"))?;
-        let (_, value) = content(id);
-        if record.value != Some(&value) {
-            return Err(format!("the value at {offset} is not that of {id}"));
+        let stated = record.headers.iter().find(|(name, _)| *name == ID_HEADER).and_then(|(_, id)| RecordId::parse(id?));
+        let id = stated.ok_or_else(|| format!("the record at {offset} is none of ours"))?;
+        if record.key != Some(&[key(id)]) || record.value != value(id).as_deref() {
+            return Err(format!("the record at {offset} is not {id}"));
         }
         found.push((offset, id));
     }
     Ok(found)
-}
-
-fn parse_key(key: &[u8]) -> Option<RecordId> {
-    let (session, number) = key.split_first_chunk::<4>()?;
-    let number: [u8; 4] = number.try_into().ok()?;
-    Some(RecordId { session: Session(u32::from_be_bytes(*session)), number: u32::from_be_bytes(number) })
 }
 
 #[cfg(test)]

@@ -226,7 +226,8 @@ impl Log {
     /// What of the log's closed segments below `upto` is not compacted, leaving out those that hold anything younger than `age_min_ms`.
     #[must_use]
     pub fn dirt(&self, now: Timestamp, age_min_ms: i64, upto: Offset) -> Dirt {
-        let mut dirt = Dirt { clean_upto: self.clean_upto.max(self.start), upto: self.clean_upto, clean_bytes: 0, dirty_bytes: 0, oldest: None };
+        let mut dirt =
+            Dirt { clean_upto: self.clean_upto.max(self.start), upto: self.clean_upto, clean_bytes: 0, dirty_bytes: 0, oldest: None };
         for segment in self.sealed.iter().take_while(|segment| segment.end_offset <= upto) {
             if segment.end_offset <= self.clean_upto {
                 dirt.clean_bytes += segment.bytes;

@@ -270,7 +270,11 @@ pub fn log_settings(settings: &TopicSettings) -> LogSettings {
         durability: settings.durability,
         segment_bytes_max: settings.segment_bytes,
         // What is written to is never compacted: a segment that is to be soon has to close.
-        segment_age_max_ms: if settings.cleanup_compact { settings.segment_ms.min(settings.max_compaction_lag_ms) } else { settings.segment_ms },
+        segment_age_max_ms: if settings.cleanup_compact {
+            settings.segment_ms.min(settings.max_compaction_lag_ms)
+        } else {
+            settings.segment_ms
+        },
         index_interval_bytes: settings.index_interval_bytes,
         file_delete_delay_ms: settings.file_delete_delay_ms,
     }

@@ -96,6 +96,7 @@ impl Disk {
                 | StorageOp::KeepSnapshot { .. }
                 | StorageOp::Read { .. }
                 | StorageOp::Find { .. }
+                | StorageOp::Compact { .. }
                 | StorageOp::RemoveOthers { .. }
                 | StorageOp::KeepElection(_)
                 | StorageOp::LoadElection
@@ -198,7 +199,8 @@ impl Disk {
                 }
                 return;
             }
-            StorageOp::Find { .. } => return,
+            // Nothing closes here that could be compacted.
+            StorageOp::Find { .. } | StorageOp::Compact { .. } => return,
         };
         self.done.push_back(done);
     }
@@ -227,6 +229,7 @@ impl Kept {
             active_max_timestamp: self.batches.iter().map(|(header, _)| header.max_timestamp).max(),
             snapshot,
             tail: self.batches.iter().map(|(header, _)| *header).filter(|header| header.base_offset >= covered).collect(),
+            clean_upto: Offset::ZERO,
             torn_bytes: 0,
             damaged: false,
             generation: Generation(self.generation),
@@ -253,6 +256,7 @@ fn log_of(op: &StorageOp) -> LogId {
         | StorageOp::KeepSnapshot { log, .. }
         | StorageOp::Read { log, .. }
         | StorageOp::Find { log, .. }
+        | StorageOp::Compact { log, .. }
         | StorageOp::Remove { log } => *log,
         StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => LogId::Metadata,
         StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => LogId::Metadata,

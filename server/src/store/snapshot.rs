@@ -94,7 +94,12 @@ mod tests {
 
     #[test]
     fn a_snapshot_follows_a_compaction() {
-        let sealed = |base: i64, end: i64, bytes| SealedSegment { base_offset: Offset(base), end_offset: Offset(end), bytes, max_timestamp: Timestamp(5) };
+        let sealed = |base: i64, end: i64, bytes| SealedSegment {
+            base_offset: Offset(base),
+            end_offset: Offset(end),
+            bytes,
+            max_timestamp: Timestamp(5),
+        };
         let snapshot = Snapshot {
             upto: Offset(70),
             sealed: vec![sealed(0, 10, 100), sealed(10, 20, 100), sealed(20, 50, 300)],

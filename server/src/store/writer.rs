@@ -401,8 +401,8 @@ impl<P: Platform> Writer<P> {
             Err(_) if matches!(slot.state, State::Failed) => {}
             Err(error) => self.fail(id, error).await,
         }
-        self.begin_swap(id);
-        if was_syncing {
+        // Whoever asks for a sync meanwhile is heard once it has taken place.
+        if !self.begin_swap(id) && was_syncing {
             self.begin_sync(id).await;
             self.note_due(id);
         }
@@ -423,15 +423,16 @@ impl<P: Platform> Writer<P> {
         }
     }
 
-    fn begin_swap(&mut self, id: LogId) {
-        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.syncing.is_none()) else { return };
-        let State::Open(log) = &slot.state else { return };
+    /// Says whether what compaction has made takes its place now.
+    fn begin_swap(&mut self, id: LogId) -> bool {
+        let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.syncing.is_none()) else { return false };
+        let State::Open(log) = &slot.state else { return false };
         let view = Arc::clone(&log.view);
-        if let Some((swap, answer)) = slot.swap.take() {
-            slot.swapping = Some(answer);
-            slot.syncing = Some(0);
-            self.lend(id, Work::Swap(view, swap));
-        }
+        let Some((swap, answer)) = slot.swap.take() else { return false };
+        slot.swapping = Some(answer);
+        slot.syncing = Some(0);
+        self.lend(id, Work::Swap(view, swap));
+        true
     }
 
     /// Gives up a log's folder to the next that waits for it.

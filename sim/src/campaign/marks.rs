@@ -53,7 +53,7 @@ impl fmt::Display for MarkCount {
 }
 
 /// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
-pub(super) const REQUIRED_MARKS: [Mark; 18] = [
+pub(super) const REQUIRED_MARKS: [Mark; 19] = [
     Mark::DuplicateBatchAnswered,
     Mark::DurabilityRaised,
     Mark::FetchAboveLogEnd,
@@ -69,6 +69,7 @@ pub(super) const REQUIRED_MARKS: [Mark; 18] = [
     Mark::RecordsDeleted,
     Mark::ReplicaFailed,
     Mark::RetentionAdvanced,
+    Mark::SegmentsCompacted,
     Mark::TopicDeletedWithAppendsInFlight,
     Mark::TornTailCut,
     Mark::UnknownProducerStarted,

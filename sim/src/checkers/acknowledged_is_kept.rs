@@ -27,6 +27,17 @@ impl AcknowledgedIsKept {
         }
     }
 
+    /// Holds a log's end against what was acknowledged.
+    pub(super) fn check_end(&self, partition: TopicPartition, log_end: Offset) -> Result<(), Violation> {
+        let Some((&base_offset, &count)) = self.acked.get(&partition).and_then(|acked| acked.last_key_value()) else { return Ok(()) };
+        let end = base_offset.plus(i64::from(count));
+        if end > log_end {
+            let what = format!("{partition} ends at {log_end}, yet what was acknowledged ends at {end}");
+            return Err(Violation::safety("AcknowledgedIsKept", what));
+        }
+        Ok(())
+    }
+
     /// Holds the whole log against what was acknowledged.
     pub(super) fn check(
         &self,
@@ -35,12 +46,10 @@ impl AcknowledgedIsKept {
         records: &[(Offset, RecordId)],
         log_end: Offset,
     ) -> Result<(), Violation> {
-        let Some((&base_offset, &count)) = self.acked.get(&partition).and_then(|acked| acked.last_key_value()) else { return Ok(()) };
-        let end = base_offset.plus(i64::from(count));
-        if end > log_end {
-            let what = format!("{partition} ends at {log_end}, yet what was acknowledged ends at {end}");
-            return Err(Violation::safety("AcknowledgedIsKept", what));
+        if self.acked.get(&partition).is_none_or(BTreeMap::is_empty) {
+            return Ok(());
         }
+        self.check_end(partition, log_end)?;
         let mut expected = log_start;
         for &(offset, _) in records.iter().skip_while(|(offset, _)| *offset < log_start) {
             if offset != expected {

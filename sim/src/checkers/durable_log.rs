@@ -11,10 +11,15 @@ use gracchus_core::record::{BatchHeader, check_crc};
 
 use crate::platform::disk::SimDisk;
 
+/// There while a compacted segment takes the place of others.
+const SWAP: &str = "compacted-segment";
+
 /// Where a log was found whole so far.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     segment: Offset,
+    /// The file that has the segment's name: compaction puts another in its place.
+    file: Option<u64>,
     position: usize,
     end: Offset,
 }
@@ -55,18 +60,32 @@ impl DurableLogs {
         let last = segment_name(log_start);
         let first_kept = disk.last_durable_name(&folder, last.as_ref(), base_offset);
         let Some(first) = first_kept.or_else(|| disk.first_durable_name(&folder, base_offset)) else { return log_start };
-        let is_there = |segment: Offset| disk.with_durable(&folder.join(segment_name(segment)), |_| ()).is_some();
-        let known = self.cursors.get(&(node, partition)).copied().filter(|cursor| cursor.segment >= first && is_there(cursor.segment));
-        let mut cursor = known.unwrap_or(Cursor { segment: first, position: 0, end: first });
-        loop {
-            disk.with_durable(&folder.join(segment_name(cursor.segment)), |bytes| cursor.advance(bytes));
-            if cursor.segment == cursor.end || !is_there(cursor.end) {
-                break;
-            }
-            cursor = Cursor { segment: cursor.end, position: 0, end: cursor.end };
+        let file = |segment: Offset| disk.durable_file(&folder.join(segment_name(segment)));
+        let known = self.cursors.get(&(node, partition)).copied();
+        let known = known.filter(|cursor| cursor.segment >= first && cursor.file.is_some() && file(cursor.segment) == cursor.file);
+        let from = |segment: Offset| Cursor { segment, file: file(segment), position: 0, end: segment };
+        let mut cursor = go_on(known.unwrap_or_else(|| from(first)), &folder, disk);
+        if disk.durable_file(&folder.join(SWAP)).is_some()
+            && let Some(oldest) = disk.first_durable_name(&folder, base_offset)
+        {
+            // Some of those whose place a compacted segment takes may be left, and lead nowhere.
+            let other = go_on(from(oldest), &folder, disk);
+            cursor = if other.end > cursor.end { other } else { cursor };
         }
         self.cursors.insert((node, partition), cursor);
         cursor.end.max(log_start)
+    }
+}
+
+/// Goes on from segment to segment.
+fn go_on(mut cursor: Cursor, folder: &Path, disk: &SimDisk) -> Cursor {
+    loop {
+        disk.with_durable(&folder.join(segment_name(cursor.segment)), |bytes| cursor.advance(bytes));
+        let next = disk.durable_file(&folder.join(segment_name(cursor.end)));
+        if cursor.segment == cursor.end || next.is_none() {
+            return cursor;
+        }
+        cursor = Cursor { segment: cursor.end, file: next, position: 0, end: cursor.end };
     }
 }
 

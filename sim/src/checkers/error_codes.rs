@@ -29,6 +29,7 @@ use super::asked::{Asked, Connected, Subject};
 const COORDINATOR_NOT_AVAILABLE: WireError = WireError(15);
 const RECORD_LIST_TOO_LARGE: WireError = WireError(18);
 const INVALID_PARTITIONS: WireError = WireError(37);
+const POLICY_VIOLATION: WireError = WireError(44);
 const OUT_OF_ORDER_SEQUENCE_NUMBER: WireError = WireError(45);
 const KAFKA_STORAGE_ERROR: WireError = WireError(56);
 const NOT_ENOUGH_REPLICAS: WireError = WireError(19);
@@ -94,6 +95,8 @@ pub(super) struct Known {
     /// Where the store was asked to move the log's start.
     pub(super) trimmed: Offset,
     pub(super) is_removed: bool,
+    /// Whether its topic is compacted: of such a one records are not deleted, unless it is both.
+    pub(super) is_compacted: bool,
     /// A power loss may have taken what lay below the high watermark when it was asked.
     pub(super) is_outdated: bool,
     pub(super) segment_bytes_max: Option<u32>,
@@ -166,6 +169,7 @@ impl ErrorCodes {
             }
             OUT_OF_ORDER_SEQUENCE_NUMBER => matches!(question, Question::Produce { is_behind_another: true, .. }),
             WireError::TOPIC_ALREADY_EXISTS => question == Question::CreateTopic,
+            POLICY_VIOLATION => matches!(question, Question::DeleteRecords { .. }) && known.is_compacted,
             INVALID_PARTITIONS => question == Question::CreatePartitions,
             _ => false,
         }

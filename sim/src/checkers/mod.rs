@@ -9,6 +9,7 @@ mod acknowledged_is_kept;
 mod altered_durability;
 mod asked;
 mod cluster;
+mod compaction;
 mod consistent_read;
 mod deleted_in_sync;
 mod durable_log;
@@ -44,6 +45,7 @@ use self::altered_durability::AlteredDurability;
 pub use self::asked::{Asked, Connected, Subject};
 pub(crate) use self::cluster::VoterChange;
 use self::cluster::{Cluster, Stepped};
+use self::compaction::CompactionKeepsLatest;
 use self::consistent_read::ConsistentRead;
 use self::durable_log::DurableLogs;
 pub use self::error_codes::Question;
@@ -108,6 +110,7 @@ pub struct Checkers {
     acknowledged_is_kept: AcknowledgedIsKept,
     acked_is_durable: AckedIsDurable,
     altered_durability: AlteredDurability,
+    compaction: CompactionKeepsLatest,
     error_codes: ErrorCodes,
     groups: GroupHistories,
     log_starts: LogStarts,
@@ -142,7 +145,8 @@ impl Checkers {
     /// # Errors
     /// The property that it broke.
     pub fn step(&mut self, node: NodeId, _now: Now, input: &Input, effects: &Effects, broker: &Broker) -> Result<(), Violation> {
-        self.topics.learn(effects);
+        self.topics.learn(effects, broker);
+        self.compaction.step(effects);
         self.durable_logs.follow(node, input, effects);
         let changed = self.looks.changed(node, broker);
         if self.disks.len() > 1 {
@@ -270,6 +274,7 @@ impl Checkers {
             log_start: partition.and_then(|partition| self.watermarks.log_start(partition)),
             trimmed: partition.map_or(Offset::ZERO, |partition| self.log_starts.trimmed(partition)),
             is_removed: partition.and_then(|partition| self.topics.get(partition)).is_some_and(|topic| topic.is_removed),
+            is_compacted: partition.and_then(|partition| self.topics.get(partition)).is_some_and(|topic| topic.is_compacted),
             is_outdated: partition.is_some_and(|partition| self.is_outdated(partition, asked.power_losses)),
             segment_bytes_max: partition.and_then(|partition| self.topics.get(partition)).map(|topic| topic.segment_bytes_max),
             disk_faults: self.disk_faults(),
@@ -311,7 +316,10 @@ impl Checkers {
         if self.is_outdated(partition, asked.power_losses) {
             return Ok(());
         }
-        let seen = self.consistent_read.seen(partition);
+        // What is known may have been compacted away: then only what was found can be judged.
+        let is_compacted = self.compaction.is_compacted(partition);
+        let may_be_gone = |offset: Offset| is_compacted && found.is_none_or(|(found, _)| found != offset);
+        let seen = self.consistent_read.seen(partition).filter(|(offset, _)| !may_be_gone(*offset));
         let known = seen.filter_map(|(offset, id)| Some((offset, self.nothing_unwritten.timestamp(id)?)));
         // The store may have moved the start already, and the node not know yet.
         let log_start = log_start.max(self.log_starts.trimmed(partition));
@@ -411,7 +419,15 @@ impl Checkers {
         records: &[(Offset, RecordId)],
         log_end: Offset,
     ) -> Result<(), Violation> {
-        self.acknowledged_is_kept.check(partition, log_start, records, log_end)?;
+        if self.compaction.is_compacted(partition) {
+            self.acknowledged_is_kept.check_end(partition, log_end)?;
+            // What came behind may be among what is gone, where more was lost than is promised.
+            if !self.cluster.is_gone(partition) {
+                self.compaction.check(partition, (log_start, log_end), records, self.consistent_read.seen(partition))?;
+            }
+        } else {
+            self.acknowledged_is_kept.check(partition, log_start, records, log_end)?;
+        }
         let seen = self.consistent_read.seen(partition);
         IdempotentOrder::check(partition, seen, &self.nothing_unwritten)
     }

@@ -46,6 +46,11 @@ pub const PROPERTIES: &[Property] = &[
         source: "KAFKA-4682; Jepsen's Kafka workload: lost write",
     },
     Property {
+        name: "CompactionKeepsLatest",
+        definition: "Compaction takes only what another record of the same key came behind, or what has no value and has stayed its time.",
+        source: "KIP-534; KAFKA-10207",
+    },
+    Property {
         name: "ConsistentRead",
         definition: "What was read or acknowledged at an offset is always read there.",
         source: "The TLA+ specification of Kafka's replication; Jepsen's Kafka workload: inconsistent offsets",

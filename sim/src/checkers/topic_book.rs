@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use gracchus_core::boundary::{Durability, Effects, LogSettings, StorageOp};
+use gracchus_core::broker::Broker;
 use gracchus_core::ids::{LogId, PartitionIndex, TopicName, TopicPartition};
+use gracchus_core::metadata::ConfigTarget;
 
 /// A partition's name and how it is kept.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub(super) struct Topic {
     pub(super) segment_bytes_max: u32,
     /// Whether it was deleted.
     pub(super) is_removed: bool,
+    /// Whether it is compacted, from when it was made on.
+    pub(super) is_compacted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +29,7 @@ pub(super) struct TopicBook {
 }
 
 impl TopicBook {
-    pub(super) fn learn(&mut self, effects: &Effects) {
+    pub(super) fn learn(&mut self, effects: &Effects, broker: &Broker) {
         for op in &effects.storage {
             match op {
                 StorageOp::Open { log: LogId::Partition(partition), topic, settings } => {
@@ -34,6 +38,7 @@ impl TopicBook {
                         durability: settings.durability,
                         segment_bytes_max: settings.segment_bytes_max,
                         is_removed: false,
+                        is_compacted: is_compacted(*partition, broker),
                     };
                     self.partitions.entry(*partition).or_insert_with(opened).weaken(settings);
                     self.by_name.insert((topic.clone(), partition.partition), *partition);
@@ -50,7 +55,7 @@ impl TopicBook {
                 }
                 StorageOp::Open { .. } | StorageOp::Configure { .. } | StorageOp::Remove { .. } => {}
                 StorageOp::Append { .. } | StorageOp::Sync { .. } | StorageOp::Trim { .. } | StorageOp::Truncate { .. } => {}
-                StorageOp::KeepSnapshot { .. } | StorageOp::Read { .. } | StorageOp::Find { .. } => {}
+                StorageOp::KeepSnapshot { .. } | StorageOp::Read { .. } | StorageOp::Find { .. } | StorageOp::Compact { .. } => {}
                 StorageOp::RemoveOthers { .. } | StorageOp::KeepElection(_) | StorageOp::LoadElection => {}
                 StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => {}
             }
@@ -87,4 +92,9 @@ impl Topic {
             self.durability = Durability::Replicated;
         }
     }
+}
+
+fn is_compacted(partition: TopicPartition, broker: &Broker) -> bool {
+    let own = broker.view().image().configs_of(&ConfigTarget::Topic(partition.topic));
+    own.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"))
 }

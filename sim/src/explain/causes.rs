@@ -45,6 +45,7 @@ enum OpKind {
     Snapshot,
     Read,
     Find,
+    Compact,
     Remove,
     Election,
 }
@@ -211,6 +212,7 @@ fn submitted(op: &StorageOp) -> Option<(LogId, OpKind)> {
         StorageOp::KeepSnapshot { log, .. } => Some((*log, OpKind::Snapshot)),
         StorageOp::Read { log, .. } => Some((*log, OpKind::Read)),
         StorageOp::Find { log, .. } => Some((*log, OpKind::Find)),
+        StorageOp::Compact { log, .. } => Some((*log, OpKind::Compact)),
         StorageOp::Remove { log } => Some((*log, OpKind::Remove)),
         StorageOp::KeepElection(_) | StorageOp::LoadElection => Some((LogId::Metadata, OpKind::Election)),
         StorageOp::KeepMetadataSnapshot { .. } => Some((LogId::Metadata, OpKind::Snapshot)),
@@ -228,6 +230,7 @@ fn completed(done: &StorageDone) -> Option<(LogId, OpKind)> {
         StorageDone::SnapshotKept { log, .. } => Some((*log, OpKind::Snapshot)),
         StorageDone::Read { log, .. } => Some((*log, OpKind::Read)),
         StorageDone::Found { log, .. } => Some((*log, OpKind::Find)),
+        StorageDone::SegmentsCompacted { log, .. } | StorageDone::Compacted { log, .. } => Some((*log, OpKind::Compact)),
         StorageDone::Removed { log, .. } => Some((*log, OpKind::Remove)),
         StorageDone::ElectionKept(_) | StorageDone::Election(_) => Some((LogId::Metadata, OpKind::Election)),
         StorageDone::MetadataSnapshotKept { .. } | StorageDone::MetadataSnapshotNotKept { .. } => Some((LogId::Metadata, OpKind::Snapshot)),

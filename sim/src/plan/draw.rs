@@ -39,6 +39,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
     if node_count > 1 {
         replicate(&mut topics, node_count - controllers(node_count), &mut Draw::split(seed, Stream::Settings, 2));
     }
+    compact(&mut topics, &mut Draw::split(seed, Stream::Settings, 5));
     let mut clients = clients(&mut workload);
     if node_count > 1 {
         place_consumers(&mut clients, &mut Draw::split(seed, Stream::Workload, 1));
@@ -95,6 +96,7 @@ pub(super) fn bred(seed: u64, parent: u64, node_count: usize) -> Plan {
 fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
     let mut first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
     first.configs.extend(snapshot_configs(seed, 0));
+    first.configs.extend(compaction_configs(seed, 0));
     let of_groups = group_configs(&mut Draw::split(seed, Stream::Settings, 4));
     if count == 1 {
         first.configs.extend(of_groups);
@@ -105,6 +107,7 @@ fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
         let (mut settings, mut clocks) = (Draw::split(seed, Stream::Settings, 10 + number), Draw::split(seed, Stream::Clocks, number));
         let mut node = node(&mut settings, &mut clocks);
         node.configs.extend(snapshot_configs(seed, number));
+        node.configs.extend(compaction_configs(seed, number));
         node
     });
     let are_in_racks = Draw::split(seed, Stream::Topology, 4).chance(500_000);
@@ -209,6 +212,43 @@ fn topic(number: u64, topology: &mut Draw, settings: &mut Draw) -> TopicPlan {
     }
     let is_altered = number > 0 && settings.chance(400_000);
     TopicPlan { name: format!("topic-{number}"), partitions: topology.pick(&[1, 1, 2, 3]), replicas: 1, configs, is_altered }
+}
+
+/// Some topics are compacted: those are of small segments, so that there is something to compact, and half of them are deleted from too.
+fn compact(topics: &mut [TopicPlan], draw: &mut Draw) {
+    for topic in topics {
+        if !draw.chance(350_000) {
+            continue;
+        }
+        let mut set = |name: &str, value: String| {
+            topic.configs.retain(|(known, _)| known != name);
+            topic.configs.push((name.to_owned(), value));
+        };
+        set("cleanup.policy", draw.pick(&["compact", "compact,delete"]).to_owned());
+        set("internal.segment.bytes", draw.pick(&[1_500, 4_000, 16_000]).to_string());
+        set("min.cleanable.dirty.ratio", draw.pick(&["0", "0.3", "0.5"]).to_owned());
+        set("delete.retention.ms", draw.pick(&[0_u32, 3_000, 86_400_000]).to_string());
+        set("file.delete.delay.ms", draw.pick(&[0, 2_000]).to_string());
+        if draw.chance(200_000) {
+            set("min.compaction.lag.ms", "5000".to_owned());
+        }
+    }
+}
+
+/// How a node compacts.
+fn compaction_configs(seed: u64, number: u64) -> Vec<(String, String)> {
+    let mut draw = Draw::split(seed, Stream::Settings, 200 + number);
+    let settings = [
+        ("log.cleaner.backoff.ms", draw.pick(&[200_u32, 1_000, 4_000])),
+        ("log.cleaner.dedupe.buffer.size", draw.pick(&[500, 5_000, 1_000_000])),
+        ("log.cleaner.io.max.bytes.per.second", draw.pick(&[3_000, 1_000_000, 1_000_000_000])),
+    ];
+    let mut configs = settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec();
+    if draw.chance(400_000) {
+        // Of the topic of committed offsets segments close by their age alone.
+        configs.push(("log.roll.ms".to_owned(), draw.pick(&["1500", "6000"]).to_owned()));
+    }
+    configs
 }
 
 fn clients(draw: &mut Draw) -> Vec<ClientPlan> {

@@ -359,6 +359,7 @@ fn log_of(op: &StorageOp) -> LogId {
         | StorageOp::KeepSnapshot { log, .. }
         | StorageOp::Read { log, .. }
         | StorageOp::Find { log, .. }
+        | StorageOp::Compact { log, .. }
         | StorageOp::Remove { log } => *log,
         StorageOp::KeepElection(_) | StorageOp::LoadElection | StorageOp::RemoveOthers { .. } => LogId::Metadata,
         StorageOp::KeepMetadataSnapshot { .. } | StorageOp::LoadMetadataSnapshots | StorageOp::ReadMetadataSnapshot { .. } => LogId::Metadata,

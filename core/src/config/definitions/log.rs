@@ -102,27 +102,32 @@ pub(super) const LOG: &[Definition] = &[
     double("log.cleaner.io.max.bytes.per.second")
         .default("1.7976931348623157E308")
         .cluster_wide()
-        .kept().doc("Bytes that cleaners read and write a second at most."),
+        .kept()
+        .doc("Bytes that cleaners read and write a second at most."),
     long("log.cleaner.delete.retention.ms")
         .default("86400000")
         .at_least(0)
         .cluster_wide()
-        .kept().doc("How long tombstones and markers stay in a compacted log, where the topic does not say."),
+        .kept()
+        .doc("How long tombstones and markers stay in a compacted log, where the topic does not say."),
     double("log.cleaner.min.cleanable.ratio")
         .default("0.5")
         .fraction_up_to(1.0)
         .cluster_wide()
-        .kept().doc("Share of a log that is not compacted yet before it is worth it, where the topic does not say."),
+        .kept()
+        .doc("Share of a log that is not compacted yet before it is worth it, where the topic does not say."),
     long("log.cleaner.min.compaction.lag.ms")
         .default("0")
         .at_least(0)
         .cluster_wide()
-        .kept().doc("Records younger than this are not compacted, where the topic does not say."),
+        .kept()
+        .doc("Records younger than this are not compacted, where the topic does not say."),
     long("log.cleaner.max.compaction.lag.ms")
         .default("9223372036854775807")
         .at_least(1)
         .cluster_wide()
-        .kept().doc("Records older than this are compacted soon, where the topic does not say."),
+        .kept()
+        .doc("Records older than this are compacted soon, where the topic does not say."),
     int("num.recovery.threads.per.data.dir").default("2").at_least(1).cluster_wide().doc("Threads that open logs at a start."),
     int("num.replica.alter.log.dirs.threads").doc("Threads that move partitions between folders."),
     int("offset.metadata.max.bytes").default("4096").kept().doc("Bytes of metadata that a committed offset may carry."),

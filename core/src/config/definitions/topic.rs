@@ -38,7 +38,8 @@ pub(super) const TOPIC: &[Definition] = &[
         .default("86400000")
         .at_least(0)
         .else_broker(&[same("log.cleaner.delete.retention.ms")])
-        .kept().doc("How long tombstones and markers stay in a compacted log."),
+        .kept()
+        .doc("How long tombstones and markers stay in a compacted log."),
     string("durability")
         .default("flushed")
         .one_of(&["flushed", "replicated"])
@@ -92,7 +93,8 @@ pub(super) const TOPIC: &[Definition] = &[
         .default("9223372036854775807")
         .at_least(1)
         .else_broker(&[same("log.cleaner.max.compaction.lag.ms")])
-        .kept().doc("Records older than this are compacted soon."),
+        .kept()
+        .doc("Records older than this are compacted soon."),
     int("max.message.bytes").default("1048588").at_least(0).else_broker(&[same("message.max.bytes")]).kept().doc("Largest batch of records."),
     long("message.timestamp.after.max.ms")
         .default("3600000")
@@ -116,12 +118,14 @@ pub(super) const TOPIC: &[Definition] = &[
         .default("0.5")
         .fraction_up_to(1.0)
         .else_broker(&[same("log.cleaner.min.cleanable.ratio")])
-        .kept().doc("Share of the log that is not compacted yet before it is worth it."),
+        .kept()
+        .doc("Share of the log that is not compacted yet before it is worth it."),
     long("min.compaction.lag.ms")
         .default("0")
         .at_least(0)
         .else_broker(&[same("log.cleaner.min.compaction.lag.ms")])
-        .kept().doc("Records younger than this are not compacted."),
+        .kept()
+        .doc("Records younger than this are not compacted."),
     int("min.insync.replicas")
         .default("1")
         .at_least(1)

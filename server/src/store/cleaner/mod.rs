@@ -96,7 +96,15 @@ async fn clean<P: Platform>(
         let segments: Vec<Segment> = closed.iter().filter(|segment| segment.end_offset <= compaction.upto).copied().collect();
         (generation, segments)
     };
-    let mut cleaning = Cleaning { task, id, view, generation, compaction, writer, pace: Pace::new(compaction.bytes_per_second_max, task.shared.platform.now().monotonic) };
+    let mut cleaning = Cleaning {
+        task,
+        id,
+        view,
+        generation,
+        compaction,
+        writer,
+        pace: Pace::new(compaction.bytes_per_second_max, task.shared.platform.now().monotonic),
+    };
     match cleaning.run(&segments).await {
         // What was read may have been cut off meanwhile.
         Err(Halt::Failed(error)) if cleaning.is_outdated() => {
@@ -128,17 +136,22 @@ impl<P: Platform> Cleaning<'_, P> {
         let mut keys = Keys::new(records, keys_bytes_max, &secret);
         let noted_upto = self.note_keys(&mut keys, segments).await?;
         let now = self.task.shared.platform.now().wall;
-        let sweep = Sweep {
-            keys: &keys,
-            kept_batches: &self.compaction.kept_batches,
-            now,
-            delete_retention_ms: self.compaction.delete_retention_ms,
-        };
+        let sweep =
+            Sweep { keys: &keys, kept_batches: &self.compaction.kept_batches, now, delete_retention_ms: self.compaction.delete_retention_ms };
         let concerned = segments.partition_point(|segment| segment.base_offset < noted_upto);
         for group in groups(segments.get(..concerned).unwrap_or_default(), self.compaction.settings.segment_bytes_max) {
             self.rewrite(group, &sweep, noted_upto).await?;
         }
-        if self.hand_over(Swap { generation: self.generation, replaced: Vec::new(), made: None, clean_upto: Some(noted_upto), file_delete_delay_ms: 0 }).await? {
+        if self
+            .hand_over(Swap {
+                generation: self.generation,
+                replaced: Vec::new(),
+                made: None,
+                clean_upto: Some(noted_upto),
+                file_delete_delay_ms: 0,
+            })
+            .await?
+        {
             Ok(noted_upto)
         } else {
             Err(Halt::Changed)

@@ -36,7 +36,12 @@ pub(super) struct Output<'a, P: Platform> {
 
 impl<'a, P: Platform> Output<'a, P> {
     /// An empty segment from `base_offset` on. All three of its files are made, so that each takes the place of the one before.
-    pub(super) async fn begin(task: &'a DiskTask<P>, folder: &Path, base_offset: Offset, settings: &'a LogSettings) -> Result<Self, StorageError> {
+    pub(super) async fn begin(
+        task: &'a DiskTask<P>,
+        folder: &Path,
+        base_offset: Offset,
+        settings: &'a LogSettings,
+    ) -> Result<Self, StorageError> {
         let path = |kind| paths::cleaned_file(folder, base_offset, kind);
         let create = async |kind| checkpoint::create_anew(&task.disk, &path(kind)).await.map_err(|error| failure::from_io(&error));
         Ok(Self {

@@ -159,7 +159,9 @@ mod tests {
     fn left(left: Left) -> Vec<(i64, String)> {
         let Left::Changed(header, bytes) = left else { panic!("{left:?}") };
         let section = section_of(&header, &bytes).unwrap();
-        let record = |record: Record<'_>| (header.base_offset.0 + i64::from(record.offset_delta), String::from_utf8(record.key.unwrap().to_vec()).unwrap());
+        let record = |record: Record<'_>| {
+            (header.base_offset.0 + i64::from(record.offset_delta), String::from_utf8(record.key.unwrap().to_vec()).unwrap())
+        };
         Records::new(&section).map(|found| record(found.unwrap())).collect()
     }
 
@@ -182,7 +184,10 @@ mod tests {
         let tombstone = batch(7, &[("a", None)], None, Codec::None);
         let keys = keys(&[&tombstone]);
         let Left::Changed(header, bytes) = sweep(&keys, &[]).apply(&tombstone.0, &tombstone.1).unwrap() else { panic!("it gets a horizon") };
-        assert_eq!((header.has_delete_horizon, header.base_timestamp, header.max_timestamp), (true, Timestamp(NOW.0 + 500), Timestamp(NOW.0 - 10)));
+        assert_eq!(
+            (header.has_delete_horizon, header.base_timestamp, header.max_timestamp),
+            (true, Timestamp(NOW.0 + 500), Timestamp(NOW.0 - 10))
+        );
         assert_eq!(sweep(&keys, &[]).apply(&header, &bytes).unwrap(), Left::Unchanged);
         let later = Sweep { now: Timestamp(NOW.0 + 501), ..sweep(&keys, &[]) };
         assert_eq!(later.apply(&header, &bytes).unwrap(), Left::Nothing);

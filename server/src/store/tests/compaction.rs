@@ -188,7 +188,12 @@ async fn a_swap_that_was_interrupted_is_finished_when_the_log_is_opened() {
         let upto = rig.closed();
         let folder = rig.folder.join("t-0");
         let before: Vec<(PathBuf, Vec<u8>)> = files(&folder);
-        let (_, replaced) = rig.compact(Compaction { settings: LogSettings { segment_bytes_max: u32::MAX, ..settings(Durability::Flushed) }, ..compaction(0, upto) }).await;
+        let (_, replaced) = rig
+            .compact(Compaction {
+                settings: LogSettings { segment_bytes_max: u32::MAX, ..settings(Durability::Flushed) },
+                ..compaction(0, upto)
+            })
+            .await;
         let [made] = replaced[..] else { panic!("all fits into one") };
         rig.store.stop(true).await;
         // All is put back but for the new segment, which is on its way.

@@ -88,7 +88,7 @@ impl Cluster {
         self.voter_sets.stepped(node, broker)?;
         self.metadata_log_matching.step(node, effects, &view)?;
         assigned_copies::check(node, &view)?;
-        self.log_matching.appended(node, effects, excused)?;
+        self.log_matching.appended(node, effects, topics, excused)?;
         if self.registry.learn(&view) {
             isr_rules::check(&self.registry, view.image())?;
             gone = self.committed.registered(&self.nodes, &self.registry);

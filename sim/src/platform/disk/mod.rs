@@ -159,6 +159,12 @@ impl SimDisk {
         self.state().durable_names(folder, Some(last)).rev().find_map(wanted)
     }
 
+    /// Which file has a name that a power loss could not take: another one of that name is another.
+    #[must_use]
+    pub fn durable_file(&self, path: &Path) -> Option<u64> {
+        self.state().durable_file(path)
+    }
+
     /// Looks at the bytes of a file that a power loss could not take.
     pub fn with_durable<T>(&self, path: &Path, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
         self.state().durable(path).map(look)

@@ -352,6 +352,10 @@ impl State {
         self.names.list(folder, last, View::Durable)
     }
 
+    pub(super) fn durable_file(&self, path: &Path) -> Option<u64> {
+        self.names.file(path, View::Durable).ok().map(|FileId(file)| file)
+    }
+
     pub(super) fn durable(&self, path: &Path) -> Option<&[u8]> {
         let file = self.names.file(path, View::Durable).ok()?;
         self.contents.get(&file).map(Content::durable)
