@@ -177,17 +177,24 @@ impl Groups {
 
     /// A member has been heard: it may be silent for a session from here on.
     pub(super) fn heard(&mut self, name: &str, member_id: &str, moment: &Moment<'_>) {
+        let timer = GroupTimer::Session { group: name.to_owned(), member: member_id.to_owned() };
+        if let Some(group) = self.consumer(name) {
+            let Some(member) = group.members.get(member_id) else { return };
+            return self.deadlines.set(timer, moment.now.monotonic.after(member.session(&moment.bounds.consumer)));
+        }
         let Some(member) = self.groups.get(name).and_then(|group| group.classic.members.get(member_id)) else { return };
         if member.joining.is_some() || member.syncing.is_some() {
             return;
         }
         let patience = Wait::from_ms(member.session_timeout_ms.into());
-        let timer = GroupTimer::Session { group: name.to_owned(), member: member_id.to_owned() };
         self.deadlines.set(timer, moment.now.monotonic.after(patience));
     }
 
     /// All members of a group may be silent for a session from here on.
     pub(super) fn watch_members(&mut self, name: &str, moment: &Moment<'_>) {
+        if self.consumer(name).is_some() {
+            return self.watch_consumers(name, moment);
+        }
         let ids: Vec<String> = self.groups.get(name).map(|group| group.classic.members.keys().cloned().collect()).unwrap_or_default();
         for member_id in ids {
             self.heard(name, &member_id, moment);
