@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::classic::{ClassicGroup, Member, Phase};
+use super::embedded::Subscription;
 use super::record::GroupRecord;
-use super::wire::subscribed_topics;
 use super::{Decided, Groups};
 use crate::boundary::{DescribedGroup, DescribedMember, ListGroupsRequest, ListedGroup};
 use crate::error::{ApiError, ErrorCode};
@@ -94,7 +94,7 @@ impl ClassicGroup {
         let protocol = self.protocol.as_deref().filter(|_| self.protocol_type.as_deref() == Some(CONSUMER))?;
         let mut topics = Vec::new();
         for member in self.members.values() {
-            topics.extend(subscribed_topics(&member.subscription(Some(protocol))).ok()?);
+            topics.extend(Subscription::parse(&member.subscription(Some(protocol))).ok()?.topics);
         }
         Some(topics)
     }

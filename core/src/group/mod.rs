@@ -10,6 +10,7 @@ mod classic;
 mod commit;
 pub mod consumer;
 mod describe;
+mod embedded;
 mod join;
 mod member;
 pub mod record;

@@ -25,6 +25,20 @@ pub enum GroupTimer {
         /// The member.
         member: String,
     },
+    /// A member of the classic protocol in a group of the other has had time enough to join anew.
+    Rejoining {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+    },
+    /// The same to ask for what it gets.
+    Resyncing {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+    },
     /// Nobody has joined with an id that was given out.
     Invitation {
         /// The group.
@@ -49,6 +63,9 @@ impl Groups {
                 self.remove_consumer(&group, &member, moment, &mut decided);
             }
             GroupTimer::Session { group, member } => self.remove_member(&group, &member, moment, &mut decided),
+            GroupTimer::Rejoining { group, member } | GroupTimer::Resyncing { group, member } => {
+                self.remove_consumer(&group, &member, moment, &mut decided);
+            }
             GroupTimer::Revocation { group, member } => self.revocation_ended(&group, &member, moment, &mut decided),
             GroupTimer::Invitation { group, member } => {
                 if let Some(held) = self.groups.get_mut(&group) {

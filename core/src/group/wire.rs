@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::error::ErrorCode;
-use crate::ids::{TopicId, TopicName, Uuid};
+use crate::ids::{TopicId, Uuid};
 
 /// A record that is none: it ends too early, or says what can't be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +101,17 @@ impl<'a> Reader<'a> {
         self.nullable_string()?.ok_or(CorruptRecord)
     }
 
+    pub(super) fn nullable_bytes(&mut self) -> Result<Option<Bytes>, CorruptRecord> {
+        let Some(length) = self.length(true)? else { return Ok(None) };
+        Ok(Some(Bytes::copy_from_slice(self.slice(length)?)))
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(super) fn bytes(&mut self) -> Result<Bytes, CorruptRecord> {
-        let length = self.length(true)?.ok_or(CorruptRecord)?;
-        Ok(Bytes::copy_from_slice(self.slice(length)?))
+        self.nullable_bytes()?.ok_or(CorruptRecord)
     }
 
     /// An array of what `read` reads. Nothing is set aside for what its length claims.
@@ -212,6 +220,10 @@ impl Writer {
         self.written.extend(value);
     }
 
+    pub(super) fn null_bytes(&mut self) {
+        self.length(None, true);
+    }
+
     pub(super) fn count(&mut self, count: usize) {
         self.length(Some(count), true);
     }
@@ -230,10 +242,4 @@ impl Writer {
         self.varint(u32::try_from(field.written.len()).expect("requests are shorter than 2 GiB"));
         self.written.extend(field.written);
     }
-}
-
-/// The topics of a consumer's subscription (Kafka's `ConsumerProtocolSubscription`, of any version: they come first).
-pub(super) fn subscribed_topics(subscription: &[u8]) -> Result<Vec<TopicName>, CorruptRecord> {
-    let (_, mut reader) = Reader::versioned(subscription, i16::MAX)?;
-    reader.array(|reader| Ok(TopicName::from(reader.string()?.as_str())))
 }

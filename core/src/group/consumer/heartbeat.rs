@@ -73,7 +73,7 @@ impl Groups {
         decided: &mut Decided,
     ) -> Result<Heard, ApiError> {
         let (name, id) = (&asked.group, &asked.member_id);
-        self.open_consumer(asked, moment)?;
+        self.open_consumer(asked, moment, decided)?;
         let owned = asked.owned_partitions();
         let blank = ConsumerGroup::default();
         let group = self.consumer(name).unwrap_or(&blank);
@@ -87,14 +87,9 @@ impl Groups {
         }
         let before = self.consumer(name).and_then(|group| group.members.get(id)).cloned().unwrap_or_default();
         let said = asked.said(&before.said, &client.id, &client.host);
-        // One that has never come to an epoch may have been kept without the group's next one.
-        let is_new = before.current.epoch == GroupEpoch::NONE && before.current.previous_epoch != GroupEpoch::NONE;
-        let has_changed = is_new || (&said.topics, &said.pattern) != (&before.said.topics, &before.said.pattern);
-        if said != before.said || is_new {
-            self.keep_fact(name, ConsumerRecord::Member(id.clone(), Some(said)), decided);
-        }
-        self.follow_subscriptions(name, has_changed, moment, decided);
-        self.assign_if_due(name, moment, decided);
+        self.take_on(name, id, &before, said, moment, decided);
+        self.deadlines.cancel(&GroupTimer::Rejoining { group: name.clone(), member: id.clone() });
+        self.deadlines.cancel(&GroupTimer::Resyncing { group: name.clone(), member: id.clone() });
         self.reconcile_consumer(name, id, owned.as_ref(), moment, decided);
         self.heard(name, id, moment);
         let Some((group, member)) = self.consumer(name).and_then(|group| Some((group, group.members.get(id)?))) else {
@@ -110,17 +105,16 @@ impl Groups {
     }
 
     /// Sees that there is a group of this protocol to be heard in, or may be one.
-    fn open_consumer(&mut self, asked: &ConsumerGroupHeartbeatRequest, moment: &Moment<'_>) -> Result<(), ApiError> {
+    fn open_consumer(&mut self, asked: &ConsumerGroupHeartbeatRequest, moment: &Moment<'_>, decided: &mut Decided) -> Result<(), ApiError> {
         let name = &asked.group;
         let (joins, bounds) = (asked.member_epoch == GroupEpoch::NONE.0, &moment.bounds.consumer);
-        let not_found = |what: &str| ApiError::new(ErrorCode::GroupIdNotFound, format!("Group {name} {what}."));
         let full = || {
             let message = format!("The consumer group has reached its maximum capacity of {} members.", bounds.members_max);
             ApiError::new(ErrorCode::GroupMaxSizeReached, message)
         };
         match self.groups.get(name) {
             None if joins => Ok(()),
-            None => Err(not_found("not found")),
+            None => Err(self.is_no("consumer", name)),
             Some(group) => match &group.consumer {
                 Some(consumer) => {
                     let is_known = |instance: &String| consumer.instances.contains_key(instance);
@@ -128,7 +122,14 @@ impl Groups {
                     if consumer.members.len() >= bounds.members_max && !is_in { Err(full()) } else { Ok(()) }
                 }
                 None if joins && group.classic.is_empty() => Ok(()),
-                None => Err(not_found("is not a consumer group")),
+                None if joins && group.classic.may_upgrade(bounds) => {
+                    if group.classic.members.len() >= bounds.members_max {
+                        return Err(full());
+                    }
+                    self.upgrade(name, moment, decided);
+                    Ok(())
+                }
+                None => Err(self.is_no("consumer", name)),
             },
         }
     }

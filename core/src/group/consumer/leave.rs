@@ -5,7 +5,7 @@ use super::validate::{fenced_instance, unknown_instance};
 use super::{Assigned, Standing};
 use crate::boundary::{ConsumerGroupHeartbeatRequest, Heard};
 use crate::epoch::GroupEpoch;
-use crate::error::{ApiError, ErrorCode};
+use crate::error::ApiError;
 use crate::group::timers::GroupTimer;
 use crate::group::{Decided, Groups, Moment};
 
@@ -18,10 +18,7 @@ impl Groups {
         decided: &mut Decided,
     ) -> Result<Heard, ApiError> {
         let (name, id) = (&asked.group, &asked.member_id);
-        let group = self.consumer(name).ok_or_else(|| {
-            let what = if self.groups.contains_key(name) { "is not a consumer group" } else { "not found" };
-            ApiError::new(ErrorCode::GroupIdNotFound, format!("Group {name} {what}."))
-        })?;
+        let group = self.consumer(name).ok_or_else(|| self.is_no("consumer", name))?;
         if let Some(instance) = &asked.instance_id {
             let held = group.instances.get(instance).ok_or_else(|| unknown_instance(instance))?;
             if held != id {
@@ -53,6 +50,7 @@ impl Groups {
         }
         self.drop_member(name, id, decided);
         self.bump_without(name, moment, decided);
+        self.downgrade_if_due(name, moment, decided);
     }
 
     /// A member has not given up in time what it was told to.
@@ -91,6 +89,8 @@ impl Groups {
     pub(super) fn forget_timers(&mut self, name: &str, id: &str) {
         let (group, member) = (name.to_owned(), id.to_owned());
         self.deadlines.cancel(&GroupTimer::Session { group: group.clone(), member: member.clone() });
-        self.deadlines.cancel(&GroupTimer::Revocation { group, member });
+        self.deadlines.cancel(&GroupTimer::Revocation { group: group.clone(), member: member.clone() });
+        self.deadlines.cancel(&GroupTimer::Rejoining { group: group.clone(), member: member.clone() });
+        self.deadlines.cancel(&GroupTimer::Resyncing { group, member });
     }
 }

@@ -21,11 +21,13 @@
 //! meanwhile. All that is decided is kept, but for when members were heard, and whether topics have changed since a group last looked.
 
 mod assign;
+mod classic_members;
 mod commit;
 mod describe;
 mod heartbeat;
 mod leave;
 mod member;
+mod migration;
 mod pattern;
 mod reconcile;
 mod record;

@@ -1,5 +1,6 @@
 //! Groups of the consumer protocol, driven by what their members send.
 
+mod migration;
 mod offsets;
 mod reconciling;
 mod refusals;
