@@ -184,7 +184,7 @@ pub const PATTERN_BYTES_MAX: usize = 4 << 10;
 pub const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
 
 /// Regular expressions that the members of a group subscribe by.
-pub const GROUP_PATTERNS_MAX: usize = 1_000;
+pub const GROUP_PATTERNS_MAX: usize = 100;
 
 /// While a group of the consumer protocol comes to a new epoch its members are asked to be heard of this often, in milliseconds: each takes what
 /// the others have given up.

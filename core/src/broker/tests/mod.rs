@@ -1,6 +1,7 @@
 //! The broker driven through its one door, over a store that does what it is told, when it is told.
 
 mod cluster;
+mod consumer_groups;
 mod groups;
 mod lifecycle;
 mod produce_and_fetch;

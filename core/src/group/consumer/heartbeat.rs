@@ -198,7 +198,7 @@ impl ConsumerGroup {
     /// Nothing that is not kept is known: it looks at topics when a member is next heard of.
     pub(in crate::group) fn loaded(&mut self) {
         self.is_stale = true;
-        self.settles_until = Monotonic(0);
+        (self.settles_until, self.assigns_from) = (Monotonic(0), Monotonic(0));
         self.owners = std::collections::BTreeMap::new();
         let owned = self.members.iter().flat_map(|(id, member)| {
             let current = &member.current;

@@ -7,7 +7,7 @@
 //! | state of the group | until |
 //! | --- | --- |
 //! | `Empty` | a member joins |
-//! | `Assigning` | a heartbeat has partitions assigned for the group's epoch |
+//! | `Assigning` | a heartbeat has partitions assigned for the group's epoch; of those who come and go at one time once (KIP-1263) |
 //! | `Reconciling` | all members have come to that epoch |
 //! | `Stable` | a member joins, leaves, is silent or changes its mind, or topics change |
 //!
@@ -71,6 +71,8 @@ pub struct ConsumerGroup {
     is_stale: bool,
     /// Until when members are to be heard of often.
     settles_until: Monotonic,
+    /// From when on partitions may be assigned again for those who come and go.
+    assigns_from: Monotonic,
 }
 
 impl Default for ConsumerGroup {
@@ -85,6 +87,7 @@ impl Default for ConsumerGroup {
             patterns: BTreeMap::new(),
             is_stale: true,
             settles_until: Monotonic(0),
+            assigns_from: Monotonic(0),
         }
     }
 }
@@ -96,6 +99,8 @@ pub struct ConsumerBounds {
     pub(super) session: Wait,
     /// `group.consumer.heartbeat.interval.ms`.
     pub(super) heartbeat_ms: i64,
+    /// `group.consumer.assignment.interval.ms`.
+    pub(super) assignment_interval: Wait,
     /// `group.consumer.max.size`.
     pub(super) members_max: usize,
     /// `group.consumer.assignors`, the default first.
@@ -127,6 +132,7 @@ impl ConsumerBounds {
             is_offered: named("group.coordinator.rebalance.protocols").split(',').any(|name| name.trim() == "consumer"),
             session: Wait::from_ms(bounded("session.timeout.ms")),
             heartbeat_ms: bounded("heartbeat.interval.ms"),
+            assignment_interval: Wait::from_ms(bounded("assignment.interval.ms")),
             members_max: usize::try_from(configs.whole("group.consumer.max.size")).unwrap_or(usize::MAX),
             assignors: [assignors.first().copied(), assignors.get(1).copied()],
             may_upgrade: matches!(policy.as_str(), "upgrade" | "bidirectional"),

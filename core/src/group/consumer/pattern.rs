@@ -39,7 +39,8 @@ impl Pattern {
 
 fn regex_of(text: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(text).size_limit(PATTERN_COMPILED_BYTES_MAX).dfa_size_limit(PATTERN_COMPILED_BYTES_MAX).build();
-    built.map_err(|error| error.to_string())
+    // Its words show the expression over several lines, and say at last what is wrong.
+    built.map_err(|error| error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())
 }
 
 /// An expression of RE2's in the engine's own syntax.
@@ -71,7 +72,7 @@ fn translated(text: &str) -> String {
             }
             ('[', Some(_)) if rest.peek() == Some(&':') => {
                 own.push(next);
-                while let Some(named) = rest.next() {
+                for named in rest.by_ref() {
                     own.push(named);
                     if named == ']' {
                         break;

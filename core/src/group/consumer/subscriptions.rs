@@ -13,6 +13,9 @@ use crate::ids::{TopicId, TopicName};
 use crate::metadata::Image;
 use crate::time::Wait;
 
+/// What a member says that it subscribes to: topics, and an expression for more.
+type Subscription<'a> = (&'a BTreeSet<TopicName>, Option<&'a String>);
+
 impl ConsumerGroup {
     /// The topics that a member subscribes to, by name or by expression.
     pub(super) fn topics_of<'a>(&'a self, member: &'a ConsumerMember) -> impl Iterator<Item = &'a TopicName> {
@@ -60,9 +63,10 @@ impl ConsumerGroup {
     }
 
     /// What each member is to get for the group's epoch, by the assignor that most want.
-    fn assign(&self, image: &Image, moment: &Moment<'_>) -> Vec<(String, Partitions)> {
+    fn assign(&self, moment: &Moment<'_>) -> Vec<(String, Partitions)> {
+        let image = moment.image;
         let mut counts = Counts::new();
-        let mut alike: BTreeMap<(&BTreeSet<TopicName>, Option<&String>), Rc<BTreeSet<TopicId>>> = BTreeMap::new();
+        let mut alike: BTreeMap<Subscription<'_>, Rc<BTreeSet<TopicId>>> = BTreeMap::new();
         let subscribers = self.members.values().map(|member| {
             let topics = alike.entry((&member.said.topics, member.said.pattern.as_ref())).or_insert_with(|| {
                 let there: Vec<_> = self.topics_of(member).filter_map(|name| image.topic_named(name)).collect();
@@ -120,11 +124,16 @@ impl Groups {
         self.bump_epoch(name, topics_hash, moment, decided);
     }
 
-    /// Assigns partitions, if the group is ahead of the last assignment. The epoch is kept last: without it they are assigned again.
-    pub(super) fn assign_if_due(&mut self, name: &str, moment: &Moment<'_>, decided: &mut Decided) {
-        let Some(group) = self.consumer(name).filter(|group| group.epoch > group.assignment_epoch) else { return };
+    /// Assigns partitions, if the group is ahead of the last assignment, and that was a while ago or somebody can't wait. The epoch is kept last:
+    /// without it they are assigned again.
+    pub(super) fn assign_if_due(&mut self, name: &str, is_urgent: bool, moment: &Moment<'_>, decided: &mut Decided) {
+        let now = moment.now.monotonic;
+        let is_due = |group: &&mut ConsumerGroup| group.epoch > group.assignment_epoch && (is_urgent || now >= group.assigns_from);
+        let Some(group) = self.consumer_mut(name).filter(is_due) else { return };
+        group.assigns_from = now.after(moment.bounds.consumer.assignment_interval);
         let epoch = group.epoch;
-        for (member, partitions) in group.assign(moment.image, moment) {
+        let assigned = group.assign(moment);
+        for (member, partitions) in assigned {
             let held = self.consumer(name).and_then(|group| group.members.get(&member));
             if held.is_some_and(|held| held.target != partitions) {
                 self.keep_fact(name, ConsumerRecord::Target(member, Some(partitions)), decided);

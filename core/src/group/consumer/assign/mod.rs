@@ -1,7 +1,8 @@
 //! Who is to get what: the assignors of the consumer protocol.
 //!
 //! Both are pure, and give the same for the same, in whatever order it came about. Their work grows with the partitions and the subscriptions
-//! (times a logarithm), and is done in the step that decides it: a thousand members with ten thousand partitions take a few milliseconds.
+//! (times a logarithm), and is done in the step that decides it, once in a while at most for whoever comes and goes: a thousand members with a
+//! hundred topics of a hundred partitions took 30 ms in a build for tests.
 
 mod range;
 mod uniform;

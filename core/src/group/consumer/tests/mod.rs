@@ -95,6 +95,8 @@ impl Rig {
             kept: Vec::new(),
             answers: Vec::new(),
         };
+        // Everyone who comes or goes is assigned for, unless a test is about that.
+        rig.bounds.consumer.assignment_interval = Wait(0);
         rig.create("orders", 6);
         rig
     }

@@ -64,6 +64,7 @@ fn members_are_heard_of_often_while_they_wait_for_each_other() {
 #[test]
 fn a_hundred_that_join_at_once_settle_within_five_seconds() {
     let mut rig = Rig::new();
+    rig.bounds = GroupBounds::of(&BrokerConfigs::default());
     rig.create("many", 400);
     let mut clients: Vec<(i64, Client848)> = (0..100).map(|at| (at, rig.join(&joining(&format!("m{at:02}"), &["many"])))).collect();
     let mut now_ms = 0;
@@ -75,6 +76,32 @@ fn a_hundred_that_join_at_once_settle_within_five_seconds() {
         *due += i64::from(heard.heartbeat_interval_ms);
         assert!(now_ms < 5_000, "{:?}", rig.group());
     }
+    let targets = rig.kept.iter().filter(|record| matches!(record, GroupRecord::Consumer { record: ConsumerRecord::Target(..), .. }));
+    assert!(targets.count() <= 2 * 100, "all of them were assigned for at once");
+}
+
+/// KIP-1263.
+#[test]
+fn those_who_come_and_go_at_one_time_are_assigned_for_once() {
+    let mut rig = Rig::new();
+    rig.bounds = GroupBounds::of(&BrokerConfigs::default());
+    rig.create("bills", 1);
+    let mut first = rig.join(&joining("one", &["orders"]));
+    let mut second = rig.join(&joining("two", &["orders"]));
+    let mut third = rig.join(&joining("three", &["orders"]));
+    assert_eq!((second.epoch, second.owned.len(), rig.group().state_name()), (1, 0, "Assigning"));
+    rig.wait_ms(999);
+    rig.beat(&mut second);
+    assert_eq!(rig.group().assignment_epoch, GroupEpoch(1));
+    rig.wait_ms(1);
+    rig.beat(&mut second);
+    assert_eq!(rig.group().assignment_epoch, GroupEpoch(3));
+    rig.settle(&mut [&mut first, &mut second, &mut third]);
+    assert_eq!([&first, &second, &third].map(|client| client.owned.len()), [2, 2, 2]);
+    // Who changes its mind does not go on with what it had.
+    let asked = ConsumerGroupHeartbeatRequest { topics: Some(vec![TopicName::from("bills")]), ..bare("one", 3) };
+    assert_eq!(rig.ask(&asked).unwrap().assignment, Some(Partitions::new()));
+    assert_eq!(rig.group().assignment_epoch, GroupEpoch(4));
 }
 
 #[test]

@@ -78,10 +78,10 @@ fn a_rolling_restart_disturbs_nobody() {
     let mut clients: Vec<Client848> = (0..3).map(|at| join(&mut rig, &format!("m{at}"), &format!("i{at}"))).collect();
     rig.settle(&mut clients.iter_mut().collect::<Vec<_>>());
     let epoch = rig.group().epoch;
-    for at in 0..3 {
+    for (at, client) in clients.iter().enumerate() {
         rig.ask(&away(&format!("m{at}"), &format!("i{at}"))).unwrap();
         let back = join(&mut rig, &format!("n{at}"), &format!("i{at}"));
-        assert_eq!(back.owned, clients[at].owned);
+        assert_eq!(back.owned, client.owned);
     }
     assert_eq!((rig.group().epoch, rig.group().state_name()), (epoch, "Stable"));
 }
