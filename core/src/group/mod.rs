@@ -187,7 +187,12 @@ impl Groups {
 
     /// All that was kept is replayed: members are heard of from here on, or are not.
     pub fn loaded(&mut self, moment: &Moment<'_>) {
-        self.groups.values_mut().filter_map(|group| group.consumer.as_mut()).for_each(ConsumerGroup::loaded);
+        for group in self.groups.values_mut() {
+            let Some(consumer) = &mut group.consumer else { continue };
+            consumer.loaded();
+            // A log that says both was written by somebody else.
+            group.classic = ClassicGroup::default();
+        }
         self.hear_all(moment);
         self.deadlines.set(GroupTimer::Expiry, moment.now.monotonic.after(moment.bounds.retention_check));
     }

@@ -78,8 +78,8 @@ impl Groups {
         let blank = ConsumerGroup::default();
         let group = self.consumer(name).unwrap_or(&blank);
         let former = group.check_member(asked, owned.as_ref())?;
-        if let Some(classic) = self.groups.get(name).map(|group| &group.classic).filter(|classic| classic.protocol_type.is_some()) {
-            assert!(classic.is_empty(), "a group with members of the classic protocol has become one of this");
+        // Nobody is left who would know the other protocol.
+        if self.groups.get(name).is_some_and(|group| group.classic.protocol_type.is_some()) {
             self.keep(GroupRecord::Classic { group: name.clone(), kept: None }, decided);
         }
         if let Some(former) = former {
@@ -199,7 +199,6 @@ impl ConsumerGroup {
     pub(in crate::group) fn loaded(&mut self) {
         self.is_stale = true;
         (self.settles_until, self.assigns_from) = (Monotonic(0), Monotonic(0));
-        self.owners = std::collections::BTreeMap::new();
         let owned = self.members.iter().flat_map(|(id, member)| {
             let current = &member.current;
             current.assigned.keys().chain(current.revoking.keys()).map(move |partition| (*partition, id.clone()))
