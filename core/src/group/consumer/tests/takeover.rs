@@ -105,3 +105,21 @@ fn no_partition_has_two_owners_whatever_happens() {
         }
     }
 }
+
+#[test]
+fn a_log_that_says_both_protocols_is_believed_of_the_later() {
+    let mut rig = Rig::new();
+    rig.join(&joining("one", &["orders"]));
+    let kept = crate::group::KeptGroup {
+        protocol_type: "consumer".to_owned(),
+        generation: 3,
+        protocol: None,
+        leader: None,
+        since: Timestamp(1),
+        members: Vec::new(),
+    };
+    rig.kept.push(GroupRecord::Classic { group: "readers".to_owned(), kept: Some(kept) });
+    let mut next = rig.successor(true);
+    assert_eq!(next.ask(&bare("one", 1)).unwrap().member_epoch, 1);
+    assert_eq!(next.groups.get("readers").unwrap().classic(), &crate::group::ClassicGroup::default());
+}
