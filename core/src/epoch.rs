@@ -39,6 +39,30 @@ epoch!(
     BrokerEpoch, i64
 );
 
+epoch!(
+    /// Of a group of the consumer protocol (KIP-848): counts the changes of who subscribes to what. An assignment and a member have the epoch
+    /// of the group that they have come to.
+    GroupEpoch, i32
+);
+
+impl GroupEpoch {
+    /// Of a group that nobody has joined, and of a member that joins.
+    pub const NONE: Self = Self(0);
+    /// What a member says in the place of its epoch when it leaves.
+    pub const LEAVING: Self = Self(-1);
+    /// The same of a static member that means to come back; it has this epoch until then.
+    pub const AWAY: Self = Self(-2);
+
+    /// The epoch after this one.
+    ///
+    /// # Panics
+    /// At 2^31-1, which 68 changes a second would reach in a year.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.checked_add(1).expect("group epochs are exhausted"))
+    }
+}
+
 impl LeaderEpoch {
     /// What a batch carries before a leader has appended it.
     pub const NONE: Self = Self(-1);

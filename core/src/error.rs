@@ -91,6 +91,11 @@ pub enum ErrorCode {
     GroupMaxSizeReached,
     FencedInstanceId,
     GroupSubscribedToTopic,
+    FencedMemberEpoch,
+    UnreleasedInstanceId,
+    UnsupportedAssignor,
+    StaleMemberEpoch,
+    InvalidRegularExpression,
 }
 
 /// An error with the words that go with it.

@@ -167,3 +167,28 @@ pub const GROUP_BYTES_MAX: usize = 16 << 20;
 
 /// Member ids of a group that were given out and not joined with.
 pub const INVITED_MAX: usize = 10_000;
+
+/// Bytes of a name that a member of a group of the consumer protocol gives: its own, its rack's, its group's. Keys of records hold no more.
+pub const MEMBER_NAME_BYTES_MAX: usize = 16 << 10;
+
+/// Topics that a member of such a group may subscribe to by name.
+pub const SUBSCRIBED_TOPICS_MAX: usize = 100_000;
+
+/// Partitions that such a member may say it has.
+pub const OWNED_PARTITIONS_MAX: usize = 1_000_000;
+
+/// Bytes of a regular expression that a member subscribes by.
+pub const PATTERN_BYTES_MAX: usize = 4 << 10;
+
+/// Bytes that a regular expression takes once it is compiled, and again for what the engine caches.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
+
+/// Regular expressions that the members of a group subscribe by.
+pub const GROUP_PATTERNS_MAX: usize = 100;
+
+/// While a group of the consumer protocol comes to a new epoch its members are asked to be heard of this often, in milliseconds: each takes what
+/// the others have given up.
+pub const RECONCILING_HEARTBEAT_MS: i64 = 300;
+
+/// A member that is heard of so often leaves this much time for each of the others, in milliseconds: large groups are asked less often.
+pub const RECONCILING_HEARTBEAT_MEMBER_MS: i64 = 2;

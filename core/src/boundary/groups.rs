@@ -1,10 +1,12 @@
-//! What clients ask of a group's coordinator, and are answered: the classic protocol and committed offsets.
+//! What clients ask of a group's coordinator, and are answered: the classic protocol and committed offsets. The consumer protocol is in
+//! [`super::consumer_groups`].
 //!
 //! What differs between versions is `net`'s: the core answers with the errors of the latest.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::consumer_groups::{ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use super::request::TopicRef;
 use crate::epoch::LeaderEpoch;
 use crate::error::{ApiError, ErrorCode};
@@ -25,6 +27,7 @@ pub enum GroupRequest {
     SyncGroup(SyncGroupRequest),
     Heartbeat(HeartbeatRequest),
     LeaveGroup(LeaveGroupRequest),
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     OffsetCommit(OffsetCommitRequest),
     OffsetDelete(OffsetDeleteRequest),
 }
@@ -38,6 +41,7 @@ impl GroupRequest {
             Self::SyncGroup(asked) => &asked.member.group,
             Self::Heartbeat(asked) => &asked.member.group,
             Self::LeaveGroup(asked) => &asked.group,
+            Self::ConsumerGroupHeartbeat(asked) => &asked.group,
             Self::OffsetCommit(asked) => &asked.member.group,
             Self::OffsetDelete(asked) => &asked.group,
         }
@@ -52,11 +56,13 @@ pub enum GroupResponse {
     SyncGroup(SyncGroupResponse),
     Heartbeat(HeartbeatResponse),
     LeaveGroup(LeaveGroupResponse),
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     OffsetCommit(OffsetCommitResponse),
     OffsetDelete(OffsetDeleteResponse),
     OffsetFetch(OffsetFetchResponse),
     ListGroups(ListGroupsResponse),
     DescribeGroups(DescribeGroupsResponse),
+    ConsumerGroupDescribe(ConsumerGroupDescribeResponse),
     DeleteGroups(DeleteGroupsResponse),
 }
 
@@ -208,6 +214,8 @@ pub struct LeaveGroupResponse {
 pub struct OffsetCommitRequest {
     /// Who commits; without a generation and an id whoever may, as long as the group has no members.
     pub member: Membership,
+    /// Whether it knows that a member of the consumer protocol has an epoch (KIP-848).
+    pub knows_member_epochs: bool,
     /// How long to keep the offsets in milliseconds, if that is said: old clients do.
     pub retention_ms: Option<i64>,
     /// What is committed, by topic.
@@ -252,6 +260,10 @@ pub struct OffsetsWanted {
     pub group: String,
     /// The partitions, by topic; none asks for all that there are.
     pub topics: Option<ByTopic<PartitionIndex>>,
+    /// The member that asks, if it says that (KIP-848).
+    pub member_id: Option<String>,
+    /// The epoch that it has come to; negative without one.
+    pub member_epoch: i32,
 }
 
 /// The answer to OffsetFetch.

@@ -4,6 +4,7 @@
 //! written as its length alone.
 
 mod administration;
+mod consumer_groups;
 mod effects;
 mod groups;
 mod input;
@@ -14,6 +15,7 @@ mod response;
 mod storage;
 
 pub use administration::*;
+pub use consumer_groups::*;
 pub use effects::{Effects, Mark, Notice, Reply, Severity};
 pub use groups::*;
 pub use input::{Door, Input, RequestContext};

@@ -8,6 +8,7 @@ use super::administration::{
     AlterPartitionReassignmentsRequest, DescribeQuorumRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest, UnregisterBrokerRequest,
     UpdateFeaturesRequest,
 };
+use super::consumer_groups::ConsumerGroupDescribeRequest;
 use super::groups::{DeleteGroupsRequest, DescribeGroupsRequest, GroupRequest, ListGroupsRequest, OffsetFetchRequest};
 use super::payload::Payload;
 use super::response::DeletedTopic;
@@ -55,6 +56,7 @@ pub enum Request {
     OffsetFetch(OffsetFetchRequest),
     ListGroups(ListGroupsRequest),
     DescribeGroups(DescribeGroupsRequest),
+    ConsumerGroupDescribe(ConsumerGroupDescribeRequest),
     DeleteGroups(DeleteGroupsRequest),
 }
 

@@ -1,6 +1,6 @@
 //! Committed metadata, as this broker follows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::describe::{first_of, last_of};
@@ -18,13 +18,16 @@ use crate::partition::{Partition, log_settings};
 impl Broker {
     /// Replays what was committed into the broker's image, and follows it.
     pub(super) fn apply_committed(&mut self, effects: &mut Effects) {
+        let mut changed = BTreeSet::new();
         while let Some((offset, record)) = self.metadata.as_mut().and_then(|metadata| metadata.pop_committed()) {
+            changed.extend(self.topic_changed_by(&record));
             self.unlist(&record, effects);
             self.mark_election(&record, effects);
             self.mark_voters(&record, effects);
             self.image.replay(offset, &record);
             self.follow(&record, effects);
         }
+        self.coordinators.topics_changed(&changed);
         self.finish_calls(effects);
         self.settle_doubtful_metadata(effects);
         self.snapshot_if_due(effects);
@@ -33,10 +36,12 @@ impl Broker {
     /// Puts an image that is later in the place of this one, and follows what differs.
     pub(super) fn leap_to(&mut self, image: Image, effects: &mut Effects) {
         let changes = self.image.difference(&image);
+        let changed = changes.iter().filter_map(|record| self.topic_changed_by(record)).collect();
         changes.iter().for_each(|record| self.unlist(record, effects));
         self.image = image;
         effects.metadata_changed = true;
         changes.iter().for_each(|record| self.follow(record, effects));
+        self.coordinators.topics_changed(&changed);
     }
 
     /// Connections are not to know a topic that is about to go; the image still says its name.

@@ -1,8 +1,9 @@
 //! What requests about groups are answered when there is nobody to decide them.
 
 use crate::boundary::{
-    ByTopic, DeleteGroupsResponse, DescribeGroupsResponse, FetchedOffset, GroupRequest, GroupResponse, HeartbeatResponse, JoinGroupResponse,
-    LeaveGroupResponse, ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse, OffsetsWanted, SyncGroupResponse,
+    ByTopic, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, DeleteGroupsResponse, DescribeGroupsResponse, FetchedOffset,
+    GroupRequest, GroupResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, OffsetCommitResponse,
+    OffsetDeleteResponse, OffsetFetchResponse, OffsetsWanted, SyncGroupResponse,
 };
 use crate::error::ErrorCode;
 use crate::ids::PartitionIndex;
@@ -21,6 +22,9 @@ pub(super) fn refusal_of(request: &GroupRequest, code: ErrorCode) -> GroupRespon
             GroupResponse::OffsetCommit(OffsetCommitResponse { topics: topics.collect() })
         }
         GroupRequest::OffsetDelete(_) => GroupResponse::OffsetDelete(OffsetDeleteResponse { result: Err(code) }),
+        GroupRequest::ConsumerGroupHeartbeat(_) => {
+            GroupResponse::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse { result: Err(code.into()) })
+        }
         GroupRequest::Heartbeat(_) => GroupResponse::Heartbeat(HeartbeatResponse { error: Some(code) }),
     }
 }
@@ -53,6 +57,13 @@ pub(super) fn refused(response: GroupResponse, code: ErrorCode) -> GroupResponse
         GroupResponse::DescribeGroups(answer) => {
             let groups = answer.groups.into_iter().map(|(group, _)| (group, Err(code.into())));
             GroupResponse::DescribeGroups(DescribeGroupsResponse { groups: groups.collect() })
+        }
+        GroupResponse::ConsumerGroupHeartbeat(_) => {
+            GroupResponse::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse { result: Err(code.into()) })
+        }
+        GroupResponse::ConsumerGroupDescribe(answer) => {
+            let groups = answer.groups.into_iter().map(|(group, _)| (group, Err(code.into())));
+            GroupResponse::ConsumerGroupDescribe(ConsumerGroupDescribeResponse { groups: groups.collect() })
         }
         GroupResponse::DeleteGroups(answer) => {
             let groups = answer.groups.into_iter().map(|(group, _)| (group, Some(code)));

@@ -29,6 +29,13 @@ use crate::partition::Leader;
 use crate::record::{BatchBuilder, BatchHeader, Codec, HEADER_BYTES, Records};
 use crate::time::Wait;
 
+/// What coordinators decide by, out of a broker of which they borrow nothing else.
+macro_rules! moment {
+    ($broker:expr) => {
+        Moment { now: $broker.now, random: &mut $broker.random, bounds: &$broker.bounds.groups, image: &$broker.image }
+    };
+}
+
 /// The coordinators on this node, and what they owe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Coordinators {
@@ -78,6 +85,11 @@ impl Coordinators {
     /// A log is out of service: what was asked of it is not answered.
     pub(super) fn reads_lost(&mut self, id: TopicPartition) {
         self.reads.remove(&id);
+    }
+
+    /// Topics are new, gone or have more partitions. A coordinator that loads finds that out by itself.
+    pub(super) fn topics_changed(&mut self, topics: &BTreeSet<TopicName>) {
+        self.coordinators.values_mut().for_each(|coordinator| coordinator.groups.topics_changed(topics));
     }
 
     /// The groups that a partition's coordinator has, once it is loaded.
@@ -175,7 +187,7 @@ impl Broker {
             return;
         }
         coordinator.loading = None;
-        coordinator.groups.loaded(&Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups });
+        coordinator.groups.loaded(&moment!(self));
         if upto > Offset::ZERO {
             effects.mark(Mark::GroupsLoaded);
         }
@@ -208,12 +220,16 @@ impl Broker {
 
     /// A request about one group, which may change it.
     pub(super) fn group_request(&mut self, id: RequestId, context: &RequestContext, request: &GroupRequest, effects: &mut Effects) {
+        if matches!(request, GroupRequest::ConsumerGroupHeartbeat(_)) && !self.has_consumer_groups() {
+            return reply(id, refusal_of(request, ErrorCode::UnsupportedVersion), effects);
+        }
         let place = match request {
             // It decides nothing that would have to be kept.
             GroupRequest::Heartbeat(_) => self.coordinator_of(request.group()).map(|(place, _)| place),
             GroupRequest::JoinGroup(_)
             | GroupRequest::SyncGroup(_)
             | GroupRequest::LeaveGroup(_)
+            | GroupRequest::ConsumerGroupHeartbeat(_)
             | GroupRequest::OffsetCommit(_)
             | GroupRequest::OffsetDelete(_) => self.deciding(request.group()),
         };
@@ -221,13 +237,12 @@ impl Broker {
             Ok(place) => place,
             Err(code) => return reply(id, refusal_of(request, code), effects),
         };
-        let mut moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups };
+        let mut moment = moment!(self);
         let groups = &mut self.coordinators.coordinators.get_mut(&place).expect("it has just been found").groups;
+        let client = || Client { id: context.client_id.as_deref().unwrap_or_default().to_owned(), host: format!("/{}", context.host) };
         let decided = match request {
-            GroupRequest::JoinGroup(asked) => {
-                let client = Client { id: context.client_id.as_deref().unwrap_or_default().to_owned(), host: format!("/{}", context.host) };
-                groups.join(id, asked, &client, &mut moment)
-            }
+            GroupRequest::JoinGroup(asked) => groups.join(id, asked, &client(), &mut moment),
+            GroupRequest::ConsumerGroupHeartbeat(asked) => groups.consumer_heartbeat(id, asked, &client(), &mut moment),
             GroupRequest::SyncGroup(asked) => groups.sync(id, asked, &moment),
             GroupRequest::Heartbeat(asked) => groups.heartbeat(id, asked, &moment),
             GroupRequest::LeaveGroup(asked) => groups.leave(id, asked, &moment),
@@ -242,7 +257,7 @@ impl Broker {
         let groups = request.groups.into_iter().map(|group| {
             let described = self.coordinator_of(&group).map_err(ApiError::from).and_then(|(place, groups)| {
                 asked.insert(place);
-                groups.describe(&group).ok_or_else(|| ApiError::new(ErrorCode::GroupIdNotFound, format!("Group {group} not found.")))
+                groups.describe(&group)
             });
             (group, described)
         });
@@ -253,7 +268,7 @@ impl Broker {
     pub(super) fn fetch_offsets(&mut self, id: RequestId, request: &OffsetFetchRequest, effects: &mut Effects) {
         let mut asked = BTreeSet::new();
         let groups = request.groups.iter().map(|wanted| {
-            let fetched = self.coordinator_of(&wanted.group).map(|(place, groups)| {
+            let fetched = self.coordinator_of(&wanted.group).and_then(|(place, groups)| {
                 asked.insert(place);
                 groups.fetch(wanted, request.by_id, &self.image)
             });
@@ -296,7 +311,7 @@ impl Broker {
     }
 
     /// The coordinator of a group, if it is here and has loaded.
-    fn coordinator_of(&self, group: &str) -> Result<(TopicPartition, &Groups), ErrorCode> {
+    pub(super) fn coordinator_of(&self, group: &str) -> Result<(TopicPartition, &Groups), ErrorCode> {
         let place = self.partition_of_group(group).ok_or(ErrorCode::NotCoordinator)?;
         let coordinator = self.coordinators.coordinators.get(&place).ok_or(ErrorCode::NotCoordinator)?;
         let leader = self.partitions.get(&place).and_then(|partition| partition.leader().ok()).ok_or(ErrorCode::NotCoordinator)?;
@@ -355,7 +370,7 @@ impl Broker {
     }
 
     /// Holds an answer until each of these coordinators has committed what it saw.
-    fn hold_shared(&mut self, id: RequestId, response: GroupResponse, places: BTreeSet<TopicPartition>, effects: &mut Effects) {
+    pub(super) fn hold_shared(&mut self, id: RequestId, response: GroupResponse, places: BTreeSet<TopicPartition>, effects: &mut Effects) {
         let mut count = 0;
         for place in &places {
             let log_end = self.partitions.get(place).and_then(|partition| partition.leader().ok()).map(|leader| leader.log().end());
@@ -434,10 +449,10 @@ impl Broker {
         if let Some(coordinator) = self.coordinators.coordinators.get_mut(&id)
             && std::mem::take(&mut coordinator.was_unable)
         {
-            coordinator.groups.hear_all(&Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups });
+            coordinator.groups.hear_all(&moment!(self));
         }
         while let Some(coordinator) = self.coordinators.coordinators.get_mut(&id).filter(|coordinator| coordinator.loading.is_none()) {
-            let moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds.groups };
+            let moment = moment!(self);
             let Some(decided) = coordinator.groups.fire(&moment) else { break };
             self.conclude_groups(id, decided, effects);
         }
@@ -467,7 +482,7 @@ impl Broker {
     }
 }
 
-fn reply(id: RequestId, response: GroupResponse, effects: &mut Effects) {
+pub(super) fn reply(id: RequestId, response: GroupResponse, effects: &mut Effects) {
     effects.replies.push(Reply { id, response: Response::Group(response) });
 }
 

@@ -12,6 +12,7 @@ mod calls;
 mod commands;
 mod compaction;
 mod configs;
+mod consumer_groups;
 mod deciding;
 mod describe;
 mod directory;
@@ -361,6 +362,7 @@ impl Broker {
             Request::OffsetFetch(request) => return self.fetch_offsets(id, &request, effects),
             Request::ListGroups(request) => return self.list_groups(id, &request, effects),
             Request::DescribeGroups(request) => return self.describe_groups(id, request, effects),
+            Request::ConsumerGroupDescribe(request) => return self.describe_consumer_groups(id, request, effects),
             Request::DeleteGroups(request) => return self.delete_groups(id, request, effects),
             Request::FindCoordinator(request) => Response::FindCoordinator(self.find_coordinator(&context, request, effects)),
         };

@@ -16,7 +16,7 @@ impl Groups {
     /// Keeps how far a group has come.
     pub fn commit(&mut self, id: RequestId, asked: &OffsetCommitRequest, image: &Image, moment: &Moment<'_>) -> Decided {
         let mut decided = Decided::default();
-        let refusal = self.try_commit(&asked.member, moment).err();
+        let refusal = self.try_commit(asked, image, moment).err();
         let expires_at = asked.retention_ms.map(|ms| Timestamp(moment.now.wall.0.saturating_add(ms)));
         let topics = asked.topics.iter().map(|(topic, partitions)| {
             let named = refusal.map_or_else(|| named(topic, image), Err);
@@ -47,10 +47,13 @@ impl Groups {
         decided
     }
 
-    fn try_commit(&mut self, member: &Membership, moment: &Moment<'_>) -> Result<(), ErrorCode> {
+    fn try_commit(&mut self, asked: &OffsetCommitRequest, image: &Image, moment: &Moment<'_>) -> Result<(), ErrorCode> {
+        let member = &asked.member;
         match self.groups.get(&member.group) {
             None if member.generation < 0 => return Ok(()),
             None => return Err(ErrorCode::GroupIdNotFound),
+            // Only its heartbeats say that such a member lives.
+            Some(Group { consumer: Some(group), .. }) => return group.may_commit(asked, image),
             Some(group) => may_commit(&group.classic, member)?,
         }
         self.heard(&member.group, &member.member_id, moment);
@@ -58,11 +61,16 @@ impl Groups {
     }
 
     /// How far a group has come, of the partitions that are asked for or of all, whose topics are told by their ids if that is wanted.
-    #[must_use]
-    pub fn fetch(&self, asked: &OffsetsWanted, by_id: bool, image: &Image) -> ByTopic<FetchedOffset> {
+    ///
+    /// # Errors
+    /// UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH or ILLEGAL_GENERATION: who asks does not know where the group is.
+    pub fn fetch(&self, asked: &OffsetsWanted, by_id: bool, image: &Image) -> Result<ByTopic<FetchedOffset>, ErrorCode> {
         let group = self.groups.get(&asked.group);
+        if let Some(consumer) = group.and_then(|group| group.consumer.as_ref()) {
+            consumer.may_fetch(asked)?;
+        }
         let found = |name: &TopicName, partition| group.and_then(|group| group.offsets.get(name)?.get(&partition));
-        match &asked.topics {
+        let topics = match &asked.topics {
             Some(topics) => topics.iter().map(|(topic, partitions)| {
                 let named = named(topic, image).or_else(|error| match topic {
                     // What is not there any more has no offset either.
@@ -75,9 +83,9 @@ impl Groups {
                 };
                 (topic.clone(), partitions.iter().map(fetch).collect())
             }),
-            None => return group.map(|group| all(group, by_id, image)).unwrap_or_default(),
-        }
-        .collect()
+            None => return Ok(group.map(|group| all(group, by_id, image)).unwrap_or_default()),
+        };
+        Ok(topics.collect())
     }
 
     /// Takes back how far a group has come.
@@ -107,7 +115,11 @@ impl Groups {
 
     /// The topics that a group's members read, whose offsets are not to go.
     fn deletable(&self, name: &str) -> Result<Vec<TopicName>, ErrorCode> {
-        let group = &self.groups.get(name).ok_or(ErrorCode::GroupIdNotFound)?.classic;
+        let group = self.groups.get(name).ok_or(ErrorCode::GroupIdNotFound)?;
+        if let Some(consumer) = &group.consumer {
+            return Ok(consumer.subscribed().into_iter().cloned().collect());
+        }
+        let group = &group.classic;
         match group.phase {
             Phase::Empty => Ok(Vec::new()),
             Phase::PreparingRebalance { .. } | Phase::CompletingRebalance | Phase::Stable => group.subscribed().ok_or(ErrorCode::NonEmptyGroup),
@@ -122,7 +134,7 @@ impl Groups {
         }
     }
 
-    fn keep(&mut self, record: GroupRecord, decided: &mut Decided) {
+    pub(super) fn keep(&mut self, record: GroupRecord, decided: &mut Decided) {
         self.replay(record.clone());
         decided.records.push(record);
     }

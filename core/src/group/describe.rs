@@ -3,35 +3,46 @@
 use bytes::Bytes;
 
 use super::classic::{ClassicGroup, Member, Phase};
+use super::embedded::Subscription;
 use super::record::GroupRecord;
-use super::wire::subscribed_topics;
 use super::{Decided, Groups};
 use crate::boundary::{DescribedGroup, DescribedMember, ListGroupsRequest, ListedGroup};
-use crate::error::ErrorCode;
+use crate::error::{ApiError, ErrorCode};
 use crate::ids::TopicName;
 
 /// Kafka's name for groups of the classic protocol.
 const CLASSIC: &str = "classic";
-/// What consumers call their protocol.
+/// What consumers call their protocol, and Kafka the groups of the protocol that is theirs alone.
 const CONSUMER: &str = "consumer";
 
 impl Groups {
     /// The groups that are asked for.
     pub fn list(&self, asked: &ListGroupsRequest) -> impl Iterator<Item = ListedGroup> {
         let is_wanted = |wanted: &[String], is: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(is));
-        let groups = self.groups.iter().filter(move |(_, group)| is_wanted(&asked.states, group.classic.state_name()));
-        groups.filter(move |_| is_wanted(&asked.types, CLASSIC)).map(|(name, group)| ListedGroup {
-            group: name.clone(),
-            protocol_type: group.classic.protocol_type.clone().unwrap_or_default(),
-            state: group.classic.state_name().to_owned(),
-            kind: CLASSIC.to_owned(),
-        })
+        let listed = self.groups.iter().map(|(name, group)| match &group.consumer {
+            Some(consumer) => ListedGroup {
+                group: name.clone(),
+                protocol_type: CONSUMER.to_owned(),
+                state: consumer.state_name().to_owned(),
+                kind: CONSUMER.to_owned(),
+            },
+            None => ListedGroup {
+                group: name.clone(),
+                protocol_type: group.classic.protocol_type.clone().unwrap_or_default(),
+                state: group.classic.state_name().to_owned(),
+                kind: CLASSIC.to_owned(),
+            },
+        });
+        listed.filter(move |listed| is_wanted(&asked.states, &listed.state) && is_wanted(&asked.types, &listed.kind))
     }
 
-    /// A group in full.
-    #[must_use]
-    pub fn describe(&self, name: &str) -> Option<DescribedGroup> {
-        let group = &self.groups.get(name)?.classic;
+    /// A group of the classic protocol in full.
+    ///
+    /// # Errors
+    /// GROUP_ID_NOT_FOUND.
+    pub fn describe(&self, name: &str) -> Result<DescribedGroup, ApiError> {
+        let found = self.groups.get(name).filter(|group| group.consumer.is_none());
+        let group = &found.ok_or_else(|| self.is_no("classic", name))?.classic;
         let is_settled = group.phase == Phase::Stable;
         let describe = |(member_id, member): (&String, &Member)| DescribedMember {
             member_id: member_id.clone(),
@@ -41,7 +52,7 @@ impl Groups {
             subscription: if is_settled { member.subscription(group.protocol.as_deref()) } else { Bytes::new() },
             assignment: if is_settled { member.assignment.clone() } else { Bytes::new() },
         };
-        Some(DescribedGroup {
+        Ok(DescribedGroup {
             state: group.state_name().to_owned(),
             protocol_type: group.protocol_type.clone().unwrap_or_default(),
             protocol: group.protocol.clone().filter(|_| is_settled).unwrap_or_default(),
@@ -55,7 +66,7 @@ impl Groups {
     /// GROUP_ID_NOT_FOUND or NON_EMPTY_GROUP.
     pub fn delete(&mut self, name: &str, decided: &mut Decided) -> Result<(), ErrorCode> {
         let group = self.groups.get(name).ok_or(ErrorCode::GroupIdNotFound)?;
-        if !group.classic.is_empty() {
+        if !group.is_empty() {
             return Err(ErrorCode::NonEmptyGroup);
         }
         self.drop_group(name.to_owned(), decided);
@@ -64,6 +75,7 @@ impl Groups {
 
     /// Takes back all that a group is.
     pub(super) fn drop_group(&mut self, name: String, decided: &mut Decided) {
+        self.drop_consumer(&name, decided);
         let Some(group) = self.groups.remove(&name) else { return };
         for (topic, partitions) in group.offsets {
             for partition in partitions.into_keys() {
@@ -82,7 +94,7 @@ impl ClassicGroup {
         let protocol = self.protocol.as_deref().filter(|_| self.protocol_type.as_deref() == Some(CONSUMER))?;
         let mut topics = Vec::new();
         for member in self.members.values() {
-            topics.extend(subscribed_topics(&member.subscription(Some(protocol))).ok()?);
+            topics.extend(Subscription::parse(&member.subscription(Some(protocol))).ok()?.topics);
         }
         Some(topics)
     }

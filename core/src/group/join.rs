@@ -46,14 +46,24 @@ impl Groups {
         if !is_unknown && !self.groups.contains_key(&asked.group) {
             return Err(ErrorCode::UnknownMemberId.into());
         }
+        if self.consumer(&asked.group).is_some_and(|group| is_unknown && group.members().next().is_none()) {
+            check_sizes(asked)?;
+            if !ClassicGroup::default().takes(&asked.protocol_type, &asked.protocols) {
+                return Err(ErrorCode::InconsistentGroupProtocol.into());
+            }
+            // Nobody is left who would know the other protocol.
+            self.drop_consumer(&asked.group, decided);
+        }
+        if self.consumer(&asked.group).is_some() {
+            check_sizes(asked)?;
+            return self.join_consumer(id, asked, client, moment, decided);
+        }
         let group = &mut self.groups.entry(asked.group.clone()).or_default().classic;
         if !has_room(group, &asked.member_id, bounds.members_max) {
             group.invited.remove(&asked.member_id);
             return Err(ErrorCode::GroupMaxSizeReached.into());
         }
-        if asked.protocols.len() > MEMBER_PROTOCOLS_MAX || protocol_bytes(asked) > MEMBER_BYTES_MAX {
-            return Err(ErrorCode::InconsistentGroupProtocol.into());
-        }
+        check_sizes(asked)?;
         if !group.takes(&asked.protocol_type, &asked.protocols) {
             return Err(ErrorCode::InconsistentGroupProtocol.into());
         }
@@ -331,9 +341,9 @@ impl Groups {
 }
 
 /// Why somebody may not join, and the id that it is told.
-struct Refusal {
-    error: ErrorCode,
-    member_id: Option<String>,
+pub(super) struct Refusal {
+    pub(super) error: ErrorCode,
+    pub(super) member_id: Option<String>,
 }
 
 impl From<ErrorCode> for Refusal {
@@ -352,12 +362,14 @@ impl Decided {
     }
 }
 
-fn protocol_bytes(asked: &JoinGroupRequest) -> usize {
-    asked.protocols.iter().map(|(name, subscription)| name.len() + subscription.len()).sum()
+fn check_sizes(asked: &JoinGroupRequest) -> Result<(), ErrorCode> {
+    let bytes: usize = asked.protocols.iter().map(|(name, subscription)| name.len() + subscription.len()).sum();
+    let is_much = asked.protocols.len() > MEMBER_PROTOCOLS_MAX || bytes > MEMBER_BYTES_MAX;
+    if is_much { Err(ErrorCode::InconsistentGroupProtocol) } else { Ok(()) }
 }
 
 /// A new id, which begins with whose it is. A record holds no more of that.
-fn member_id(of: &str, moment: &mut Moment<'_>) -> String {
+pub(super) fn member_id(of: &str, moment: &mut Moment<'_>) -> String {
     let shown = of.get(..of.floor_char_boundary(MEMBER_ID_PREFIX_BYTES_MAX)).unwrap_or_default();
     format!("{shown}-{}", moment.random.uuid())
 }

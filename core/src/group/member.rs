@@ -32,6 +32,11 @@ impl Groups {
         if name.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
+        if self.consumer(name).is_some() {
+            let answer = SyncGroupResponse { result: Ok(self.sync_consumer(asked, moment)?) };
+            decided.answers.push((id, GroupResponse::SyncGroup(answer)));
+            return Ok(());
+        }
         let group = &mut self.groups.get_mut(name).ok_or(ErrorCode::UnknownMemberId)?.classic;
         group.check_generation(member_id, instance_id.as_ref(), *generation)?;
         let differs = |said: &Option<String>, held: &Option<String>| said.is_some() && said != held;
@@ -120,6 +125,9 @@ impl Groups {
         if member.group.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
+        if self.consumer(&member.group).is_some() {
+            return self.heartbeat_consumer(member, moment);
+        }
         let group = &self.groups.get(&member.group).ok_or(ErrorCode::UnknownMemberId)?.classic;
         group.check_generation(&member.member_id, member.instance_id.as_ref(), member.generation)?;
         let is_rebalancing = match group.phase {
@@ -145,6 +153,9 @@ impl Groups {
     }
 
     fn try_leave(&mut self, name: &str, leaver: &Leaver, moment: &Moment<'_>, decided: &mut Decided) -> Result<(), ErrorCode> {
+        if self.consumer(name).is_some() {
+            return self.leave_as_classic(name, leaver, moment, decided);
+        }
         let group = &mut self.groups.get_mut(name).ok_or(ErrorCode::UnknownMemberId)?.classic;
         if group.invited.remove(&leaver.member_id) {
             self.deadlines.cancel(&GroupTimer::Invitation { group: name.to_owned(), member: leaver.member_id.clone() });
@@ -177,17 +188,24 @@ impl Groups {
 
     /// A member has been heard: it may be silent for a session from here on.
     pub(super) fn heard(&mut self, name: &str, member_id: &str, moment: &Moment<'_>) {
+        let timer = GroupTimer::Session { group: name.to_owned(), member: member_id.to_owned() };
+        if let Some(group) = self.consumer(name) {
+            let Some(member) = group.members.get(member_id) else { return };
+            return self.deadlines.set(timer, moment.now.monotonic.after(member.session(&moment.bounds.consumer)));
+        }
         let Some(member) = self.groups.get(name).and_then(|group| group.classic.members.get(member_id)) else { return };
         if member.joining.is_some() || member.syncing.is_some() {
             return;
         }
         let patience = Wait::from_ms(member.session_timeout_ms.into());
-        let timer = GroupTimer::Session { group: name.to_owned(), member: member_id.to_owned() };
         self.deadlines.set(timer, moment.now.monotonic.after(patience));
     }
 
     /// All members of a group may be silent for a session from here on.
     pub(super) fn watch_members(&mut self, name: &str, moment: &Moment<'_>) {
+        if self.consumer(name).is_some() {
+            return self.watch_consumers(name, moment);
+        }
         let ids: Vec<String> = self.groups.get(name).map(|group| group.classic.members.keys().cloned().collect()).unwrap_or_default();
         for member_id in ids {
             self.heard(name, &member_id, moment);

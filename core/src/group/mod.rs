@@ -8,7 +8,9 @@
 
 mod classic;
 mod commit;
+pub mod consumer;
 mod describe;
+mod embedded;
 mod join;
 mod member;
 pub mod record;
@@ -20,6 +22,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::classic::{ClassicGroup, Gathering, Member, Phase};
+use self::consumer::{ConsumerBounds, ConsumerGroup};
 pub use self::record::{CommittedOffset, GroupRecord, KeptGroup, KeptMember};
 pub use self::timers::GroupTimer;
 pub use self::wire::CorruptRecord;
@@ -28,6 +31,7 @@ use crate::config::BrokerConfigs;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
 use crate::ids::{PartitionIndex, RequestId, TopicName};
+use crate::metadata::Image;
 use crate::rng::Random;
 use crate::time::{Monotonic, Now, Wait};
 
@@ -44,15 +48,28 @@ pub struct Groups {
 /// A group: who is in it, and how far it has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
+    /// Blank where its members are of the other protocol.
     classic: ClassicGroup,
+    consumer: Option<ConsumerGroup>,
     offsets: BTreeMap<TopicName, BTreeMap<PartitionIndex, CommittedOffset>>,
 }
 
 impl Group {
-    /// Its members.
+    /// Its members, if they are of the classic protocol.
     #[must_use]
     pub fn classic(&self) -> &ClassicGroup {
         &self.classic
+    }
+
+    /// Its members, if they are of the consumer protocol (KIP-848).
+    #[must_use]
+    pub fn consumer(&self) -> Option<&ConsumerGroup> {
+        self.consumer.as_ref()
+    }
+
+    /// Whether it has no members.
+    fn is_empty(&self) -> bool {
+        self.consumer.as_ref().map_or_else(|| self.classic.is_empty(), |consumer| consumer.members().next().is_none())
     }
 
     /// How far it has come, by topic and partition.
@@ -71,6 +88,8 @@ pub struct Moment<'a> {
     pub random: &'a mut Random,
     /// How groups are to be.
     pub bounds: &'a GroupBounds,
+    /// The topics that there are.
+    pub image: &'a Image,
 }
 
 /// A client, as its members are described.
@@ -108,6 +127,8 @@ pub struct GroupBounds {
     retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
     retention_check: Wait,
+    /// Of groups of the consumer protocol.
+    consumer: ConsumerBounds,
 }
 
 impl GroupBounds {
@@ -123,7 +144,16 @@ impl GroupBounds {
             metadata_bytes_max: size("offset.metadata.max.bytes"),
             retention_ms: configs.whole("offsets.retention.minutes").saturating_mul(60_000),
             retention_check: Wait::from_ms(configs.whole("offsets.retention.check.interval.ms")),
+            consumer: ConsumerBounds::of(configs),
         }
+    }
+}
+
+impl GroupBounds {
+    /// Whether there may be groups of the consumer protocol.
+    #[must_use]
+    pub fn offers_consumer_groups(&self) -> bool {
+        self.consumer.is_offered
     }
 }
 
@@ -151,11 +181,18 @@ impl Groups {
                 }
                 self.forget_blank(&name);
             }
+            GroupRecord::Consumer { group, record } => self.replay_consumer(group, record),
         }
     }
 
     /// All that was kept is replayed: members are heard of from here on, or are not.
     pub fn loaded(&mut self, moment: &Moment<'_>) {
+        for group in self.groups.values_mut() {
+            let Some(consumer) = &mut group.consumer else { continue };
+            consumer.loaded();
+            // A log that says both was written by somebody else.
+            group.classic = ClassicGroup::default();
+        }
         self.hear_all(moment);
         self.deadlines.set(GroupTimer::Expiry, moment.now.monotonic.after(moment.bounds.retention_check));
     }
@@ -201,7 +238,7 @@ impl Groups {
     }
 
     fn forget_blank(&mut self, name: &str) {
-        if self.groups.get(name).is_some_and(|group| group.classic.is_blank() && group.offsets.is_empty()) {
+        if self.groups.get(name).is_some_and(|group| group.classic.is_blank() && group.consumer.is_none() && group.offsets.is_empty()) {
             self.groups.remove(name);
         }
     }

@@ -1,5 +1,5 @@
 //! The records of `__consumer_offsets`, in Kafka's own schemas (`OffsetCommitKey`, `GroupMetadataKey` and their values), for the tools that read
-//! them.
+//! them. Those of groups of the consumer protocol are in [`super::consumer`].
 //!
 //! A key says by its version what the record is about. Values are written in the highest version that is not compact, as Kafka's are, and read
 //! in all.
@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::consumer::ConsumerRecord;
 use super::wire::{CorruptRecord, Reader, Writer};
 use crate::epoch::LeaderEpoch;
 use crate::ids::{PartitionIndex, TopicId, TopicName};
@@ -42,6 +43,13 @@ pub enum GroupRecord {
         group: String,
         /// What it is.
         kept: Option<KeptGroup>,
+    },
+    /// A fact about a group of the consumer protocol.
+    Consumer {
+        /// The group.
+        group: String,
+        /// The fact.
+        record: ConsumerRecord,
     },
 }
 
@@ -117,6 +125,7 @@ impl GroupRecord {
                 key.string(group);
                 (key.finish(), kept.as_ref().map(KeptGroup::encode))
             }
+            Self::Consumer { group, record } => record.encode(group),
         }
     }
 
@@ -133,7 +142,7 @@ impl GroupRecord {
                 Some(Self::Offset { group, topic: TopicName::from(topic.as_str()), partition: PartitionIndex(partition), committed })
             }
             GROUP_KEY => Some(Self::Classic { group: key.string()?, kept: value.map(KeptGroup::decode).transpose()? }),
-            _ => None,
+            _ => ConsumerRecord::decode(kind, &mut key, value)?.map(|(group, record)| Self::Consumer { group, record }),
         })
     }
 }
@@ -309,7 +318,7 @@ mod tests {
         let key = [0, 0, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 2];
         let read = |value: &[u8]| match GroupRecord::decode(&key, Some(value)).unwrap().unwrap() {
             GroupRecord::Offset { committed, .. } => committed.unwrap(),
-            GroupRecord::Classic { .. } => panic!("it is an offset"),
+            GroupRecord::Classic { .. } | GroupRecord::Consumer { .. } => panic!("it is an offset"),
         };
         let with_expiry = [0, 1, 0, 0, 0, 0, 0, 0, 0, 42, 0, 1, b'm', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
         let old = read(&with_expiry);

@@ -21,6 +21,7 @@ struct Rig {
     groups: Groups,
     random: Random,
     bounds: GroupBounds,
+    image: Image,
     now: Now,
     requests: u64,
     kept: Vec<GroupRecord>,
@@ -33,6 +34,7 @@ impl Rig {
             groups: Groups::default(),
             random: Random::new([3; 32]),
             bounds: GroupBounds::of(&BrokerConfigs::default()),
+            image: image(),
             now: Now::default(),
             requests: 0,
             kept: Vec::new(),
@@ -43,7 +45,7 @@ impl Rig {
     fn decide(&mut self, decide: impl FnOnce(&mut Groups, RequestId, &mut Moment<'_>) -> Decided) -> RequestId {
         self.requests += 1;
         let id = RequestId { connection: ConnectionId(1), sequence: self.requests };
-        let mut moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds };
+        let mut moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds, image: &self.image };
         let decided = decide(&mut self.groups, id, &mut moment);
         self.take(decided);
         id
@@ -61,7 +63,7 @@ impl Rig {
         let until = self.now.monotonic.after(Wait::from_ms(ms));
         while let Some(at) = self.groups.next_deadline().filter(|at| *at <= until) {
             self.set_clock(at.max(self.now.monotonic));
-            let moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds };
+            let moment = Moment { now: self.now, random: &mut self.random, bounds: &self.bounds, image: &self.image };
             let decided = self.groups.fire(&moment).expect("it is due");
             self.take(decided);
         }
@@ -93,6 +95,8 @@ impl Rig {
             GroupResponse::JoinGroup(answer) => answer.result.as_ref().err().copied(),
             GroupResponse::SyncGroup(answer) => answer.result.as_ref().err().copied(),
             GroupResponse::Heartbeat(_)
+            | GroupResponse::ConsumerGroupHeartbeat(_)
+            | GroupResponse::ConsumerGroupDescribe(_)
             | GroupResponse::LeaveGroup(_)
             | GroupResponse::OffsetCommit(_)
             | GroupResponse::OffsetDelete(_)
@@ -137,15 +141,16 @@ impl Rig {
 
     fn commit(&mut self, member: Membership, offset: i64) -> Option<ErrorCode> {
         let part = PartitionCommit { partition: PartitionIndex(0), offset: Offset(offset), leader_epoch: None, metadata: "here".to_owned() };
-        let asked = OffsetCommitRequest { member, retention_ms: None, topics: vec![(topic(), vec![part])] };
+        let asked = OffsetCommitRequest { member, knows_member_epochs: true, retention_ms: None, topics: vec![(topic(), vec![part])] };
         let id = self.decide(|groups, id, moment| groups.commit(id, &asked, &image(), moment));
         let GroupResponse::OffsetCommit(answer) = &self.answers[&id] else { panic!("another answer") };
         answer.topics[0].1[0].1
     }
 
     fn committed(&self) -> Option<i64> {
-        let wanted = OffsetsWanted { group: "readers".to_owned(), topics: Some(vec![(topic(), vec![PartitionIndex(0)])]) };
-        let fetched = self.groups.fetch(&wanted, false, &image());
+        let topics = Some(vec![(topic(), vec![PartitionIndex(0)])]);
+        let wanted = OffsetsWanted { group: "readers".to_owned(), topics, member_id: None, member_epoch: -1 };
+        let fetched = self.groups.fetch(&wanted, false, &image()).unwrap();
         fetched[0].1[0].result.as_ref().unwrap().as_ref().map(|(offset, ..)| offset.0)
     }
 
@@ -166,7 +171,7 @@ impl Rig {
             next.groups.replay(GroupRecord::decode(&key, value.as_deref()).unwrap().unwrap());
         }
         next.kept.clone_from(&self.kept);
-        let moment = Moment { now: next.now, random: &mut next.random, bounds: &next.bounds };
+        let moment = Moment { now: next.now, random: &mut next.random, bounds: &next.bounds, image: &next.image };
         next.groups.loaded(&moment);
         next
     }
@@ -416,7 +421,7 @@ fn offsets_of_a_group_without_members_expire() {
     let mut rig = Rig::new();
     rig.wait_ms(1_000);
     let first = rig.settle_one();
-    let moment = Moment { now: rig.now, random: &mut rig.random, bounds: &rig.bounds };
+    let moment = Moment { now: rig.now, random: &mut rig.random, bounds: &rig.bounds, image: &rig.image };
     rig.groups.loaded(&moment);
     rig.commit(member(&first, 1), 5);
     rig.wait_ms(week_ms);
@@ -472,7 +477,7 @@ fn a_group_of_static_members_that_are_away_is_looked_at_now_and_then() {
     rig.leave(&second, None);
     let due = rig.groups.next_deadline().unwrap();
     rig.set_clock(due);
-    let moment = Moment { now: rig.now, random: &mut rig.random, bounds: &rig.bounds };
+    let moment = Moment { now: rig.now, random: &mut rig.random, bounds: &rig.bounds, image: &rig.image };
     let mut times = 0;
     while rig.groups.fire(&moment).is_some() {
         times += 1;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::classic::Phase;
+use super::consumer::ConsumerGroup;
 use super::{Decided, Groups, Moment};
 use crate::ids::TopicName;
 use crate::time::Timestamp;
@@ -12,6 +13,27 @@ use crate::time::Timestamp;
 pub enum GroupTimer {
     /// A member has been silent for its session.
     Session {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+    },
+    /// A member of the consumer protocol has had time enough to give up what it was told to.
+    Revocation {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+    },
+    /// A member of the classic protocol in a group of the other has had time enough to join anew.
+    Rejoining {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+    },
+    /// The same to ask for what it gets.
+    Resyncing {
         /// The group.
         group: String,
         /// The member.
@@ -37,7 +59,14 @@ impl Groups {
     pub fn fire(&mut self, moment: &Moment<'_>) -> Option<Decided> {
         let mut decided = Decided::default();
         match self.deadlines.pop_due(moment.now.monotonic)? {
+            GroupTimer::Session { group, member } if self.consumer(&group).is_some() => {
+                self.remove_consumer(&group, &member, moment, &mut decided);
+            }
             GroupTimer::Session { group, member } => self.remove_member(&group, &member, moment, &mut decided),
+            GroupTimer::Rejoining { group, member } | GroupTimer::Resyncing { group, member } => {
+                self.remove_consumer(&group, &member, moment, &mut decided);
+            }
+            GroupTimer::Revocation { group, member } => self.revocation_ended(&group, &member, moment, &mut decided),
             GroupTimer::Invitation { group, member } => {
                 if let Some(held) = self.groups.get_mut(&group) {
                     held.classic.invited.remove(&member);
@@ -71,10 +100,12 @@ impl Groups {
     fn expire(&mut self, moment: &Moment<'_>, decided: &mut Decided) {
         let (wall, retention_ms) = (moment.now.wall, moment.bounds.retention_ms);
         let mut old = Vec::new();
-        for (name, group) in self.groups.iter().filter(|(_, group)| group.classic.is_empty()) {
-            // What a group has read it keeps for as long as it has members. One that never had any is judged by its commits.
+        for (name, group) in self.groups.iter().filter(|(_, group)| group.is_empty() || group.consumer.is_some()) {
+            // What a group has read it keeps for as long as it has members, of the consumer protocol ones that subscribe to it. One that never had
+            // any is judged by its commits.
             let left_at = group.classic.protocol_type.as_ref().map(|_| group.classic.since);
-            for (topic, partitions) in &group.offsets {
+            let read = group.consumer.as_ref().map(ConsumerGroup::subscribed).unwrap_or_default();
+            for (topic, partitions) in group.offsets.iter().filter(|(topic, _)| !read.contains(topic)) {
                 for (partition, committed) in partitions {
                     let since = left_at.map_or(committed.committed_at, |left| left.max(committed.committed_at));
                     let ends = committed.expires_at.unwrap_or(Timestamp(since.0.saturating_add(retention_ms)));
@@ -88,7 +119,7 @@ impl Groups {
             self.take_back(group, topic, partition, decided);
         }
         let empty = |(name, group): (&String, &super::Group)| {
-            let is_over = group.classic.is_empty() && group.classic.invited.is_empty() && group.offsets.is_empty();
+            let is_over = group.is_empty() && group.classic.invited.is_empty() && group.offsets.is_empty();
             is_over.then(|| name.clone())
         };
         let over: Vec<String> = self.groups.iter().filter_map(empty).collect();

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::error::ErrorCode;
-use crate::ids::{TopicId, TopicName, Uuid};
+use crate::ids::{TopicId, Uuid};
 
 /// A record that is none: it ends too early, or says what can't be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,10 @@ impl<'a> Reader<'a> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(CorruptRecord)?;
         self.rest = rest;
         Ok(taken)
+    }
+
+    pub(super) fn int8(&mut self) -> Result<i8, CorruptRecord> {
+        Ok(i8::from_be_bytes(self.take()?))
     }
 
     pub(super) fn int16(&mut self) -> Result<i16, CorruptRecord> {
@@ -97,9 +101,17 @@ impl<'a> Reader<'a> {
         self.nullable_string()?.ok_or(CorruptRecord)
     }
 
+    pub(super) fn nullable_bytes(&mut self) -> Result<Option<Bytes>, CorruptRecord> {
+        let Some(length) = self.length(true)? else { return Ok(None) };
+        Ok(Some(Bytes::copy_from_slice(self.slice(length)?)))
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(super) fn bytes(&mut self) -> Result<Bytes, CorruptRecord> {
-        let length = self.length(true)?.ok_or(CorruptRecord)?;
-        Ok(Bytes::copy_from_slice(self.slice(length)?))
+        self.nullable_bytes()?.ok_or(CorruptRecord)
     }
 
     /// An array of what `read` reads. Nothing is set aside for what its length claims.
@@ -129,33 +141,74 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes one key or value, in the form that is not compact.
+/// Writes one key or value.
 #[derive(Debug)]
-pub(super) struct Writer(Vec<u8>);
+pub(super) struct Writer {
+    written: Vec<u8>,
+    is_compact: bool,
+}
 
 impl Writer {
+    /// In the form that is not compact.
     pub(super) fn versioned(version: i16) -> Self {
-        Self(version.to_be_bytes().to_vec())
+        Self { written: version.to_be_bytes().to_vec(), is_compact: false }
+    }
+
+    /// In the compact form: whoever writes it ends each struct with its tagged fields.
+    pub(super) fn compact(version: i16) -> Self {
+        Self { written: version.to_be_bytes().to_vec(), is_compact: true }
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
-        self.0
+        self.written
+    }
+
+    pub(super) fn int8(&mut self, value: i8) {
+        self.written.extend(value.to_be_bytes());
     }
 
     pub(super) fn int32(&mut self, value: i32) {
-        self.0.extend(value.to_be_bytes());
+        self.written.extend(value.to_be_bytes());
     }
 
     pub(super) fn int64(&mut self, value: i64) {
-        self.0.extend(value.to_be_bytes());
+        self.written.extend(value.to_be_bytes());
+    }
+
+    pub(super) fn topic_id(&mut self, id: TopicId) {
+        self.written.extend(id.0.0);
+    }
+
+    fn varint(&mut self, value: u32) {
+        let mut rest = value;
+        while rest >= 0x80 {
+            self.written.push(u8::try_from(rest & 0x7f).expect("seven bits are a byte") | 0x80);
+            rest >>= 7;
+        }
+        self.written.push(u8::try_from(rest).expect("seven bits are a byte"));
+    }
+
+    /// A length, none for null. `wide`: of four bytes where it is not compact.
+    ///
+    /// # Panics
+    /// From 2 GiB on, and from 32 KiB on where it is not wide, which no request can bring.
+    fn length(&mut self, length: Option<usize>, wide: bool) {
+        if self.is_compact {
+            let length = length.map_or(0, |length| u32::try_from(length + 1).expect("requests are shorter than 2 GiB"));
+            self.varint(length);
+        } else if wide {
+            self.int32(length.map_or(-1, |length| i32::try_from(length).expect("requests are shorter than 2 GiB")));
+        } else {
+            let length = length.map_or(-1, |length| i16::try_from(length).expect("strings of requests are shorter than 32 KiB"));
+            self.written.extend(length.to_be_bytes());
+        }
     }
 
     /// # Panics
     /// From 32 KiB on, which no request can bring.
     pub(super) fn nullable_string(&mut self, value: Option<&str>) {
-        let length = value.map_or(-1, |value| i16::try_from(value.len()).expect("strings of requests are shorter than 32 KiB"));
-        self.0.extend(length.to_be_bytes());
-        self.0.extend(value.unwrap_or_default().as_bytes());
+        self.length(value.map(str::len), false);
+        self.written.extend(value.unwrap_or_default().as_bytes());
     }
 
     pub(super) fn string(&mut self, value: &str) {
@@ -164,16 +217,29 @@ impl Writer {
 
     pub(super) fn bytes(&mut self, value: &[u8]) {
         self.count(value.len());
-        self.0.extend(value);
+        self.written.extend(value);
+    }
+
+    pub(super) fn null_bytes(&mut self) {
+        self.length(None, true);
     }
 
     pub(super) fn count(&mut self, count: usize) {
-        self.int32(i32::try_from(count).expect("requests are shorter than 2 GiB"));
+        self.length(Some(count), true);
     }
-}
 
-/// The topics of a consumer's subscription (Kafka's `ConsumerProtocolSubscription`, of any version: they come first).
-pub(super) fn subscribed_topics(subscription: &[u8]) -> Result<Vec<TopicName>, CorruptRecord> {
-    let (_, mut reader) = Reader::versioned(subscription, i16::MAX)?;
-    reader.array(|reader| Ok(TopicName::from(reader.string()?.as_str())))
+    /// Ends a struct that has no tagged fields.
+    pub(super) fn untagged(&mut self) {
+        self.varint(0);
+    }
+
+    /// Ends a struct whose one tagged field is `tag`, which `write` writes.
+    pub(super) fn tagged(&mut self, tag: u32, write: impl FnOnce(&mut Self)) {
+        let mut field = Self { written: Vec::new(), is_compact: true };
+        write(&mut field);
+        self.varint(1);
+        self.varint(tag);
+        self.varint(u32::try_from(field.written.len()).expect("requests are shorter than 2 GiB"));
+        self.written.extend(field.written);
+    }
 }

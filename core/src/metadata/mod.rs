@@ -8,7 +8,7 @@ mod log;
 mod record;
 mod snapshot;
 
-pub use features::{ELIGIBLE_LEADER_REPLICAS, FEATURES, Feature, KRAFT_VERSION};
+pub use features::{ELIGIBLE_LEADER_REPLICAS, FEATURES, Feature, GROUP_VERSION, KRAFT_VERSION};
 pub use image::{BrokerRegistration, Image, PartitionRegistration, Topic};
 pub use kept::{FoundSnapshots, KeptSnapshots};
 pub use log::{MetadataLog, Unjoined};

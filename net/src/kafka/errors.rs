@@ -105,10 +105,15 @@ numbers! {
     BrokerIdNotRegistered = 102,
     InconsistentTopicId = 103,
     InconsistentClusterId = 104,
+    FencedMemberEpoch = 110,
+    UnreleasedInstanceId = 111,
+    UnsupportedAssignor = 112,
+    StaleMemberEpoch = 113,
     MismatchedEndpointType = 114,
     UnsupportedEndpointType = 115,
     DuplicateVoter = 126,
     VoterNotFound = 127,
+    InvalidRegularExpression = 128,
 }
 
 /// An error that a request's older versions don't know.

@@ -198,6 +198,8 @@ fn decode_body(
         Api::LeaveGroup => Request::from(groups::decode_leave(body, version)?),
         Api::ListGroups => Request::ListGroups(groups::decode_list(body, version)?),
         Api::DescribeGroups => Request::DescribeGroups(groups::decode_describe(body, header)?),
+        Api::ConsumerGroupHeartbeat => Request::from(groups::decode_consumer_heartbeat(body, version)?),
+        Api::ConsumerGroupDescribe => Request::ConsumerGroupDescribe(groups::decode_describe_consumer(body, header)?),
         Api::DeleteGroups => Request::DeleteGroups(groups::decode_delete(body, version)?),
         Api::Refused(refused) => return Ok(Asked::Answered(refusals::answer(refused, body, header)?)),
     }))

@@ -48,13 +48,15 @@ pub enum Api {
     ListGroups,
     DeleteGroups,
     OffsetDelete,
+    ConsumerGroupHeartbeat,
+    ConsumerGroupDescribe,
     /// One that is known and not served.
     Refused(RefusedApi),
 }
 
 impl Api {
     /// Those that are served, by key.
-    pub const SERVED: [Self; 37] = [
+    pub const SERVED: [Self; 39] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -92,6 +94,8 @@ impl Api {
         Self::ListGroups,
         Self::DeleteGroups,
         Self::OffsetDelete,
+        Self::ConsumerGroupHeartbeat,
+        Self::ConsumerGroupDescribe,
     ];
 
     /// Those that ApiVersions tells of a door, by key: the served and the refused.
@@ -200,7 +204,9 @@ impl Api {
             | Self::DescribeGroups
             | Self::ListGroups
             | Self::DeleteGroups
-            | Self::OffsetDelete => false,
+            | Self::OffsetDelete
+            | Self::ConsumerGroupHeartbeat
+            | Self::ConsumerGroupDescribe => false,
             Self::Refused(refused) => refused.is_for_controllers(),
         }
     }
@@ -245,6 +251,8 @@ impl Api {
             Self::ListGroups => (16, 0, 5, 3),
             Self::DeleteGroups => (42, 0, 2, 2),
             Self::OffsetDelete => (47, 0, 0, NEVER),
+            Self::ConsumerGroupHeartbeat => (68, 0, 1, 0),
+            Self::ConsumerGroupDescribe => (69, 0, 1, 0),
             Self::Refused(refused) => refused.row(),
         }
     }
@@ -321,8 +329,6 @@ refused! {
     DescribeProducers = 61, 0..=0, flexible from 0;
     DescribeTransactions = 65, 0..=0, flexible from 0;
     ListTransactions = 66, 0..=2, flexible from 0;
-    ConsumerGroupHeartbeat = 68, 0..=1, flexible from 0;
-    ConsumerGroupDescribe = 69, 0..=1, flexible from 0;
     ShareGroupHeartbeat = 76, 1..=1, flexible from 1;
     ShareGroupDescribe = 77, 1..=1, flexible from 1;
     ShareFetch = 78, 1..=2, flexible from 1;

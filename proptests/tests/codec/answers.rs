@@ -2,6 +2,7 @@
 
 mod administration;
 mod cluster;
+mod consumer_groups;
 mod groups;
 mod operations;
 mod records;
@@ -60,6 +61,8 @@ pub(crate) fn check(api: Api, version: i16, draw: &mut Draw<'_>) {
         Api::ListGroups => groups::list(version, draw),
         Api::DescribeGroups => groups::describe(version, draw),
         Api::DeleteGroups => groups::delete(version, draw),
+        Api::ConsumerGroupHeartbeat => consumer_groups::heartbeat(version, draw),
+        Api::ConsumerGroupDescribe => consumer_groups::describe(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

@@ -10,7 +10,12 @@ fn membership(generation: i32, member_id: &str) -> Membership {
 fn commit(node: &mut Node, offset: i64) -> RequestId {
     let part = PartitionCommit { partition: PartitionIndex(0), offset: Offset(offset), leader_epoch: None, metadata: String::new() };
     let topics = vec![(TopicRef::Name("t".into()), vec![part])];
-    node.ask(Request::from(GroupRequest::OffsetCommit(OffsetCommitRequest { member: membership(-1, ""), retention_ms: None, topics })))
+    node.ask(Request::from(GroupRequest::OffsetCommit(OffsetCommitRequest {
+        member: membership(-1, ""),
+        knows_member_epochs: true,
+        retention_ms: None,
+        topics,
+    })))
 }
 
 fn committed(node: &mut Node, id: RequestId) -> Option<Option<ErrorCode>> {
@@ -21,7 +26,7 @@ fn committed(node: &mut Node, id: RequestId) -> Option<Option<ErrorCode>> {
 fn fetch(node: &mut Node) -> RequestId {
     let topics = Some(vec![(TopicRef::Name("t".into()), vec![PartitionIndex(0)])]);
     node.ask(Request::OffsetFetch(OffsetFetchRequest {
-        groups: vec![OffsetsWanted { group: "readers".to_owned(), topics }],
+        groups: vec![OffsetsWanted { group: "readers".to_owned(), topics, member_id: None, member_epoch: -1 }],
         by_id: false,
         tells_each: false,
     }))

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod compaction;
+mod consumer_groups;
 mod groups;
 mod lifecycle;
 mod produce_and_fetch;

@@ -11,6 +11,7 @@ pub(super) const GROUPS: &[Definition] = &[
     list("group.coordinator.rebalance.protocols")
         .default("classic,consumer,streams")
         .each_of(&["consumer", "classic", "share", "streams"])
+        .kept()
         .doc("The group protocols that are offered."),
     int("group.coordinator.threads").default("4").at_least(1).doc("Threads of the group coordinator."),
     int("group.coordinator.background.threads").default("2").at_least(1).doc("Threads of the group coordinator for long work."),
@@ -23,24 +24,38 @@ pub(super) const GROUPS: &[Definition] = &[
         .at_least(524_288)
         .cluster_wide()
         .doc("Largest write buffer that the group coordinator keeps for reuse."),
-    list("group.consumer.assignors").default("uniform,range").doc("The assignors on the broker's side; the first is the default."),
-    int("group.consumer.session.timeout.ms").default("45000").at_least(1).doc("A consumer that is silent for this long leaves its group."),
-    int("group.consumer.min.session.timeout.ms").default("45000").at_least(1).doc("Least session timeout that a group may set."),
-    int("group.consumer.max.session.timeout.ms").default("60000").at_least(1).doc("Greatest session timeout that a group may set."),
-    int("group.consumer.heartbeat.interval.ms").default("5000").at_least(1).doc("How often consumers send heartbeats."),
-    int("group.consumer.min.heartbeat.interval.ms").default("5000").at_least(1).doc("Least heartbeat interval that a group may set."),
-    int("group.consumer.max.heartbeat.interval.ms").default("15000").at_least(1).doc("Greatest heartbeat interval that a group may set."),
+    list("group.consumer.assignors").default("uniform,range").kept().doc("The assignors on the broker's side; the first is the default."),
+    int("group.consumer.session.timeout.ms")
+        .default("45000")
+        .at_least(1)
+        .kept()
+        .doc("A consumer that is silent for this long leaves its group."),
+    int("group.consumer.min.session.timeout.ms").default("45000").at_least(1).kept().doc("Least session timeout that a group may set."),
+    int("group.consumer.max.session.timeout.ms").default("60000").at_least(1).kept().doc("Greatest session timeout that a group may set."),
+    int("group.consumer.heartbeat.interval.ms").default("5000").at_least(1).kept().doc("How often consumers send heartbeats."),
+    int("group.consumer.min.heartbeat.interval.ms").default("5000").at_least(1).kept().doc("Least heartbeat interval that a group may set."),
+    int("group.consumer.max.heartbeat.interval.ms")
+        .default("15000")
+        .at_least(1)
+        .kept()
+        .doc("Greatest heartbeat interval that a group may set."),
     int("group.consumer.assignment.interval.ms")
         .default("1000")
         .at_least(0)
         .cluster_wide()
+        .kept()
         .doc("Time between two assignments of a consumer group."),
-    int("group.consumer.min.assignment.interval.ms").default("0").at_least(0).doc("Least assignment interval that a group may set."),
-    int("group.consumer.max.assignment.interval.ms").default("15000").at_least(0).doc("Greatest assignment interval that a group may set."),
-    int("group.consumer.max.size").default("2147483647").at_least(1).doc("Members of a consumer group at most."),
+    int("group.consumer.min.assignment.interval.ms").default("0").at_least(0).kept().doc("Least assignment interval that a group may set."),
+    int("group.consumer.max.assignment.interval.ms")
+        .default("15000")
+        .at_least(0)
+        .kept()
+        .doc("Greatest assignment interval that a group may set."),
+    int("group.consumer.max.size").default("2147483647").at_least(1).kept().doc("Members of a consumer group at most."),
     string("group.consumer.migration.policy")
         .default("bidirectional")
         .one_of_any_case(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"])
+        .kept()
         .doc("Which way a group may change between the classic and the consumer protocol by itself."),
     int("group.consumer.regex.refresh.interval.ms")
         .default("600000")

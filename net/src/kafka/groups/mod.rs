@@ -1,6 +1,7 @@
 //! Groups on the wire: what each version of their requests asks, and what it can be told.
 
 mod admin;
+mod consumer;
 mod members;
 mod offsets;
 
@@ -9,6 +10,7 @@ use gracchus_core::boundary::GroupResponse;
 use kafka_wire_core::StrBytes;
 
 pub(super) use self::admin::{decode_delete, decode_describe, decode_list};
+pub(super) use self::consumer::{decode_describe as decode_describe_consumer, decode_heartbeat as decode_consumer_heartbeat};
 pub(super) use self::members::{decode_heartbeat, decode_join, decode_leave, decode_sync};
 pub(super) use self::offsets::{decode_commit, decode_delete as decode_delete_offsets, decode_fetch};
 use super::{EncodeError, RequestHeader, wire};
@@ -24,6 +26,8 @@ pub(super) fn encode(header: &RequestHeader, response: &GroupResponse, throttle_
         GroupResponse::SyncGroup(answer) => wire::frame(header, &members::encode_sync(answer, throttle_ms)),
         GroupResponse::Heartbeat(answer) => wire::frame(header, &members::encode_heartbeat(answer, throttle_ms)),
         GroupResponse::LeaveGroup(answer) => wire::frame(header, &members::encode_leave(answer, version, throttle_ms)),
+        GroupResponse::ConsumerGroupHeartbeat(answer) => wire::frame(header, &consumer::encode_heartbeat(answer, throttle_ms)),
+        GroupResponse::ConsumerGroupDescribe(answer) => wire::frame(header, &consumer::encode_describe(answer, header, throttle_ms)),
         GroupResponse::OffsetCommit(answer) => wire::frame(header, &offsets::encode_commit(answer, version, throttle_ms)),
         GroupResponse::OffsetDelete(answer) => wire::frame(header, &offsets::encode_delete(answer, throttle_ms)),
         GroupResponse::OffsetFetch(answer) => wire::frame(header, &offsets::encode_fetch(answer, version, throttle_ms)),

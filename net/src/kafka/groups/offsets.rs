@@ -11,10 +11,12 @@ use gracchus_core::offset::Offset;
 use kafka_wire::{offset_commit_response, offset_delete_response, offset_fetch_response};
 use kafka_wire_core::{Decoder, StrBytes, Uuid};
 
-use super::optional;
+use super::{NO_GENERATION, optional};
 use crate::kafka::errors::{Newcomer, number_of, number_or_none};
 use crate::kafka::{DecodeError, wire};
 
+/// The first version of OffsetCommit and OffsetFetch that knows the epochs of members (KIP-848).
+const MEMBER_EPOCHS_FROM: i16 = 9;
 /// The first version of OffsetCommit and OffsetFetch whose topics go by their ids (KIP-516).
 const IDS_FROM: i16 = 10;
 /// The first version of OffsetFetch with an error of its own, not only one a partition.
@@ -41,6 +43,7 @@ pub(in crate::kafka) fn decode_commit(decoder: Decoder, version: i16) -> Result<
     });
     Ok(GroupRequest::OffsetCommit(OffsetCommitRequest {
         topics: topics.collect(),
+        knows_member_epochs: version >= MEMBER_EPOCHS_FROM,
         retention_ms: (asked.retention_time_ms >= 0).then_some(asked.retention_time_ms),
         member: Membership {
             group: wire::string(&asked.group_id),
@@ -78,7 +81,12 @@ pub(in crate::kafka) fn decode_fetch(decoder: Decoder, version: i16) -> Result<O
                 let topics = topics.iter();
                 topics.map(|topic| (topic_ref(&topic.name, topic.topic_id, version), wire::partitions(&topic.partition_indexes))).collect()
             });
-            OffsetsWanted { group: wire::string(&group.group_id), topics }
+            OffsetsWanted {
+                group: wire::string(&group.group_id),
+                topics,
+                member_id: optional(group.member_id.as_ref()),
+                member_epoch: group.member_epoch,
+            }
         };
         asked.groups.iter().map(wanted).collect()
     } else {
@@ -88,7 +96,7 @@ pub(in crate::kafka) fn decode_fetch(decoder: Decoder, version: i16) -> Result<O
         });
         // Before there was a word for all of them, none meant none.
         let topics = topics.or((version < FETCH_ERROR_FROM).then(Vec::new));
-        vec![OffsetsWanted { group: wire::string(&asked.group_id), topics }]
+        vec![OffsetsWanted { group: wire::string(&asked.group_id), topics, member_id: None, member_epoch: NO_GENERATION }]
     };
     Ok(OffsetFetchRequest { groups, by_id: version >= IDS_FROM, tells_each: version < FETCH_ERROR_FROM })
 }

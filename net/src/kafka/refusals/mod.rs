@@ -33,8 +33,6 @@ use filled;
 /// The whole frame that refuses a request.
 pub(super) fn answer(api: RefusedApi, body: Decoder, header: &RequestHeader) -> Result<Bytes, DecodeError> {
     match api {
-        RefusedApi::ConsumerGroupHeartbeat => reply(body, header, groups::consumer_heartbeat),
-        RefusedApi::ConsumerGroupDescribe => reply(body, header, groups::consumer_describe),
         RefusedApi::StreamsGroupHeartbeat => reply(body, header, groups::streams_heartbeat),
         RefusedApi::StreamsGroupDescribe => reply(body, header, groups::streams_describe),
         RefusedApi::ShareGroupHeartbeat => reply(body, header, share::heartbeat),

@@ -82,16 +82,12 @@ fn names() -> Vec<StrBytes> {
 #[test]
 fn groups_of_other_protocols_are_of_no_supported_version() {
     let refused = refusals! {
-        ConsumerGroupHeartbeat ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeatResponse UNSUPPORTED |_| plain();
-        ConsumerGroupDescribe ConsumerGroupDescribeRequest ConsumerGroupDescribeResponse UNSUPPORTED |_| {
-            filled!(ConsumerGroupDescribeRequest { group_ids: names() })
-        };
         StreamsGroupHeartbeat StreamsGroupHeartbeatRequest StreamsGroupHeartbeatResponse UNSUPPORTED |_| plain();
         StreamsGroupDescribe StreamsGroupDescribeRequest StreamsGroupDescribeResponse UNSUPPORTED |_| {
             filled!(StreamsGroupDescribeRequest { group_ids: names() })
         };
     };
-    assert_eq!(refused.len(), 4);
+    assert_eq!(refused.len(), 2);
 }
 
 /// The request about a share group's state of one partition.
@@ -212,12 +208,12 @@ fn operations_of_several_nodes_are_of_no_supported_version() {
         };
     };
     // With the other families: all that there are.
-    assert_eq!(refused.len() + 4 + 12 + 8 + 13, RefusedApi::ALL.len());
+    assert_eq!(refused.len() + 2 + 12 + 8 + 13, RefusedApi::ALL.len());
 }
 
 #[test]
 fn a_version_that_kafka_does_not_know_is_not_answered() {
-    let unknown = request(RefusedApi::ConsumerGroupHeartbeat, 1, &ConsumerGroupHeartbeatRequest::default());
+    let unknown = request(RefusedApi::WriteShareGroupState, 1, &WriteShareGroupStateRequest::default());
     let mut unknown = BytesMut::from(&unknown[..]);
     unknown[3] = 2;
     assert!(decode_request(unknown.freeze(), Door::Brokers, &TopicDirectory::default(), Timestamp(0), Effort::FULL).is_err());

@@ -123,6 +123,7 @@ pub(super) fn commit(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
     let topics = draw.list(|draw| (topic_ref(version >= 10, draw), draw.list(part)));
     let request = OffsetCommitRequest {
         member: member(version >= 7, draw),
+        knows_member_epochs: version >= 9,
         retention_ms: if version <= 4 { draw.option(|draw| draw.i64() & i64::MAX) } else { None },
         topics,
     };
@@ -154,8 +155,12 @@ pub(super) fn commit(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
 
 pub(super) fn fetch(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
     let topics = |draw: &mut Draw<'_>| draw.list(|draw| (topic_ref(version >= 10, draw), draw.list(index)));
-    let wanted =
-        |draw: &mut Draw<'_>| OffsetsWanted { group: draw.text(), topics: if version >= 2 { draw.option(topics) } else { Some(topics(draw)) } };
+    let wanted = |draw: &mut Draw<'_>| OffsetsWanted {
+        group: draw.text(),
+        topics: if version >= 2 { draw.option(topics) } else { Some(topics(draw)) },
+        member_id: if version >= 9 { draw.option(Draw::text) } else { None },
+        member_epoch: if version >= 9 { draw.i32() } else { -1 },
+    };
     let groups = if version >= 8 { draw.list(wanted) } else { vec![wanted(draw)] };
     let request = OffsetFetchRequest { groups, by_id: version >= 10, tells_each: version < 2 };
     let indexes = |indexes: &[PartitionIndex]| indexes.iter().map(|index| index.0).collect::<Vec<_>>();
@@ -171,6 +176,8 @@ pub(super) fn fetch(version: i16, draw: &mut Draw<'_>) -> (Bytes, Request) {
         let of_group = |wanted: &OffsetsWanted| {
             offset_fetch_request::OffsetFetchRequestGroup::default()
                 .with_group_id(group(&wanted.group))
+                .with_member_id(wanted.member_id.as_deref().map(text))
+                .with_member_epoch(wanted.member_epoch)
                 .with_topics(wanted.topics.as_ref().map(|topics| topics.iter().map(topic).collect()))
         };
         message.groups = request.groups.iter().map(of_group).collect();

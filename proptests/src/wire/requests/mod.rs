@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod coordinators;
 mod groups;
 mod offsets;
@@ -58,6 +59,8 @@ pub(super) fn body(api: Api, version: i16, draw: &mut Draw<'_>) -> (Bytes, Reque
         Api::ListGroups => groups::list(version, draw),
         Api::DescribeGroups => groups::describe(version, draw),
         Api::DeleteGroups => groups::delete(version, draw),
+        Api::ConsumerGroupHeartbeat => consumer_groups::heartbeat(version, draw),
+        Api::ConsumerGroupDescribe => consumer_groups::describe(version, draw),
         Api::Refused(api) => panic!("{api:?} is not served"),
     }
 }

@@ -67,6 +67,10 @@ fn in_groups(answer: &GroupResponse) -> Box<dyn Iterator<Item = ErrorCode> + '_>
         GroupResponse::OffsetFetch(fetched) => Box::new(fetched.groups.iter().filter_map(|(_, result)| result.as_ref().err().copied())),
         GroupResponse::ListGroups(listed) => Box::new(listed.error.into_iter()),
         GroupResponse::DescribeGroups(described) => Box::new(described.groups.iter().filter_map(|(_, result)| result.as_ref().err().map(code))),
+        GroupResponse::ConsumerGroupHeartbeat(heard) => Box::new(heard.result.as_ref().err().map(code).into_iter()),
+        GroupResponse::ConsumerGroupDescribe(described) => {
+            Box::new(described.groups.iter().filter_map(|(_, result)| result.as_ref().err().map(code)))
+        }
         GroupResponse::DeleteGroups(deleted) => Box::new(deleted.groups.iter().filter_map(|(_, error)| *error)),
     }
 }
