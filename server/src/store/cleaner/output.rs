@@ -12,7 +12,7 @@ use crate::store::segment::ActiveSegment;
 use crate::store::sync::sync_file;
 use crate::store::task::DiskTask;
 use crate::store::view::Segment;
-use crate::store::{checkpoint, failure};
+use crate::store::{checkpoint, cut, failure};
 
 /// Bytes of batches that one write carries.
 const WRITE_BYTES: u64 = 1 << 20;
@@ -22,6 +22,7 @@ const SYNC_BYTES: u64 = 8 << 20;
 /// A segment in the making.
 pub(super) struct Output<'a, P: Platform> {
     task: &'a DiskTask<P>,
+    folder: &'a Path,
     settings: &'a LogSettings,
     log: FileOf<P>,
     indexes: [FileOf<P>; 2],
@@ -38,7 +39,7 @@ impl<'a, P: Platform> Output<'a, P> {
     /// An empty segment from `base_offset` on. All three of its files are made, so that each takes the place of the one before.
     pub(super) async fn begin(
         task: &'a DiskTask<P>,
-        folder: &Path,
+        folder: &'a Path,
         base_offset: Offset,
         settings: &'a LogSettings,
     ) -> Result<Self, StorageError> {
@@ -46,6 +47,7 @@ impl<'a, P: Platform> Output<'a, P> {
         let create = async |kind| checkpoint::create_anew(&task.disk, &path(kind)).await.map_err(|error| failure::from_io(&error));
         Ok(Self {
             task,
+            folder,
             settings,
             log: create(FileKind::Log).await?,
             indexes: [create(FileKind::OffsetIndex).await?, create(FileKind::TimeIndex).await?],
@@ -109,7 +111,8 @@ impl<'a, P: Platform> Output<'a, P> {
         Ok(())
     }
 
-    /// The segment with all that was pushed, on disk under names of its own.
+    /// The segment with all that was pushed, on disk under names of its own: the note that it is to take another's place may outlive a power loss
+    /// before anybody has synced the folder.
     pub(super) async fn finish(mut self) -> Result<Segment, StorageError> {
         self.fill().await?;
         self.write().await?;
@@ -118,6 +121,7 @@ impl<'a, P: Platform> Output<'a, P> {
         for file in [&self.log, offsets, times] {
             sync_file(self.task, file).await?;
         }
+        cut::sync_folder(self.task, self.folder).await?;
         Ok(self.active.segment())
     }
 }
