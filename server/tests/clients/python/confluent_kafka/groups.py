@@ -14,12 +14,12 @@ from checks import check, check_soon
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-GROUP = "readers"
-TOPIC = "events"
 PARTITIONS = 8
 MEMBERS = int(os.environ["MEMBERS"])
 STEP_S = int(os.environ["SECONDS_A_STEP"])
 TIMEOUT_S = 60
+PROTOCOLS = os.environ["PROTOCOLS"].split()  # classic, or consumer (KIP-848)
+CLASSIC = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "range"}
 
 
 class Ownership:
@@ -46,18 +46,16 @@ class Ownership:
 
 
 class Member(threading.Thread):
-    def __init__(self, broker, name, ownership, seen, instance=None):
+    def __init__(self, broker, protocol, name, ownership, seen):
         super().__init__(daemon=True)
         self.name, self.ownership, self.seen = name, ownership, seen
         self.leaving = threading.Event()
         self.assignments = 0
         settings = broker.bootstrap | {
-            "group.id": GROUP, "client.id": name, "auto.offset.reset": "earliest", "enable.auto.commit": False,
-            "session.timeout.ms": 6_000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "range"}
-        if instance:
-            settings["group.instance.id"] = instance
+            "group.id": f"readers-{protocol}", "client.id": name, "auto.offset.reset": "earliest", "enable.auto.commit": False,
+            "group.protocol": protocol} | (CLASSIC if protocol == "classic" else {})
         self.consumer = Consumer(settings)
-        self.consumer.subscribe([TOPIC], on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_revoke)
+        self.consumer.subscribe([f"events-{protocol}"], on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_revoke)
 
     def on_assign(self, _, partitions):
         self.assignments += 1
@@ -82,10 +80,10 @@ class Member(threading.Thread):
         self.join(TIMEOUT_S)
 
 
-def run(broker):
-    broker.start()
+def run(broker, protocol):
+    topic, group = f"events-{protocol}", f"readers-{protocol}"
     admin = AdminClient(broker.bootstrap)
-    admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(TIMEOUT_S)
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(TIMEOUT_S)
     producer = Producer(broker.bootstrap | {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 300_000})
     ended = [0] * PARTITIONS
     producing = threading.Event()
@@ -94,7 +92,7 @@ def run(broker):
     def produce():
         number = 0
         while producing.is_set():
-            producer.produce(TOPIC, str(number).encode(), partition=number % PARTITIONS)
+            producer.produce(topic, str(number).encode(), partition=number % PARTITIONS)
             ended[number % PARTITIONS] += 1
             number += 1
             producer.poll(0)
@@ -107,19 +105,26 @@ def run(broker):
     members = []
 
     def settle(count, what):
+        def held():
+            with ownership.lock:
+                return len(set(ownership.owners.values())), len(ownership.owners)
+
         def shares():
-            described = admin.describe_consumer_groups([GROUP])[GROUP].result(TIMEOUT_S)
+            if protocol != "classic":
+                # librdkafka describes groups of the classic protocol alone.
+                return "STABLE", *held()
+            described = admin.describe_consumer_groups([group])[group].result(TIMEOUT_S)
             owned = sorted(len(member.assignment.topic_partitions) for member in described.members)
             return described.state.name, len(owned), sum(owned)
-        check_soon(what, ("STABLE", count, PARTITIONS), shares, TIMEOUT_S)
+        check_soon(f"{protocol}: {what}", ("STABLE", count, PARTITIONS), shares, TIMEOUT_S)
         time.sleep(STEP_S / 3)
 
     for number in range(MEMBERS):
-        member = Member(broker, f"member-{number}", ownership, seen)
+        member = Member(broker, protocol, f"member-{number}", ownership, seen)
         member.start()
         members.append(member)
     settle(MEMBERS, f"{MEMBERS} members share {PARTITIONS} partitions")
-    members.append(Member(broker, "another", ownership, seen))
+    members.append(Member(broker, protocol, "another", ownership, seen))
     members[-1].start()
     settle(MEMBERS + 1, "one more shares them")
     for member in members[:2]:
@@ -135,21 +140,27 @@ def run(broker):
     producing.clear()
     load.join(TIMEOUT_S)
 
-    check_soon("each record is read", [set(range(count)) for count in ended],
+    check_soon(f"{protocol}: each record is read", [set(range(count)) for count in ended],
                lambda: [{offset for of, offset in list(seen) if of == partition} for partition in range(PARTITIONS)], TIMEOUT_S)
-    check("no partition was owned twice", [], ownership.twice[:3])
+    check(f"{protocol}: no partition was owned twice", [], ownership.twice[:3])
 
     def committed():
-        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP)])[GROUP].result(TIMEOUT_S)
+        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(TIMEOUT_S)
         return sorted((found.partition, found.offset) for found in asked.topic_partitions)
-    check_soon("all of it is committed", list(enumerate(ended)), committed, TIMEOUT_S)
+    check_soon(f"{protocol}: all of it is committed", list(enumerate(ended)), committed, TIMEOUT_S)
     members[-1].leave()
     before = committed()
     broker.kill()
     broker.start()
-    check("commits outlive the broker", before, committed())
-    check_soon("a group without members is deleted", None, lambda: admin.delete_consumer_groups([GROUP])[GROUP].result(TIMEOUT_S))
-    check("and gone", [], [group.group_id for group in admin.list_consumer_groups().result(TIMEOUT_S).valid])
+    check(f"{protocol}: commits outlive the broker", before, committed())
+    check_soon(f"{protocol}: a group without members is deleted", None, lambda: admin.delete_consumer_groups([group])[group].result(TIMEOUT_S))
+    check(f"{protocol}: and gone", [], [listed.group_id for listed in admin.list_consumer_groups().result(TIMEOUT_S).valid])
 
 
-with_broker(run)
+def main(broker):
+    broker.start()
+    for protocol in PROTOCOLS:
+        run(broker, protocol)
+
+
+with_broker(main)
