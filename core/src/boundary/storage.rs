@@ -152,6 +152,8 @@ pub enum StorageOp {
 /// there is a batch for every offset and an epoch for each as before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compaction {
+    /// The log's generation: of another one nothing is compacted.
+    pub generation: Generation,
     /// Among the records below no two have one key.
     pub clean_upto: Offset,
     /// Records from here on are left alone: the end of a closed segment, committed, and covered by a snapshot that was kept.
@@ -260,6 +262,8 @@ pub enum StorageDone {
     Compacted {
         /// The log.
         log: LogId,
+        /// The generation that was to be compacted.
+        generation: Generation,
         /// How far the log is clean now. None if the log is not what it was when the compaction was asked for.
         clean_upto: Result<Option<Offset>, StorageError>,
     },

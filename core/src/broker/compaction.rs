@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Broker;
 use super::timers::Timer;
-use crate::boundary::{Compaction, Effects, Mark, SealedSegment, StorageError, StorageOp};
+use crate::boundary::{Compaction, Effects, Generation, Mark, SealedSegment, StorageError, StorageOp};
 use crate::ids::{LogId, TopicPartition};
 use crate::log::Dirt;
 use crate::offset::Offset;
@@ -26,6 +26,8 @@ pub(super) struct Compactions {
     running: Option<TopicPartition>,
     /// Logs that the store could not compact: they are left until they are opened again.
     failed: BTreeSet<TopicPartition>,
+    /// Logs that are to be tried again at the next look by the clock.
+    resting: BTreeSet<TopicPartition>,
 }
 
 impl Compactions {
@@ -63,6 +65,7 @@ enum Wish {
 impl Broker {
     /// Compacts a log that is worth it, and looks again after a while (`log.cleaner.backoff.ms`).
     pub(super) fn compact_by_the_clock(&mut self, effects: &mut Effects) {
+        self.compactions.resting.clear();
         self.compact_next(effects);
         let interval = Wait::from_ms(self.configs.whole("log.cleaner.backoff.ms").max(1));
         self.timers.set(Timer::Compaction, self.now.monotonic.after(interval));
@@ -74,7 +77,8 @@ impl Broker {
         }
         let mut best: Option<(TopicPartition, Dirt)> = None;
         let mut settled = Vec::new();
-        for &id in self.compactions.dirty.difference(&self.compactions.failed) {
+        let resting = &self.compactions.resting;
+        for &id in self.compactions.dirty.difference(&self.compactions.failed).filter(|id| !resting.contains(id)) {
             let Some(replica) = self.partitions.get_mut(&id).and_then(|partition| partition.replica_mut()) else {
                 settled.push(id);
                 continue;
@@ -106,6 +110,7 @@ impl Broker {
         let Some(replica) = self.partitions.get(&id).and_then(|partition| partition.replica()) else { return };
         let settings = replica.settings();
         let compaction = Compaction {
+            generation: replica.log().generation(),
             clean_upto: dirt.clean_upto,
             upto: dirt.upto,
             kept_batches: replica.producers().batch_ends_below(dirt.upto),
@@ -128,19 +133,26 @@ impl Broker {
     }
 
     /// The store is done with a log, and has compacted it up to there.
-    pub(super) fn compacted(&mut self, log: LogId, clean_upto: Result<Option<Offset>, StorageError>, effects: &mut Effects) {
+    pub(super) fn compacted(
+        &mut self,
+        log: LogId,
+        generation: Generation,
+        clean_upto: Result<Option<Offset>, StorageError>,
+        effects: &mut Effects,
+    ) {
         let LogId::Partition(id) = log else { return };
         self.compactions.running.take_if(|running| *running == id);
         match clean_upto {
             Ok(Some(upto)) => {
-                if let Some(log) = self.log_mut(log) {
+                // One that was opened anew since says itself how far it is clean.
+                if let Some(log) = self.log_mut(log).filter(|log| log.generation() == generation) {
                     log.compacted_to(upto);
                 }
             }
-            // It was cut, removed or opened anew meanwhile.
-            Ok(None) => return,
-            // There is room again once something has gone.
-            Err(StorageError::NoSpace) => return,
+            // It was cut, removed or opened anew meanwhile; or there is no room for it, and perhaps for another.
+            Ok(None) | Err(StorageError::NoSpace) => {
+                self.compactions.resting.insert(id);
+            }
             Err(error @ (StorageError::Corrupt(_) | StorageError::Io(_))) => {
                 let name = self.log_name(log);
                 effects.error(format!("{name}: it can't be compacted, and is not until it is opened again: {error}"));

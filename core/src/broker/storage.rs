@@ -63,7 +63,7 @@ impl Broker {
                 }
             }
             StorageDone::SegmentsCompacted { log, sealed } => self.segments_compacted(log, &sealed, effects),
-            StorageDone::Compacted { log, clean_upto } => self.compacted(log, clean_upto, effects),
+            StorageDone::Compacted { log, generation, clean_upto } => self.compacted(log, generation, clean_upto, effects),
             StorageDone::Removed { log: LogId::Partition(id) } => self.log_removed(id, effects),
             StorageDone::Trimmed { log, log_start } => self.log_trimmed(log, log_start, effects),
             StorageDone::SnapshotKept { log, upto } => {

@@ -81,7 +81,7 @@ impl Log {
             generation: recovered.generation,
             epochs: EpochCache::recovered(recovered.epochs.clone()),
             positions: Positions::recovered(recovered),
-            sealed: recovered.sealed.iter().map(|segment| dated(*segment, now)).collect(),
+            sealed: dated_by_neighbours(&recovered.sealed, None, now).collect(),
             active_bytes: recovered.active_bytes,
             active_max_timestamp: recovered.active_max_timestamp.map(|timestamp| or_else(timestamp, now)),
             unkept_bytes: tail_bytes,
@@ -213,8 +213,11 @@ impl Log {
         let from = self.sealed.partition_point(|segment| segment.end_offset <= first.base_offset);
         let upto = self.sealed.partition_point(|segment| segment.end_offset <= last.end_offset);
         let behind = self.sealed.split_off(upto);
+        let replaced = self.sealed.iter().skip(from).map(|segment| segment.max_timestamp).max();
         self.sealed.truncate(from);
-        self.sealed.extend(segments.iter().filter(|segment| segment.end_offset > self.start).map(|segment| dated(*segment, now)));
+        let before = self.sealed.back().map(|segment| segment.max_timestamp).or(replaced);
+        let present: Vec<SealedSegment> = segments.iter().filter(|segment| segment.end_offset > self.start).copied().collect();
+        self.sealed.extend(dated_by_neighbours(&present, before, now));
         self.sealed.extend(behind);
     }
 
@@ -416,6 +419,16 @@ impl Log {
 /// A record need not bear a timestamp. Kafka then goes by the file's time; here it counts as of when this node first saw it.
 fn or_else(timestamp: Timestamp, now: Timestamp) -> Timestamp {
     if timestamp < Timestamp(0) { now } else { timestamp }
+}
+
+/// Segments of which one that compaction has left without records, and so without a timestamp, is as old as the one before it.
+fn dated_by_neighbours(segments: &[SealedSegment], before: Option<Timestamp>, now: Timestamp) -> impl Iterator<Item = SealedSegment> + use<'_> {
+    let first = segments.iter().map(|segment| segment.max_timestamp).find(|timestamp| *timestamp >= Timestamp(0));
+    let mut age = before.or(first).unwrap_or(now);
+    segments.iter().map(move |segment| {
+        age = or_else(segment.max_timestamp, age);
+        SealedSegment { max_timestamp: age, ..*segment }
+    })
 }
 
 fn dated(segment: SealedSegment, now: Timestamp) -> SealedSegment {

@@ -38,29 +38,28 @@ pub fn retain_records(
     horizon: Timestamp,
     mut fate: impl FnMut(Offset, &Record<'_>) -> Fate,
 ) -> Result<Remainder, CorruptBatch> {
-    let mut kept = Vec::new();
-    let (mut count, mut stays_for_now) = (0, false);
+    // A byte a record: a batch of small ones is read twice rather than kept.
+    let mut stays = Vec::new();
+    let (mut kept_count, mut stays_for_now) = (0, false);
     for record in Records::new(section) {
         let record = record?;
-        count += 1;
-        match fate(header.base_offset.plus(i64::from(record.offset_delta)), &record) {
-            Fate::Stays => kept.push(record),
-            Fate::StaysForNow => {
-                stays_for_now = true;
-                kept.push(record);
-            }
-            Fate::Goes => {}
+        let fate = fate(header.base_offset.plus(i64::from(record.offset_delta)), &record);
+        stays_for_now |= fate == Fate::StaysForNow;
+        kept_count += i32::from(fate != Fate::Goes);
+        stays.push(fate != Fate::Goes);
+        if i32::try_from(stays.len()).is_ok_and(|count| count > header.record_count) {
+            break;
         }
     }
-    if count != header.record_count {
-        return Err(CorruptBatch::Count { count: header.record_count, last_offset_delta: header.last_offset_delta });
+    if i32::try_from(stays.len()) != Ok(header.record_count) {
+        let count = header.record_count;
+        return Err(CorruptBatch::Count { count, last_offset_delta: header.last_offset_delta });
     }
     let gets_horizon = stays_for_now && !header.has_delete_horizon;
-    if kept.is_empty() {
+    if kept_count == 0 {
         return Ok(if header.record_count == 0 { Remainder::All } else { Remainder::Nothing });
     }
-    let kept_count = i32::try_from(kept.len()).expect("there were no more before");
-    if kept_count == count && !gets_horizon {
+    if kept_count == header.record_count && !gets_horizon {
         return Ok(Remainder::All);
     }
     // The horizon stands where the base timestamp does, which the records' own are counted from.
@@ -68,7 +67,8 @@ pub fn retain_records(
     let shift = header.base_timestamp.0.checked_sub(base_timestamp.0).ok_or(CorruptBatch::Record)?;
     let mut remaining = Vec::with_capacity(section.len());
     let mut max_timestamp = Timestamp::NONE;
-    for record in &kept {
+    for (record, _) in Records::new(section).zip(stays).filter(|(_, stays)| *stays) {
+        let record = record?;
         let timestamp_delta = record.timestamp_delta.checked_add(shift).ok_or(CorruptBatch::Record)?;
         max_timestamp = max_timestamp.max(Timestamp(base_timestamp.0.checked_add(timestamp_delta).ok_or(CorruptBatch::Record)?));
         let headers: Vec<_> = record.headers.iter().collect();

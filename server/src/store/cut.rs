@@ -40,7 +40,6 @@ pub(super) async fn truncate<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, 
     if to < log.end_offset {
         log.active = None;
         remove_snapshots_above(task, &log.folder, to).await?;
-        lower_clean_upto(task, &log.folder, to).await?;
         while let Some(last) = segments.pop_if(|last| last.base_offset >= to) {
             retire(task, log, &last).await?;
             sync_folder(task, &log.folder).await?;
@@ -53,6 +52,7 @@ pub(super) async fn truncate<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, 
         log.end_offset = segments.last().map_or(to, |last| last.end_offset);
         log.epochs.truncate_to(log.end_offset);
         log.epochs_changed = true;
+        lower_clean_upto(task, &log.folder, log.end_offset).await?;
         if log.end_offset < log.view.lock().log_start {
             keep_log_start(task, log, log.end_offset).await?;
         }
@@ -195,7 +195,7 @@ async fn keep_log_start<P: Platform>(task: &DiskTask<P>, log: &mut Log<P>, log_s
 }
 
 /// What will lie behind `to` is not compacted, whatever lay there before.
-async fn lower_clean_upto<P: Platform>(task: &DiskTask<P>, folder: &Path, to: Offset) -> Result<(), StorageError> {
+pub(super) async fn lower_clean_upto<P: Platform>(task: &DiskTask<P>, folder: &Path, to: Offset) -> Result<(), StorageError> {
     let kept = checkpoint::read_checked(&task.disk, &folder.join(checkpoint::CLEAN_UPTO), checkpoint::decode_offset).await;
     if kept.map_err(|error| failure::from_io(&error))?.flatten().is_some_and(|clean_upto| clean_upto > to) {
         let content = checkpoint::encode_offset(to);

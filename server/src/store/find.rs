@@ -1,5 +1,7 @@
 //! Looking for a record by its timestamp: the time index says where to start, headers say which batch, the records say which offset.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use gracchus_core::boundary::{FoundRecord, Generation, ReadFailure, StorageError, TimeTarget, Void};
 use gracchus_core::offset::Offset;
@@ -28,7 +30,20 @@ pub(super) async fn find<P: Platform>(
     target: TimeTarget,
     upto: Offset,
 ) -> Result<Option<FoundRecord>, ReadFailure> {
-    let _unswapped = view.swaps.read().await;
+    loop {
+        let swaps = {
+            let _unswapped = view.swaps.read().await;
+            view.swaps_seen.load(Ordering::Relaxed)
+        };
+        let found = find_once(task, view, target, upto).await;
+        // Files are found by name: while none was swapped for another they are those that were meant.
+        if view.swaps_seen.load(Ordering::Relaxed) == swaps {
+            return found;
+        }
+    }
+}
+
+async fn find_once<P: Platform>(task: &DiskTask<P>, view: &View, target: TimeTarget, upto: Offset) -> Result<Option<FoundRecord>, ReadFailure> {
     let searched = {
         let state = view.lock();
         let generation = state.generation.ok_or(ReadFailure::Void(Void::Closed))?;

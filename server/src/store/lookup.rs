@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gracchus_core::boundary::StorageError;
 use gracchus_core::offset::Offset;
-use gracchus_core::record::BatchHeader;
+use gracchus_core::record::{BatchHeader, HEADER_BYTES};
 use gracchus_core::time::Timestamp;
 
 use super::batches::Headers;
@@ -69,7 +69,8 @@ impl<'a, P: Platform> SegmentReader<'a, P> {
                 return Ok(start..end.max(position));
             }
             let batch_end = position + u64::from(header.batch_bytes);
-            if batch_end > limit && !(position == start && at_least_one) {
+            // One that only stands for what compaction took is no answer: some clients would ask for the same for ever.
+            if batch_end > limit && !(at_least_one && end - start <= HEADER_BYTES as u64) {
                 return Ok(start..end.max(position));
             }
             end = batch_end;

@@ -11,7 +11,7 @@ use gracchus_core::boundary::{LogSlice, ReadFailure, SearchId, StorageDone, Stor
 use gracchus_core::ids::LogId;
 use gracchus_core::metadata::SnapshotId;
 use gracchus_core::offset::Offset;
-use gracchus_core::record::CorruptBatch;
+use gracchus_core::record::{CorruptBatch, HEADER_BYTES};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Mutex, oneshot};
 
@@ -227,7 +227,7 @@ async fn search<P: Platform>(
     let mut taken = 0;
     for segment in segments {
         let reader = SegmentReader::open(task, &view.folder, *segment).await?;
-        let range = reader.range(slice.from, slice.upto, bytes_max.saturating_sub(taken), at_least_one && taken == 0).await?;
+        let range = reader.range(slice.from, slice.upto, bytes_max.saturating_sub(taken), at_least_one && taken <= HEADER_BYTES as u64).await?;
         let is_whole = range.end == segment.bytes;
         if range.start < range.end {
             taken += range.end - range.start;

@@ -138,6 +138,9 @@ pub(super) async fn open<P: Platform>(
     }
     let (mut log, mut recovered) = recovery.finish(settings.clone(), log_start, snapshot);
     recovered.clean_upto = folder.clean_upto.min(recovered.log_end);
+    if folder.clean_upto > recovered.log_end {
+        cut::lower_clean_upto(task, &path, recovered.log_end).await?;
+    }
     log.is_lax = folder.is_lax;
     Ok((log, recovered))
 }

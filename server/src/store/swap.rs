@@ -6,12 +6,14 @@
 //! new one has its name.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use gracchus_core::boundary::{Generation, SealedSegment, StorageError};
 use gracchus_core::offset::Offset;
 use serde::{Deserialize, Serialize};
 
+use super::batches::{CheckedBatches, Found};
 use super::paths::{self, FileKind};
 use super::snapshot::Snapshot;
 use super::task::DiskTask;
@@ -42,24 +44,30 @@ enum Versioned {
     V1(SealedSegment),
 }
 
-/// Puts the new segment in its place. None if the log is not what it was: then nothing was touched. Durable once it returns.
+/// Puts the new segment in its place. None if the log is not what it was, or can't be told: then nothing is changed. Durable once it returns.
 pub(super) async fn swap<P: Platform>(task: &DiskTask<P>, view: &View, swap: &Swap) -> Result<Option<Vec<SealedSegment>>, StorageError> {
-    // Readers find files by name: none looks for one meanwhile.
-    let _alone = view.swaps.write().await;
-    if !fits(view, swap) {
+    if place_of(view, swap).is_none() {
         return Ok(None);
     }
     let mut sealed = Vec::new();
     if let Some(made) = swap.made {
         let note = encode(made.sealed());
-        let kept = checkpoint::replace(&task.disk, &view.folder, checkpoint::SWAP.as_ref(), note).await;
-        kept.map_err(|error| failure::from_io(&error))?;
-        name(task, &view.folder, made.base_offset).await?;
+        if let Err(error) = checkpoint::replace(&task.disk, &view.folder, checkpoint::SWAP.as_ref(), note).await {
+            tracing::warn!(folder = %view.folder.display(), %error, "could not put a compacted segment in its place");
+            checkpoint::remove_if_there(&task.disk, &view.folder.join(checkpoint::SWAP)).await.map_err(|error| failure::from_io(&error))?;
+            return Ok(None);
+        }
         {
-            let mut state = view.lock();
-            let first = state.segments.iter().position(|segment| segment.base_offset == made.base_offset).unwrap_or_default();
-            state.segments.splice(first..first + swap.replaced.len(), [made]);
-            task.shared.tail_shrank(state.forget_tail_below(made.end_offset));
+            // Readers find files by name: none looks for one meanwhile.
+            let _alone = view.swaps.write().await;
+            view.swaps_seen.fetch_add(1, Ordering::Relaxed);
+            name(task, &view.folder, made.base_offset).await?;
+            // One that has failed meanwhile has nothing to be looked for in, and is opened by what is on disk.
+            if let Some(first) = place_of(view, swap) {
+                let mut state = view.lock();
+                state.segments.splice(first..first + swap.replaced.len(), [made]);
+                task.shared.tail_shrank(state.forget_tail_below(made.end_offset));
+            }
         }
         for old in &swap.replaced {
             task.shared.files.forget(old.number);
@@ -72,22 +80,24 @@ pub(super) async fn swap<P: Platform>(task: &DiskTask<P>, view: &View, swap: &Sw
     }
     if let Some(clean_upto) = swap.clean_upto {
         let content = checkpoint::encode_offset(clean_upto);
-        let kept = checkpoint::replace(&task.disk, &view.folder, checkpoint::CLEAN_UPTO.as_ref(), content).await;
-        kept.map_err(|error| failure::from_io(&error))?;
+        // Without it the next compaction has more to do.
+        if let Err(error) = checkpoint::replace(&task.disk, &view.folder, checkpoint::CLEAN_UPTO.as_ref(), content).await {
+            tracing::warn!(folder = %view.folder.display(), %error, "could not keep how far a log is compacted");
+        }
     }
     Ok(Some(sealed))
 }
 
-/// Whether the log still has the segments that go, and they are closed.
-fn fits(view: &View, swap: &Swap) -> bool {
+/// Where the log has the segments that go, if it still has them and they are closed.
+fn place_of(view: &View, swap: &Swap) -> Option<usize> {
     let state = view.lock();
     if state.generation != Some(swap.generation) {
-        return false;
+        return None;
     }
-    let Some(first) = swap.replaced.first() else { return true };
-    let Some(place) = state.segments.iter().position(|segment| segment.number == first.number) else { return false };
+    let Some(first) = swap.replaced.first() else { return Some(0) };
+    let place = state.segments.iter().position(|segment| segment.number == first.number)?;
     let present = state.segments.iter().skip(place).take(swap.replaced.len());
-    place + swap.replaced.len() < state.segments.len() && present.eq(&swap.replaced)
+    (place + swap.replaced.len() < state.segments.len() && present.eq(&swap.replaced)).then_some(place)
 }
 
 /// Finishes a swap that a crash or a failure has interrupted. False if there was none.
@@ -100,12 +110,40 @@ pub(super) async fn finish<P: Platform>(task: &DiskTask<P>, folder: &Path, names
         return Err(failure::corrupt(format!("{}/{}", folder.display(), checkpoint::SWAP)));
     };
     name(task, folder, made.base_offset).await?;
+    if !is_in_place(task, folder, &made).await? {
+        // The note has outlived what it speaks of: nothing was touched yet.
+        checkpoint::remove_if_there(&task.disk, &folder.join(checkpoint::SWAP)).await.map_err(|error| failure::from_io(&error))?;
+        cut::sync_folder(task, folder).await?;
+        return Ok(true);
+    }
     let is_old = |base: &Offset| *base > made.base_offset && *base < made.end_offset;
     for base in names.iter().filter_map(|name| paths::parse_segment_file(name, FileKind::Log)).filter(is_old) {
         cut::retire_files(task, folder, base, 0).await?;
     }
     conclude(task, folder, &made).await?;
     Ok(true)
+}
+
+/// Whether the segment that has the name is the new one: its batches end where that one does.
+async fn is_in_place<P: Platform>(task: &DiskTask<P>, folder: &Path, made: &SealedSegment) -> Result<bool, StorageError> {
+    let path = paths::segment_file(folder, made.base_offset, FileKind::Log);
+    let file = match task.disk.open(&path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failure::from_io(&error)),
+    };
+    if task.disk.length(&file).await.map_err(|error| failure::from_io(&error))? != made.bytes {
+        return Ok(false);
+    }
+    let mut batches = CheckedBatches::new(&task.disk, &file, 0, made.bytes);
+    let mut end_offset = made.base_offset;
+    while batches.position() < made.bytes {
+        match batches.next().await? {
+            Found::Batch { header, .. } => end_offset = header.next_offset(),
+            Found::End | Found::Bad(_) => return Err(failure::corrupt(format!("{}: no batch at byte {}", path.display(), batches.position()))),
+        }
+    }
+    Ok(end_offset == made.end_offset)
 }
 
 /// Gives the new segment's files their names. Those that have them already are left.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use gracchus_core::boundary::{Generation, LogSlice, SealedSegment, Void};
@@ -61,6 +62,8 @@ pub(super) struct View {
     pub(super) folder: PathBuf,
     /// Held by whoever looks for files by the names of segments, so that none is swapped for another meanwhile.
     pub(super) swaps: tokio::sync::RwLock<()>,
+    /// Counts the swaps: who looks long does not hold them up, and looks again if there was one.
+    pub(super) swaps_seen: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -91,7 +94,7 @@ impl View {
     /// A log as recovery found it.
     pub(super) fn new(folder: PathBuf, generation: Generation, log_start: Offset, segments: Vec<Segment>) -> Arc<Self> {
         let state = State { generation: Some(generation), log_start, segments, tail: VecDeque::new() };
-        Arc::new(Self { folder, swaps: tokio::sync::RwLock::new(()), state: Mutex::new(state) })
+        Arc::new(Self { folder, swaps: tokio::sync::RwLock::new(()), swaps_seen: AtomicU64::new(0), state: Mutex::new(state) })
     }
 
     /// The state, locked.

@@ -8,7 +8,8 @@ use gracchus_core::ids::{LogId, TopicPartition};
 use gracchus_core::offset::Offset;
 
 use super::Violation;
-use crate::history::{RecordId, is_tombstone, key};
+use super::topic_book::TopicBook;
+use crate::history::{RecordId, is_tombstone, key, read_records};
 
 /// What has no value and is to stay for longer than this, in milliseconds, is still there when a run ends.
 const RUN_MS_MAX: i64 = 1_000_000;
@@ -17,11 +18,23 @@ const RUN_MS_MAX: i64 = 1_000_000;
 pub(super) struct CompactionKeepsLatest {
     /// The shortest time that a record without a value was to stay, of partitions that were compacted anywhere.
     compacted: BTreeMap<TopicPartition, i64>,
+    /// The last record without a value of each key that was appended anywhere: nobody need have seen it before it went.
+    tombstones: BTreeMap<(TopicPartition, u8), Offset>,
 }
 
 impl CompactionKeepsLatest {
-    pub(super) fn step(&mut self, effects: &Effects) {
+    pub(super) fn step(&mut self, effects: &Effects, topics: &TopicBook) {
         for op in &effects.storage {
+            if let StorageOp::Append { log: LogId::Partition(partition), header, payload, .. } = op
+                && topics.get(*partition).is_some_and(|topic| topic.is_compacted)
+            {
+                // Records of groups are none of ours.
+                let records = read_records(header, payload.bytes()).unwrap_or_default();
+                for (offset, id) in records.into_iter().filter(|(_, id)| is_tombstone(*id)) {
+                    let last = self.tombstones.entry((*partition, key(id))).or_default();
+                    *last = (*last).max(offset);
+                }
+            }
             if let StorageOp::Compact { log: LogId::Partition(partition), compaction } = op {
                 let shortest = self.compacted.entry(*partition).or_insert(i64::MAX);
                 *shortest = (*shortest).min(compaction.delete_retention_ms);
@@ -47,7 +60,8 @@ impl CompactionKeepsLatest {
         let latest: BTreeMap<u8, Offset> = known.iter().map(|(offset, id)| (key(*id), *offset)).collect();
         for (offset, id) in known {
             let is_latest = latest.get(&key(id)) == Some(&offset);
-            let may_go = !is_latest || (is_tombstone(id) && *tombstones_stay_ms < RUN_MS_MAX);
+            let has_tombstone = self.tombstones.get(&(partition, key(id))).is_some_and(|last| *last >= offset);
+            let may_go = !is_latest || (has_tombstone && *tombstones_stay_ms < RUN_MS_MAX);
             if !may_go && !there.contains(&offset) {
                 let what = format!("{partition} has lost {id} at {offset}, and nothing of key {} is known behind it", key(id));
                 return Err(Violation::safety("CompactionKeepsLatest", what));

@@ -146,7 +146,7 @@ impl Checkers {
     /// The property that it broke.
     pub fn step(&mut self, node: NodeId, _now: Now, input: &Input, effects: &Effects, broker: &Broker) -> Result<(), Violation> {
         self.topics.learn(effects, broker);
-        self.compaction.step(effects);
+        self.compaction.step(effects, &self.topics);
         self.durable_logs.follow(node, input, effects);
         let changed = self.looks.changed(node, broker);
         if self.disks.len() > 1 {

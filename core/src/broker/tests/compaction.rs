@@ -126,7 +126,7 @@ fn what_the_store_could_not_compact_is_left_and_what_has_changed_is_not() {
     let refuse = |node: &mut Node, clean_upto| {
         node.pass(BACKOFF_MS);
         node.shelf.drop_compaction();
-        node.step(Input::Storage(StorageDone::Compacted { log: log_of(topic), clean_upto }));
+        node.step(Input::Storage(StorageDone::Compacted { log: log_of(topic), generation: Generation(0), clean_upto }));
     };
     refuse(&mut node, Ok(None));
     refuse(&mut node, Err(StorageError::NoSpace));

@@ -268,9 +268,9 @@ impl Shelf {
                 self.done.push_back(StorageDone::MetadataSnapshotRead { id, position, piece });
             }
             StorageOp::Compact { log, compaction } => {
-                let upto = compaction.upto;
+                let (upto, generation) = (compaction.upto, compaction.generation);
                 self.compactions.push((log, compaction));
-                self.done.push_back(StorageDone::Compacted { log, clean_upto: Ok(Some(upto)) });
+                self.done.push_back(StorageDone::Compacted { log, generation, clean_upto: Ok(Some(upto)) });
             }
             StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
         }

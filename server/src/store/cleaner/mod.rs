@@ -54,6 +54,8 @@ pub(super) enum CleanerJob<P: Platform> {
 enum Halt {
     /// The log is not what it was, or the store stops.
     Changed,
+    /// What was made may have taken its place, or not.
+    Interrupted,
     /// The disk, or what is on it.
     Failed(StorageError),
 }
@@ -73,10 +75,11 @@ pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut jobs: UnboundedRecei
         };
         let clean_upto = match cleaned {
             Ok(upto) => Ok(Some(upto)),
-            Err(Halt::Changed) => Ok(None),
+            Err(Halt::Changed | Halt::Interrupted) => Ok(None),
             Err(Halt::Failed(error)) => Err(error),
         };
-        task.shared.tell(StorageDone::Compacted { log, clean_upto });
+        let generation = compaction.generation;
+        task.shared.tell(StorageDone::Compacted { log, generation, clean_upto });
     }
 }
 
@@ -90,7 +93,7 @@ async fn clean<P: Platform>(
 ) -> Result<Offset, Halt> {
     let (generation, segments) = {
         let state = view.lock();
-        let generation = state.generation.ok_or(Halt::Changed)?;
+        let generation = state.generation.filter(|generation| *generation == compaction.generation).ok_or(Halt::Changed)?;
         // The last one is written to.
         let closed = state.segments.split_last().map(|(_, closed)| closed).unwrap_or_default();
         let segments: Vec<Segment> = closed.iter().filter(|segment| segment.end_offset <= compaction.upto).copied().collect();
@@ -134,13 +137,17 @@ impl<P: Platform> Cleaning<'_, P> {
             *secret = random;
         }
         let mut keys = Keys::new(records, keys_bytes_max, &secret);
-        let noted_upto = self.note_keys(&mut keys, segments).await?;
+        let noted_upto = match self.note_keys(&mut keys, segments).await {
+            // Trimmed meanwhile.
+            Err(Halt::Failed(_)) if !self.has_all(segments) => return Err(Halt::Changed),
+            noted => noted?,
+        };
         let now = self.task.shared.platform.now().wall;
         let sweep =
             Sweep { keys: &keys, kept_batches: &self.compaction.kept_batches, now, delete_retention_ms: self.compaction.delete_retention_ms };
         let concerned = segments.partition_point(|segment| segment.base_offset < noted_upto);
         for group in groups(segments.get(..concerned).unwrap_or_default(), self.compaction.settings.segment_bytes_max) {
-            self.rewrite(group, &sweep, noted_upto).await?;
+            self.rewrite_what_is_left(group, &sweep, noted_upto).await?;
         }
         if self
             .hand_over(Swap {
@@ -178,12 +185,35 @@ impl<P: Platform> Cleaning<'_, P> {
                 self.took(u64::from(header.batch_bytes)).await?;
             }
         }
-        Ok(self.compaction.upto)
+        // The last segment may have been one that was still written to.
+        Ok(segments.last().map_or(clean_upto, |last| last.end_offset))
     }
 
-    /// Writes what stays of these segments to one that takes their place, if anything goes.
-    async fn rewrite(&mut self, group: &[Segment], sweep: &Sweep<'_>, noted_upto: Offset) -> Result<(), Halt> {
-        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+    /// The same as [`rewrite`](Self::rewrite) for those of the segments that are not trimmed meanwhile. Leaves no file that is not wanted.
+    async fn rewrite_what_is_left(&mut self, group: &[Segment], sweep: &Sweep<'_>, noted_upto: Offset) -> Result<(), Halt> {
+        let mut left = group;
+        loop {
+            while let Some((first, behind)) = left.split_first()
+                && !self.has_all(std::slice::from_ref(first))
+            {
+                left = behind;
+            }
+            let Some(first) = left.first() else { return Ok(()) };
+            let rewritten = self.rewrite(left, sweep, noted_upto).await;
+            if !matches!(rewritten, Ok(true) | Err(Halt::Interrupted)) {
+                self.drop_files(first.base_offset).await;
+            }
+            match rewritten {
+                Ok(_) => return Ok(()),
+                Err(_) if !self.is_outdated() && !self.has_all(left) => {}
+                Err(halt) => return Err(halt),
+            }
+        }
+    }
+
+    /// Writes what stays of these segments to one that takes their place, if anything goes. Says whether it did.
+    async fn rewrite(&mut self, group: &[Segment], sweep: &Sweep<'_>, noted_upto: Offset) -> Result<bool, Halt> {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(false) };
         let mut output = Output::begin(self.task, &self.view.folder, first.base_offset, &self.compaction.settings).await?;
         let mut has_changed = group.len() > 1;
         for segment in group {
@@ -221,7 +251,7 @@ impl<P: Platform> Cleaning<'_, P> {
         }
         has_changed |= made.bytes < group.iter().map(|segment| segment.bytes).sum();
         if !has_changed {
-            return Ok(self.drop_files(first.base_offset).await);
+            return Ok(false);
         }
         let swap = Swap {
             generation: self.generation,
@@ -230,11 +260,7 @@ impl<P: Platform> Cleaning<'_, P> {
             clean_upto: None,
             file_delete_delay_ms: self.compaction.settings.file_delete_delay_ms,
         };
-        if self.hand_over(swap).await? {
-            return Ok(());
-        }
-        self.drop_files(first.base_offset).await;
-        Err(Halt::Changed)
+        if self.hand_over(swap).await? { Ok(true) } else { Err(Halt::Changed) }
     }
 
     /// Has the log's owner put what was made in its place. False if the log is not what it was, and nothing was touched.
@@ -242,8 +268,15 @@ impl<P: Platform> Cleaning<'_, P> {
         let (answer, swapped) = oneshot::channel();
         // Without its task the node is stopping.
         let _ = self.writer.send(WriterJob::Swap(self.id, Box::new(swap), answer));
-        // One that fails in the middle is finished when the log is opened.
-        swapped.await.map_err(|_| Halt::Changed)
+        // One that fails in the middle is finished when the log is opened, with the files that are there.
+        swapped.await.map_err(|_| Halt::Interrupted)
+    }
+
+    /// Whether the log still has all of these segments.
+    fn has_all(&self, group: &[Segment]) -> bool {
+        let state = self.view.lock();
+        let is_there = |segment: &Segment| state.segments.iter().any(|present| present.number == segment.number);
+        group.iter().all(is_there)
     }
 
     /// Removes what was made and is not wanted. What is left of it goes when the log is opened the next time.

@@ -16,6 +16,8 @@ use crate::store::{checkpoint, cut, failure};
 
 /// Bytes of batches that one write carries.
 const WRITE_BYTES: u64 = 1 << 20;
+/// Batches below this many bytes are copied.
+const COPIED_BYTES_MAX: usize = 128 << 10;
 /// Bytes that are written between two syncs: what others sync meanwhile waits for no more than this.
 const SYNC_BYTES: u64 = 8 << 20;
 
@@ -88,7 +90,8 @@ impl<'a, P: Platform> Output<'a, P> {
 
     async fn append(&mut self, header: &BatchHeader, batch: Bytes) -> Result<(), StorageError> {
         self.active.note(header, self.settings.index_interval_bytes);
-        self.pieces.push(batch);
+        // A small one would keep the whole of what was read with it.
+        self.pieces.push(if batch.len() < COPIED_BYTES_MAX { Bytes::copy_from_slice(&batch) } else { batch });
         if self.active.segment().bytes - self.written >= WRITE_BYTES { self.write().await } else { Ok(()) }
     }
 

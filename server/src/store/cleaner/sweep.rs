@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gracchus_core::boundary::StorageError;
 use gracchus_core::offset::Offset;
-use gracchus_core::record::{BatchHeader, Codec, Fate, HEADER_BYTES, Record, Records, Remainder, assemble, retain_records};
+use gracchus_core::record::{BatchHeader, Codec, Fate, HEADER_BYTES, Record, Records, Remainder, TimestampType, assemble, retain_records};
 use gracchus_core::time::Timestamp;
 use gracchus_net::limits::DECOMPRESSED_BYTES_MAX;
 use gracchus_net::records::{compress, decompress};
@@ -53,9 +53,13 @@ impl Sweep<'_> {
             Remainder::All if header.record_count > 0 || is_kept => Ok(Left::Unchanged),
             Remainder::Some(header, section) => Ok(changed(&header, &compress(header.codec, level(header.codec), &section))),
             Remainder::Nothing if is_kept => {
-                let nothing = Timestamp::NONE;
+                // A retry is answered with the time of the append, where the broker's counts.
+                let max_timestamp = match header.timestamp_type {
+                    TimestampType::CreateTime => Timestamp::NONE,
+                    TimestampType::LogAppendTime => header.max_timestamp,
+                };
                 Ok(changed(
-                    &BatchHeader { codec: Codec::None, record_count: 0, base_timestamp: nothing, max_timestamp: nothing, ..*header },
+                    &BatchHeader { codec: Codec::None, record_count: 0, base_timestamp: Timestamp::NONE, max_timestamp, ..*header },
                     &[],
                 ))
             }
@@ -84,8 +88,15 @@ pub(super) fn note(keys: &mut Keys, header: &BatchHeader, batch: &Bytes, from: O
     if header.is_control || header.record_count == 0 {
         return Ok(());
     }
+    // Room was made for as many as the header counts, and nobody need have looked into a compressed batch before.
+    let (mut count, mut last_offset_delta) = (0, -1);
     for record in Records::new(&section_of(header, batch)?) {
         let record = record.map_err(|error| corrupt(header, &error))?;
+        count += 1;
+        if count > header.record_count || record.offset_delta <= last_offset_delta || record.offset_delta > header.last_offset_delta {
+            return Err(failure::corrupt(format!("the batch at offset {} does not hold the records that it counts", header.base_offset)));
+        }
+        last_offset_delta = record.offset_delta;
         let offset = header.base_offset.plus(i64::from(record.offset_delta));
         if let Some(key) = record.key.filter(|_| offset >= from) {
             keys.put(key, offset);
@@ -204,6 +215,16 @@ mod tests {
         assert_eq!((header.record_count, header.producer, header.last_offset(), bytes.len()), (0, old.0.producer, Offset(0), HEADER_BYTES));
         assert_eq!(sweep(&keys, &kept).apply(&header, &bytes).unwrap(), Left::Unchanged);
         assert_eq!(sweep(&keys, &[]).apply(&header, &bytes).unwrap(), Left::Nothing, "once nobody needs it");
+    }
+
+    #[test]
+    fn a_batch_that_counts_fewer_records_than_it_holds_is_corrupt() {
+        let (header, bytes) = batch(0, &[("a", Some("1")), ("b", Some("1"))], None, Codec::Zstd);
+        let lying = BatchHeader { record_count: 1, ..header };
+        let mut keys = Keys::new(100, 1 << 20, &[1; 16]);
+        assert!(matches!(note(&mut keys, &lying, &bytes, Offset(0)), Err(StorageError::Corrupt(_))));
+        let far = BatchHeader { last_offset_delta: 0, ..header };
+        assert!(matches!(note(&mut keys, &far, &bytes, Offset(0)), Err(StorageError::Corrupt(_))));
     }
 
     #[test]

@@ -14,6 +14,7 @@ type Said = (i64, Vec<u8>, Option<Vec<u8>>);
 
 fn compaction(clean_upto: i64, upto: Offset) -> Compaction {
     Compaction {
+        generation: Generation(0),
         clean_upto: Offset(clean_upto),
         upto,
         kept_batches: Vec::new(),
@@ -56,6 +57,7 @@ impl Rig {
     }
 
     async fn compact(&mut self, compaction: Compaction) -> (Option<Offset>, Vec<SealedSegment>) {
+        let compaction = Compaction { generation: self.generation, ..compaction };
         self.store.submit(StorageOp::Compact { log: self.log, compaction });
         let mut replaced = Vec::new();
         let clean_upto = self.until(|done| {
@@ -162,7 +164,10 @@ async fn a_log_that_is_cut_meanwhile_is_left_as_it_is() {
     rig.fill(&mut said, 40).await;
     let upto = rig.closed();
     // Slow enough for the cut to come first.
-    rig.store.submit(StorageOp::Compact { log: rig.log, compaction: Compaction { bytes_per_second_max: 1, ..compaction(0, upto) } });
+    rig.store.submit(StorageOp::Compact {
+        log: rig.log,
+        compaction: Compaction { generation: rig.generation, bytes_per_second_max: 1, ..compaction(0, upto) },
+    });
     rig.store.submit(StorageOp::Truncate { log: rig.log, to: upto });
     let (mut generation, mut clean_upto) = (None, None);
     while generation.is_none() || clean_upto.is_none() {
