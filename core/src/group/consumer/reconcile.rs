@@ -18,7 +18,9 @@ pub(super) fn next(
     match current.standing {
         Standing::Stable if current.epoch == epoch => current.clone(),
         Standing::Unrevoked if has_any(owned, &current.revoking) => current.clone(),
-        Standing::Stable | Standing::Unrevoked | Standing::Unreleased => step(member, current.epoch, epoch, owned, is_free),
+        // It is a step further than before: what it gave up may be another's when the next revocation is done.
+        Standing::Unrevoked => step(member, current.epoch.next().min(epoch), epoch, owned, is_free),
+        Standing::Stable | Standing::Unreleased => step(member, current.epoch, epoch, owned, is_free),
         // It has said that it has nothing: it begins anew.
         Standing::Unknown => step(member, epoch, epoch, owned, is_free),
     }
