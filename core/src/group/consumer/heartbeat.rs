@@ -169,7 +169,7 @@ impl Groups {
 }
 
 impl Groups {
-    /// All members may be silent for a session from here on, and take as long again to give up what they are to.
+    /// All members may be silent for a session from here on, and take as long again to do what they were told to.
     pub(in crate::group) fn watch_consumers(&mut self, name: &str, moment: &Moment<'_>) {
         let Some(group) = self.consumer(name) else { return };
         let is_unrevoked = |member: &ConsumerMember| member.current.standing == Standing::Unrevoked && !member.is_classic();
@@ -177,10 +177,16 @@ impl Groups {
         for (id, is_unrevoked, patience) in members {
             self.heard(name, &id, moment);
             if is_unrevoked {
-                let timer = GroupTimer::Revocation { group: name.to_owned(), member: id };
-                self.deadlines.set(timer, moment.now.monotonic.after(patience));
+                self.deadlines.set(GroupTimer::Revocation { group: group.clone(), member: member.clone() }, ends);
+            }
+            let rejoining = GroupTimer::Rejoining { group: group.clone(), member: member.clone() };
+            for timer in [rejoining, GroupTimer::Resyncing { group, member }] {
+                if self.deadlines.is_set(&timer) {
+                    self.deadlines.set(timer, ends);
+                }
             }
         }
+            let (group, member, ends) = (name.to_owned(), id, moment.now.monotonic.after(patience));
     }
 }
 

@@ -249,6 +249,28 @@ fn who_does_not_join_or_ask_in_time_is_out() {
 }
 
 #[test]
+fn who_could_not_be_heard_has_its_time_again_to_join_and_to_ask() {
+    let mut rig = Rig::new();
+    let mut new = rig.join(&joining("new", &["orders"]));
+    let late = rig.join_classic(&classic("", &Partitions::new())).unwrap().member_id;
+    let asleep = rig.join_classic(&classic("", &Partitions::new())).unwrap().member_id;
+    assert_eq!(rig.beat_classic(&late, 2), Some(ErrorCode::RebalanceInProgress));
+    for at in 0..16 {
+        rig.wait_ms(7_000);
+        rig.beat(&mut new);
+        rig.beat_classic(&late, 2);
+        rig.beat_classic(&asleep, 3);
+        if at == 7 {
+            let moment = Moment { now: rig.now, random: &mut rig.random, bounds: &rig.bounds, image: &rig.image };
+            rig.groups.hear_all(&moment);
+        }
+    }
+    assert!(rig.has(&late) && rig.has(&asleep), "their 60 s began anew after 56");
+    rig.wait_ms(7_000);
+    assert!(!rig.has(&late) && !rig.has(&asleep));
+}
+
+#[test]
 fn an_empty_group_is_of_whichever_protocol_comes() {
     let mut rig = Rig::new();
     rig.join(&joining("new", &["orders"]));
