@@ -1,5 +1,7 @@
 //! ConsumerGroupHeartbeat: a member joins, lives, changes its mind, and is told what it may use.
 
+use std::collections::BTreeSet;
+
 use super::pattern::Pattern;
 use super::reconcile;
 use super::record::{ConsumerRecord, KeptCurrent};
@@ -48,15 +50,18 @@ impl Groups {
         self.hear_consumer(asked, client, moment, decided)
     }
 
-    /// An expression that the group knows is sound.
+    /// An expression that the group knows is sound. Those count that others subscribe by: what nobody does by is about to go.
     fn check_pattern(&self, asked: &ConsumerGroupHeartbeatRequest) -> Result<(), ApiError> {
         let Some(text) = asked.pattern.as_ref().filter(|text| !text.is_empty()) else { return Ok(()) };
-        let group = self.consumer(&asked.group);
-        if group.is_some_and(|group| group.patterns.contains_key(text)) {
-            return Ok(());
-        }
-        if group.is_some_and(|group| group.patterns.len() >= GROUP_PATTERNS_MAX) {
-            return Err(ApiError::new(ErrorCode::InvalidRequest, "The group has too many regular expressions."));
+        if let Some(group) = self.consumer(&asked.group) {
+            let others = group.members.iter().filter(|(id, _)| **id != asked.member_id);
+            let used: BTreeSet<&String> = others.filter_map(|(_, member)| member.said.pattern.as_ref()).collect();
+            if used.len() >= GROUP_PATTERNS_MAX && !used.contains(text) {
+                return Err(ApiError::new(ErrorCode::InvalidRequest, "The group has too many regular expressions."));
+            }
+            if group.patterns.contains_key(text) {
+                return Ok(());
+            }
         }
         let refuse = |reason| {
             let message = format!("SubscribedTopicRegex `{text}` is not a valid regular expression: {reason}.");

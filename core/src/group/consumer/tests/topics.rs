@@ -82,3 +82,16 @@ fn an_expression_goes_with_the_last_who_uses_it() {
     assert!(rig.group().patterns.is_empty());
     assert_eq!(second.owned.len(), 6);
 }
+
+#[test]
+fn expressions_of_those_who_are_gone_do_not_count() {
+    let mut rig = Rig::new();
+    let most = crate::limits::GROUP_PATTERNS_MAX;
+    for at in 0..most {
+        rig.join(&by_pattern(&format!("m{at}"), &format!("o{at}")));
+    }
+    assert_eq!(rig.refusal(&by_pattern("late", "b.*")), ErrorCode::InvalidRequest);
+    rig.join(&by_pattern("late", "o0"));
+    rig.ask(&bare("m1", -1)).unwrap();
+    rig.join(&by_pattern("late", "b.*"));
+}
