@@ -29,7 +29,7 @@ impl Groups {
         let group = self.consumer(name).filter(|group| !group.members.is_empty());
         let Some(group) = group else { return Err(ErrorCode::UnknownMemberId.into()) };
         let is_unknown = asked.member_id.is_empty();
-        let held = asked.instance_id.as_ref().and_then(|instance| group.instances.get(instance)).cloned();
+        let held = asked.instance_id.as_ref().and_then(|instance| group.bearer(instance)).map(|(held, _)| held.clone());
         let is_in = group.members.contains_key(&asked.member_id) || held.is_some();
         if group.members.len() >= moment.bounds.consumer.members_max && !is_in {
             return Err(ErrorCode::GroupMaxSizeReached.into());

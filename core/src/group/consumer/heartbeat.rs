@@ -122,7 +122,7 @@ impl Groups {
             None => Err(self.is_no("consumer", name)),
             Some(group) => match &group.consumer {
                 Some(consumer) => {
-                    let is_known = |instance: &String| consumer.instances.contains_key(instance);
+                    let is_known = |instance: &String| consumer.bearer(instance).is_some();
                     let is_in = consumer.members.contains_key(&asked.member_id) || asked.instance_id.as_ref().is_some_and(is_known);
                     if consumer.members.len() >= bounds.members_max && !is_in { Err(full()) } else { Ok(()) }
                 }
@@ -181,6 +181,7 @@ impl Groups {
         let members: Vec<_> = group.members.iter().map(|(id, member)| (id.clone(), is_unrevoked(member), member.patience())).collect();
         for (id, is_unrevoked, patience) in members {
             self.heard(name, &id, moment);
+            let (group, member, ends) = (name.to_owned(), id, moment.now.monotonic.after(patience));
             if is_unrevoked {
                 self.deadlines.set(GroupTimer::Revocation { group: group.clone(), member: member.clone() }, ends);
             }
@@ -191,7 +192,6 @@ impl Groups {
                 }
             }
         }
-            let (group, member, ends) = (name.to_owned(), id, moment.now.monotonic.after(patience));
     }
 }
 

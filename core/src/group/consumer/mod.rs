@@ -163,6 +163,11 @@ impl ConsumerGroup {
         self.members.iter()
     }
 
+    /// The member that bears a name of its own.
+    fn bearer(&self, instance: &String) -> Option<(&String, &ConsumerMember)> {
+        self.members.get_key_value(self.instances.get(instance)?)
+    }
+
     /// Kafka's name for what it is doing.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
@@ -196,20 +201,17 @@ impl ConsumerGroup {
                 (self.epoch, self.topics_hash) = (epoch, topics_hash);
             }
             ConsumerRecord::Member(member, Some(said)) => {
-                let held = self.members.entry(member.clone()).or_default();
-                if let Some(instance) = &said.instance_id {
-                    self.instances.insert(instance.clone(), member);
+                let named = said.instance_id.clone();
+                let former = std::mem::replace(&mut self.members.entry(member.clone()).or_default().said, said);
+                self.forget_instance(former.instance_id.as_ref(), &member);
+                if let Some(instance) = named {
+                    self.instances.insert(instance, member);
                 }
-                held.said = said;
             }
             ConsumerRecord::Member(member, None) => {
                 self.set_current(&member, KeptCurrent::default());
-                let instance = self.members.remove(&member).and_then(|held| held.said.instance_id);
-                if let Some(instance) = instance
-                    && self.instances.get(&instance) == Some(&member)
-                {
-                    self.instances.remove(&instance);
-                }
+                let former = self.members.remove(&member);
+                self.forget_instance(former.as_ref().and_then(ConsumerMember::instance_id), &member);
             }
             ConsumerRecord::TargetEpoch(epoch) => self.assignment_epoch = epoch.unwrap_or(GroupEpoch::NONE),
             ConsumerRecord::Target(member, Some(partitions)) => self.members.entry(member).or_default().target = partitions,
@@ -229,6 +231,15 @@ impl ConsumerGroup {
             ConsumerRecord::Pattern(pattern, None) => {
                 self.patterns.remove(&pattern);
             }
+        }
+    }
+
+    /// A member bears a name no longer, if nobody else has come to bear it.
+    fn forget_instance(&mut self, instance: Option<&String>, member: &str) {
+        if let Some(instance) = instance
+            && self.instances.get(instance).is_some_and(|held| held == member)
+        {
+            self.instances.remove(instance);
         }
     }
 

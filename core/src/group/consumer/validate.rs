@@ -131,10 +131,9 @@ impl ConsumerGroup {
                 None => Err(self.unknown(&asked.group, id)),
             };
         };
-        let Some(held) = self.instances.get(instance) else {
+        let Some((held, member)) = self.bearer(instance) else {
             return if joins { Ok(None) } else { Err(unknown_instance(instance)) };
         };
-        let Some(member) = self.members.get(held) else { return Err(unknown_instance(instance)) };
         if held == id && !member.is_away() {
             return member.check_epoch(GroupEpoch(asked.member_epoch), owned).map(|()| None);
         }
