@@ -28,6 +28,7 @@ impl Groups {
         let name = &asked.group;
         let group = self.consumer(name).filter(|group| !group.members.is_empty());
         let Some(group) = group else { return Err(ErrorCode::UnknownMemberId.into()) };
+        group.check_epoch_left().map_err(|refused| refused.code)?;
         let is_unknown = asked.member_id.is_empty();
         let held = asked.instance_id.as_ref().and_then(|instance| group.bearer(instance)).map(|(held, _)| held.clone());
         let is_in = group.members.contains_key(&asked.member_id) || held.is_some();

@@ -121,7 +121,12 @@ impl Groups {
             None if joins => Ok(()),
             None => Err(self.is_no("consumer", name)),
             Some(group) => match &group.consumer {
+                Some(consumer) if joins && consumer.members.is_empty() && consumer.check_epoch_left().is_err() => {
+                    self.drop_consumer(name, decided);
+                    Ok(())
+                }
                 Some(consumer) => {
+                    consumer.check_epoch_left()?;
                     let is_known = |instance: &String| consumer.bearer(instance).is_some();
                     let is_in = consumer.members.contains_key(&asked.member_id) || asked.instance_id.as_ref().is_some_and(is_known);
                     if consumer.members.len() >= bounds.members_max && !is_in { Err(full()) } else { Ok(()) }

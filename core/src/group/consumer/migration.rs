@@ -21,7 +21,8 @@ impl ClassicGroup {
     /// Whether it may become a group of the consumer protocol: its members are consumers, and say what can be understood.
     pub(super) fn may_upgrade(&self, bounds: &ConsumerBounds) -> bool {
         let is_understood = |member: &Member| member.embedded().is_some() && parse_assignment(&member.assignment, &Image::default()).is_ok();
-        bounds.may_upgrade && self.protocol_type.as_deref() == Some(CONSUMER) && self.members.values().all(is_understood)
+        let has_epoch = (GroupEpoch::NONE..GroupEpoch::LAST).contains(&GroupEpoch(self.generation));
+        bounds.may_upgrade && has_epoch && self.protocol_type.as_deref() == Some(CONSUMER) && self.members.values().all(is_understood)
     }
 }
 

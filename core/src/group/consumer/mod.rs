@@ -44,6 +44,7 @@ pub use self::record::{ConsumerRecord, KeptClassic, KeptCurrent, KeptEpoch, Kept
 use super::{GroupRecord, Groups};
 use crate::config::BrokerConfigs;
 use crate::epoch::GroupEpoch;
+use crate::error::{ApiError, ErrorCode};
 use crate::ids::{TopicName, TopicPartition};
 use crate::time::{Monotonic, Wait};
 
@@ -161,6 +162,15 @@ impl ConsumerGroup {
     /// Its members, by their ids.
     pub fn members(&self) -> impl Iterator<Item = (&String, &ConsumerMember)> {
         self.members.iter()
+    }
+
+    /// # Errors
+    /// UNKNOWN_SERVER_ERROR: there is no epoch after its own. Its members are to go, and whoever joins it then begins anew.
+    fn check_epoch_left(&self) -> Result<(), ApiError> {
+        if self.epoch < GroupEpoch::LAST {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::UnknownServerError, "The group has had all its epochs: its members must leave it."))
     }
 
     /// The member that bears a name of its own.

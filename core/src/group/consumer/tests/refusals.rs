@@ -57,6 +57,24 @@ fn a_full_group_takes_nobody_and_keeps_whom_it_has() {
 
 #[test]
 fn who_is_in_another_epoch_is_fenced() {
+#[test]
+fn a_group_that_has_had_all_epochs_begins_anew_once_it_is_empty() {
+    let mut rig = Rig::new();
+    rig.join(&joining("one", &["orders"]));
+    rig.join(&joining("two", &["orders"]));
+    let record = ConsumerRecord::Group(Some(KeptEpoch { epoch: GroupEpoch::LAST, topics_hash: 0 }));
+    rig.groups.replay(GroupRecord::Consumer { group: "readers".to_owned(), record });
+    assert_eq!(rig.refusal(&joining("three", &["orders"])), ErrorCode::UnknownServerError);
+    assert_eq!(rig.refusal(&bare("one", 1)), ErrorCode::UnknownServerError);
+    rig.ask(&bare("two", -1)).unwrap();
+    assert_eq!(rig.group().epoch, GroupEpoch::LAST);
+    rig.wait_ms(45_000);
+    assert!(!rig.has("one"), "it is not heard");
+    let first = rig.join(&joining("three", &["orders"]));
+    assert_eq!((first.epoch, first.owned.len()), (1, 6));
+    assert_eq!(rig.successor(true).group().epoch, GroupEpoch(1));
+}
+
     let mut rig = Rig::new();
     let mut first = rig.join(&joining("one", &["orders"]));
     let mut second = rig.join(&joining("two", &["orders"]));
