@@ -34,6 +34,9 @@ impl ConsumerGroupHeartbeatRequest {
         if epoch < GroupEpoch::AWAY {
             return Err(invalid("MemberEpoch is invalid."));
         }
+        if self.rebalance_timeout_ms.is_some_and(|ms| ms <= 0) {
+            return Err(invalid("RebalanceTimeoutMs must be positive."));
+        }
         if epoch == GroupEpoch::NONE {
             self.check_join()?;
         }

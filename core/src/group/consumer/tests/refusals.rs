@@ -15,6 +15,8 @@ fn what_makes_no_sense_is_refused_in_kafkas_words() {
         (bare("", 1), "MemberId can't be empty."),
         (bare("", -1), "MemberId can't be empty."),
         (ConsumerGroupHeartbeatRequest { rebalance_timeout_ms: None, ..join() }, "RebalanceTimeoutMs must be provided in first request."),
+        (ConsumerGroupHeartbeatRequest { rebalance_timeout_ms: Some(0), ..join() }, "RebalanceTimeoutMs must be positive."),
+        (ConsumerGroupHeartbeatRequest { rebalance_timeout_ms: Some(-7), ..join() }, "RebalanceTimeoutMs must be positive."),
         (ConsumerGroupHeartbeatRequest { owned: None, ..join() }, "TopicPartitions must be empty when (re-)joining."),
         (
             ConsumerGroupHeartbeatRequest { topics: None, ..join() },
