@@ -163,17 +163,17 @@ impl Groups {
         let Some((group, member)) = self.consumer(name).and_then(|group| Some((group, group.members.get(id)?))) else { return };
         let is_free = |partition: &_| group.owners.get(partition).is_none_or(|owner| owner == id);
         let next = reconcile::next(member, group.assignment_epoch, owned, is_free);
-        if next == member.current {
-            return;
-        }
-        let (is_classic, patience) = (member.is_classic(), member.patience());
-        let is_unrevoked = next.standing == Standing::Unrevoked;
-        self.keep_fact(name, ConsumerRecord::Current(id.to_owned(), Some(next)), decided);
+        let (is_news, patience) = (next != member.current, member.patience());
+        // One of the classic protocol has another timer for that.
+        let is_timed = next.standing == Standing::Unrevoked && !member.is_classic();
         let timer = GroupTimer::Revocation { group: name.to_owned(), member: id.to_owned() };
-        if is_unrevoked && !is_classic {
-            self.deadlines.set(timer, moment.now.monotonic.after(patience));
-        } else {
+        if !is_timed {
             self.deadlines.cancel(&timer);
+        } else if is_news || !self.deadlines.is_set(&timer) {
+            self.deadlines.set(timer, moment.now.monotonic.after(patience));
+        }
+        if is_news {
+            self.keep_fact(name, ConsumerRecord::Current(id.to_owned(), Some(next)), decided);
         }
     }
 }

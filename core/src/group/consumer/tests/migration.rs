@@ -309,6 +309,25 @@ fn who_could_not_be_heard_has_its_time_again_to_join_and_to_ask() {
 }
 
 #[test]
+fn who_changes_its_protocol_while_it_gives_up_is_timed_as_its_kind_is() {
+    let mut rig = Rig::new();
+    let mut first = rig.join(&joining("one", &["orders"]));
+    let mut second = rig.join(&joining("two", &["orders"]));
+    rig.beat(&mut first);
+    rig.wait_ms(30_000);
+    rig.beat(&mut second);
+    assert_eq!(generation(rig.join_classic(&classic("one", &partitions("orders", 0..6)))), 1);
+    assert_eq!(rig.standing(&first), Standing::Unrevoked);
+    rig.sync("one", 1, Vec::new()).unwrap();
+    for _ in 0..5 {
+        rig.wait_ms(7_000);
+        rig.beat_classic("one", 1);
+        rig.beat(&mut second);
+    }
+    assert!(rig.has("one"), "it has 60 s to join anew since it was told to");
+}
+
+#[test]
 fn an_empty_group_is_of_whichever_protocol_comes() {
     let mut rig = Rig::new();
     rig.join(&joining("new", &["orders"]));

@@ -58,8 +58,6 @@ fn a_full_group_takes_nobody_and_keeps_whom_it_has() {
 }
 
 #[test]
-fn who_is_in_another_epoch_is_fenced() {
-#[test]
 fn a_group_that_has_had_all_epochs_begins_anew_once_it_is_empty() {
     let mut rig = Rig::new();
     rig.join(&joining("one", &["orders"]));
@@ -77,6 +75,8 @@ fn a_group_that_has_had_all_epochs_begins_anew_once_it_is_empty() {
     assert_eq!(rig.successor(true).group().epoch, GroupEpoch(1));
 }
 
+#[test]
+fn who_is_in_another_epoch_is_fenced() {
     let mut rig = Rig::new();
     let mut first = rig.join(&joining("one", &["orders"]));
     let mut second = rig.join(&joining("two", &["orders"]));
