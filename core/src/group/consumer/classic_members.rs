@@ -118,8 +118,8 @@ impl Groups {
         // One that has never come to an epoch may have been kept without the group's next one.
         let is_new = before.current.epoch == GroupEpoch::NONE && before.current.previous_epoch != GroupEpoch::NONE;
         let has_changed = is_new || (&said.topics, &said.pattern) != (&before.said.topics, &before.said.pattern);
-        // Who subscribes to something else is not to go on with what it had, and one of the classic protocol would only be told to join again.
-        let is_urgent = said.classic.is_some() || (has_changed && !before.target.is_empty());
+        // One of the classic protocol would only be told to join again.
+        let is_urgent = said.classic.is_some();
         if said != before.said || is_new {
             self.keep_fact(name, ConsumerRecord::Member(id.to_owned(), Some(said)), decided);
         }

@@ -11,7 +11,7 @@ use crate::epoch::GroupEpoch;
 use crate::error::{ApiError, ErrorCode};
 use crate::group::timers::GroupTimer;
 use crate::group::{Client, Decided, GroupRecord, Groups, Moment};
-use crate::ids::RequestId;
+use crate::ids::{RequestId, TopicPartition};
 use crate::limits::{GROUP_PATTERNS_MAX, RECONCILING_HEARTBEAT_MEMBER_MS, RECONCILING_HEARTBEAT_MS};
 use crate::time::Monotonic;
 
@@ -162,7 +162,10 @@ impl Groups {
     pub(super) fn reconcile_consumer(&mut self, name: &str, id: &str, owned: Option<&Partitions>, moment: &Moment<'_>, decided: &mut Decided) {
         let Some((group, member)) = self.consumer(name).and_then(|group| Some((group, group.members.get(id)?))) else { return };
         let is_free = |partition: &_| group.owners.get(partition).is_none_or(|owner| owner == id);
-        let next = reconcile::next(member, group.assignment_epoch, owned, is_free);
+        let name_of = |partition: &TopicPartition| moment.image.topics.get(&partition.topic).map(|topic| &topic.name);
+        let is_wanted = |partition: &TopicPartition| name_of(partition).is_some_and(|topic| group.subscribes(member, topic));
+        let goal = reconcile::Goal { epoch: group.assignment_epoch, is_outdated: group.epoch > group.assignment_epoch };
+        let next = reconcile::next(member, goal, owned, is_free, is_wanted);
         let (is_news, patience) = (next != member.current, member.patience());
         // One of the classic protocol has another timer for that.
         let is_timed = next.standing == Standing::Unrevoked && !member.is_classic();

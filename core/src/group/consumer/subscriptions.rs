@@ -23,6 +23,12 @@ impl ConsumerGroup {
         member.said.topics.iter().chain(matched.into_iter().flatten())
     }
 
+    /// Whether a member subscribes to a topic, by name or by expression.
+    pub(super) fn subscribes(&self, member: &ConsumerMember, topic: &TopicName) -> bool {
+        let matched = member.said.pattern.as_ref().and_then(|pattern| self.patterns.get(pattern));
+        member.said.topics.contains(topic) || matched.is_some_and(|matched| matched.contains(topic))
+    }
+
     /// The topics that any of its members subscribes to.
     pub(in crate::group) fn subscribed(&self) -> BTreeSet<&TopicName> {
         self.members.values().flat_map(|member| self.topics_of(member)).collect()
