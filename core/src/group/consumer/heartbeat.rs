@@ -1,7 +1,5 @@
 //! ConsumerGroupHeartbeat: a member joins, lives, changes its mind, and is told what it may use.
 
-use std::collections::BTreeSet;
-
 use super::pattern::Pattern;
 use super::reconcile;
 use super::record::{ConsumerRecord, KeptCurrent};
@@ -54,9 +52,11 @@ impl Groups {
     fn check_pattern(&self, asked: &ConsumerGroupHeartbeatRequest) -> Result<(), ApiError> {
         let Some(text) = asked.pattern.as_ref().filter(|text| !text.is_empty()) else { return Ok(()) };
         if let Some(group) = self.consumer(&asked.group) {
-            let others = group.members.iter().filter(|(id, _)| **id != asked.member_id);
-            let used: BTreeSet<&String> = others.filter_map(|(_, member)| member.said.pattern.as_ref()).collect();
-            if used.len() >= GROUP_PATTERNS_MAX && !used.contains(text) {
+            let interest = &group.interest;
+            let own = group.members.get(&asked.member_id).and_then(|member| member.said.pattern.as_ref());
+            let is_own_alone = own.is_some_and(|own| interest.users(own) == 1);
+            let used = interest.patterns().len() - usize::from(is_own_alone);
+            if used >= GROUP_PATTERNS_MAX && interest.users(text) == 0 {
                 return Err(ApiError::new(ErrorCode::InvalidRequest, "The group has too many regular expressions."));
             }
             if group.patterns.contains_key(text) {

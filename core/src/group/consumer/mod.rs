@@ -25,6 +25,7 @@ mod classic_members;
 mod commit;
 mod describe;
 mod heartbeat;
+mod interest;
 mod leave;
 mod member;
 mod migration;
@@ -39,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::assign::Assignor;
+use self::interest::Interest;
 pub use self::member::{ConsumerMember, Standing};
 pub use self::record::{ConsumerRecord, KeptClassic, KeptCurrent, KeptEpoch, KeptMatch, KeptSubscriber};
 use super::{GroupRecord, Groups};
@@ -62,6 +64,8 @@ pub struct ConsumerGroup {
     topics_hash: i64,
     pub(super) assignment_epoch: GroupEpoch,
     pub(super) members: BTreeMap<String, ConsumerMember>,
+    /// What they subscribe to.
+    interest: Interest,
     /// The ids of static members, by their own names (KIP-345).
     pub(super) instances: BTreeMap<String, String>,
     /// Who has a partition, or has not said that it has given it up.
@@ -70,6 +74,8 @@ pub struct ConsumerGroup {
     patterns: BTreeMap<String, BTreeSet<TopicName>>,
     /// Whether topics may have changed since it last looked.
     is_stale: bool,
+    /// Whether a member has gone since it last looked: what that one subscribed to may be nobody's.
+    has_shrunk: bool,
     /// Until when members are to be heard of often.
     settles_until: Monotonic,
     /// From when on partitions may be assigned again for those who come and go.
@@ -83,10 +89,12 @@ impl Default for ConsumerGroup {
             topics_hash: 0,
             assignment_epoch: GroupEpoch::NONE,
             members: BTreeMap::new(),
+            interest: Interest::default(),
             instances: BTreeMap::new(),
             owners: BTreeMap::new(),
             patterns: BTreeMap::new(),
             is_stale: true,
+            has_shrunk: false,
             settles_until: Monotonic(0),
             assigns_from: Monotonic(0),
         }
@@ -212,7 +220,9 @@ impl ConsumerGroup {
             }
             ConsumerRecord::Member(member, Some(said)) => {
                 let named = said.instance_id.clone();
+                self.interest.add(&said);
                 let former = std::mem::replace(&mut self.members.entry(member.clone()).or_default().said, said);
+                self.interest.remove(&former);
                 self.forget_instance(former.instance_id.as_ref(), &member);
                 if let Some(instance) = named {
                     self.instances.insert(instance, member);
@@ -220,8 +230,9 @@ impl ConsumerGroup {
             }
             ConsumerRecord::Member(member, None) => {
                 self.set_current(&member, KeptCurrent::default());
-                let former = self.members.remove(&member);
-                self.forget_instance(former.as_ref().and_then(ConsumerMember::instance_id), &member);
+                let Some(former) = self.members.remove(&member) else { return };
+                self.interest.remove(&former.said);
+                self.forget_instance(former.instance_id(), &member);
             }
             ConsumerRecord::TargetEpoch(epoch) => self.assignment_epoch = epoch.unwrap_or(GroupEpoch::NONE),
             ConsumerRecord::Target(member, Some(partitions)) => self.members.entry(member).or_default().target = partitions,
