@@ -52,14 +52,13 @@ impl GroupEpoch {
     pub const LEAVING: Self = Self(-1);
     /// The same of a static member that means to come back; it has this epoch until then.
     pub const AWAY: Self = Self(-2);
+    /// The last that there is, which 68 changes a second would reach in a year. A group that has come to it is to begin anew.
+    pub const LAST: Self = Self(i32::MAX);
 
-    /// The epoch after this one.
-    ///
-    /// # Panics
-    /// At 2^31-1, which 68 changes a second would reach in a year.
+    /// The epoch after this one; of the last it is the last.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0.checked_add(1).expect("group epochs are exhausted"))
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -181,7 +181,7 @@ pub const OWNED_PARTITIONS_MAX: usize = 1_000_000;
 pub const PATTERN_BYTES_MAX: usize = 4 << 10;
 
 /// Bytes that a regular expression takes once it is compiled, and again for what the engine caches.
-pub const PATTERN_COMPILED_BYTES_MAX: usize = 1 << 20;
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 64 << 10;
 
 /// Regular expressions that the members of a group subscribe by.
 pub const GROUP_PATTERNS_MAX: usize = 100;

@@ -28,8 +28,9 @@ impl Groups {
         let name = &asked.group;
         let group = self.consumer(name).filter(|group| !group.members.is_empty());
         let Some(group) = group else { return Err(ErrorCode::UnknownMemberId.into()) };
+        group.check_epoch_left().map_err(|refused| refused.code)?;
         let is_unknown = asked.member_id.is_empty();
-        let held = asked.instance_id.as_ref().and_then(|instance| group.instances.get(instance)).cloned();
+        let held = asked.instance_id.as_ref().and_then(|instance| group.bearer(instance)).map(|(held, _)| held.clone());
         let is_in = group.members.contains_key(&asked.member_id) || held.is_some();
         if group.members.len() >= moment.bounds.consumer.members_max && !is_in {
             return Err(ErrorCode::GroupMaxSizeReached.into());
@@ -117,8 +118,8 @@ impl Groups {
         // One that has never come to an epoch may have been kept without the group's next one.
         let is_new = before.current.epoch == GroupEpoch::NONE && before.current.previous_epoch != GroupEpoch::NONE;
         let has_changed = is_new || (&said.topics, &said.pattern) != (&before.said.topics, &before.said.pattern);
-        // Who subscribes to something else is not to go on with what it had, and one of the classic protocol would only be told to join again.
-        let is_urgent = said.classic.is_some() || (has_changed && !before.target.is_empty());
+        // One of the classic protocol would only be told to join again.
+        let is_urgent = said.classic.is_some();
         if said != before.said || is_new {
             self.keep_fact(name, ConsumerRecord::Member(id.to_owned(), Some(said)), decided);
         }

@@ -4,10 +4,12 @@ use super::{ConsumerGroup, ConsumerMember};
 use crate::boundary::{OffsetCommitRequest, OffsetsWanted, TopicRef};
 use crate::epoch::GroupEpoch;
 use crate::error::ErrorCode;
-use crate::ids::{TopicId, TopicPartition};
+use crate::ids::TopicPartition;
 use crate::metadata::Image;
 
 impl ConsumerGroup {
+    /// In its epoch a member commits what nobody else has, in an earlier one what it has had since.
+    ///
     /// # Errors
     /// UNKNOWN_MEMBER_ID; STALE_MEMBER_EPOCH, of a member of the classic protocol ILLEGAL_GENERATION; or UNSUPPORTED_VERSION.
     pub(in crate::group) fn may_commit(&self, asked: &OffsetCommitRequest, image: &Image) -> Result<(), ErrorCode> {
@@ -23,15 +25,18 @@ impl ConsumerGroup {
             TopicRef::Id(id) => Some(*id),
             TopicRef::Name(name) => image.topic_ids.get(name).copied(),
         };
-        let had = |topic: Option<TopicId>, partition| topic.is_some_and(|topic| member.had(TopicPartition { topic, partition }, said));
+        let is_others = |id: &TopicPartition| self.owners.get(id).is_some_and(|owner| *owner != asked.member.member_id);
+        let is_up_to_date = said == member.current.epoch;
+        let may = |id: Option<TopicPartition>| match id {
+            Some(id) if is_up_to_date => !is_others(&id),
+            Some(id) => member.had(id, said),
+            None => is_up_to_date,
+        };
         let mut committed = asked.topics.iter().flat_map(|(topic, partitions)| {
             let topic = id_of(topic);
-            partitions.iter().map(move |part| (topic, part.partition))
+            partitions.iter().map(move |part| topic.map(|topic| TopicPartition { topic, partition: part.partition }))
         });
-        if said == member.current.epoch || (!member.is_classic() && committed.all(|(topic, partition)| had(topic, partition))) {
-            return Ok(());
-        }
-        Err(member.left_behind())
+        if (is_up_to_date || !member.is_classic()) && committed.all(may) { Ok(()) } else { Err(member.left_behind()) }
     }
 
     /// # Errors

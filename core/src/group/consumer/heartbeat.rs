@@ -9,7 +9,7 @@ use crate::epoch::GroupEpoch;
 use crate::error::{ApiError, ErrorCode};
 use crate::group::timers::GroupTimer;
 use crate::group::{Client, Decided, GroupRecord, Groups, Moment};
-use crate::ids::RequestId;
+use crate::ids::{RequestId, TopicPartition};
 use crate::limits::{GROUP_PATTERNS_MAX, RECONCILING_HEARTBEAT_MEMBER_MS, RECONCILING_HEARTBEAT_MS};
 use crate::time::Monotonic;
 
@@ -48,15 +48,20 @@ impl Groups {
         self.hear_consumer(asked, client, moment, decided)
     }
 
-    /// An expression that the group knows is sound.
+    /// An expression that the group knows is sound. Those count that others subscribe by: what nobody does by is about to go.
     fn check_pattern(&self, asked: &ConsumerGroupHeartbeatRequest) -> Result<(), ApiError> {
         let Some(text) = asked.pattern.as_ref().filter(|text| !text.is_empty()) else { return Ok(()) };
-        let group = self.consumer(&asked.group);
-        if group.is_some_and(|group| group.patterns.contains_key(text)) {
-            return Ok(());
-        }
-        if group.is_some_and(|group| group.patterns.len() >= GROUP_PATTERNS_MAX) {
-            return Err(ApiError::new(ErrorCode::InvalidRequest, "The group has too many regular expressions."));
+        if let Some(group) = self.consumer(&asked.group) {
+            let interest = &group.interest;
+            let own = group.members.get(&asked.member_id).and_then(|member| member.said.pattern.as_ref());
+            let is_own_alone = own.is_some_and(|own| interest.users(own) == 1);
+            let used = interest.patterns().len() - usize::from(is_own_alone);
+            if used >= GROUP_PATTERNS_MAX && interest.users(text) == 0 {
+                return Err(ApiError::new(ErrorCode::InvalidRequest, "The group has too many regular expressions."));
+            }
+            if group.patterns.contains_key(text) {
+                return Ok(());
+            }
         }
         let refuse = |reason| {
             let message = format!("SubscribedTopicRegex `{text}` is not a valid regular expression: {reason}.");
@@ -116,8 +121,13 @@ impl Groups {
             None if joins => Ok(()),
             None => Err(self.is_no("consumer", name)),
             Some(group) => match &group.consumer {
+                Some(consumer) if joins && consumer.members.is_empty() && consumer.check_epoch_left().is_err() => {
+                    self.drop_consumer(name, decided);
+                    Ok(())
+                }
                 Some(consumer) => {
-                    let is_known = |instance: &String| consumer.instances.contains_key(instance);
+                    consumer.check_epoch_left()?;
+                    let is_known = |instance: &String| consumer.bearer(instance).is_some();
                     let is_in = consumer.members.contains_key(&asked.member_id) || asked.instance_id.as_ref().is_some_and(is_known);
                     if consumer.members.len() >= bounds.members_max && !is_in { Err(full()) } else { Ok(()) }
                 }
@@ -152,33 +162,42 @@ impl Groups {
     pub(super) fn reconcile_consumer(&mut self, name: &str, id: &str, owned: Option<&Partitions>, moment: &Moment<'_>, decided: &mut Decided) {
         let Some((group, member)) = self.consumer(name).and_then(|group| Some((group, group.members.get(id)?))) else { return };
         let is_free = |partition: &_| group.owners.get(partition).is_none_or(|owner| owner == id);
-        let next = reconcile::next(member, group.assignment_epoch, owned, is_free);
-        if next == member.current {
-            return;
-        }
-        let (is_classic, patience) = (member.is_classic(), member.patience());
-        let is_unrevoked = next.standing == Standing::Unrevoked;
-        self.keep_fact(name, ConsumerRecord::Current(id.to_owned(), Some(next)), decided);
+        let name_of = |partition: &TopicPartition| moment.image.topics.get(&partition.topic).map(|topic| &topic.name);
+        let is_wanted = |partition: &TopicPartition| name_of(partition).is_some_and(|topic| group.subscribes(member, topic));
+        let goal = reconcile::Goal { epoch: group.assignment_epoch, is_outdated: group.epoch > group.assignment_epoch };
+        let next = reconcile::next(member, goal, owned, is_free, is_wanted);
+        let (is_news, patience) = (next != member.current, member.patience());
+        // One of the classic protocol has another timer for that.
+        let is_timed = next.standing == Standing::Unrevoked && !member.is_classic();
         let timer = GroupTimer::Revocation { group: name.to_owned(), member: id.to_owned() };
-        if is_unrevoked && !is_classic {
-            self.deadlines.set(timer, moment.now.monotonic.after(patience));
-        } else {
+        if !is_timed {
             self.deadlines.cancel(&timer);
+        } else if is_news || !self.deadlines.is_set(&timer) {
+            self.deadlines.set(timer, moment.now.monotonic.after(patience));
+        }
+        if is_news {
+            self.keep_fact(name, ConsumerRecord::Current(id.to_owned(), Some(next)), decided);
         }
     }
 }
 
 impl Groups {
-    /// All members may be silent for a session from here on, and take as long again to give up what they are to.
+    /// All members may be silent for a session from here on, and take as long again to do what they were told to.
     pub(in crate::group) fn watch_consumers(&mut self, name: &str, moment: &Moment<'_>) {
         let Some(group) = self.consumer(name) else { return };
         let is_unrevoked = |member: &ConsumerMember| member.current.standing == Standing::Unrevoked && !member.is_classic();
         let members: Vec<_> = group.members.iter().map(|(id, member)| (id.clone(), is_unrevoked(member), member.patience())).collect();
         for (id, is_unrevoked, patience) in members {
             self.heard(name, &id, moment);
+            let (group, member, ends) = (name.to_owned(), id, moment.now.monotonic.after(patience));
             if is_unrevoked {
-                let timer = GroupTimer::Revocation { group: name.to_owned(), member: id };
-                self.deadlines.set(timer, moment.now.monotonic.after(patience));
+                self.deadlines.set(GroupTimer::Revocation { group: group.clone(), member: member.clone() }, ends);
+            }
+            let rejoining = GroupTimer::Rejoining { group: group.clone(), member: member.clone() };
+            for timer in [rejoining, GroupTimer::Resyncing { group, member }] {
+                if self.deadlines.is_set(&timer) {
+                    self.deadlines.set(timer, ends);
+                }
             }
         }
     }

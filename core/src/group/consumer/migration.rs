@@ -4,14 +4,14 @@
 use super::Assigned;
 use super::member::Standing;
 use super::record::{ConsumerRecord, KeptClassic, KeptCurrent, KeptEpoch, KeptSubscriber};
-use super::{ConsumerBounds, ConsumerMember};
+use super::{ConsumerBounds, ConsumerMember, Partitions};
 use crate::epoch::GroupEpoch;
 use crate::error::ErrorCode;
 use crate::group::classic::{ClassicGroup, Member};
 use crate::group::embedded::{Subscription, assignment, parse_assignment};
-use crate::group::record::{KeptGroup, KeptMember};
 use crate::group::timers::GroupTimer;
 use crate::group::{Decided, GroupRecord, Groups, Moment};
+use crate::limits::GROUP_BYTES_MAX;
 use crate::metadata::Image;
 
 /// What consumers of the classic protocol call their protocol.
@@ -21,7 +21,8 @@ impl ClassicGroup {
     /// Whether it may become a group of the consumer protocol: its members are consumers, and say what can be understood.
     pub(super) fn may_upgrade(&self, bounds: &ConsumerBounds) -> bool {
         let is_understood = |member: &Member| member.embedded().is_some() && parse_assignment(&member.assignment, &Image::default()).is_ok();
-        bounds.may_upgrade && self.protocol_type.as_deref() == Some(CONSUMER) && self.members.values().all(is_understood)
+        let has_epoch = (GroupEpoch::NONE..GroupEpoch::LAST).contains(&GroupEpoch(self.generation));
+        bounds.may_upgrade && has_epoch && self.protocol_type.as_deref() == Some(CONSUMER) && self.members.values().all(is_understood)
     }
 }
 
@@ -73,8 +74,13 @@ impl Groups {
         self.deadlines.cancel(&GroupTimer::Joining(name.to_owned()));
         self.deadlines.cancel(&GroupTimer::Syncing(name.to_owned()));
         let epoch = GroupEpoch(classic.generation);
-        let members = classic.members.iter().map(|(id, member)| (id, member.as_consumer(epoch, moment.image)));
-        let members: Vec<_> = members.collect();
+        let mut members: Vec<_> = classic.members.iter().map(|(id, member)| (id, member.as_consumer(epoch, moment.image))).collect();
+        let mut owned = Partitions::new();
+        for (_, member) in &mut members {
+            // A leader may have given a partition to two: the second is told that it does not get it.
+            member.target.retain(|id| owned.insert(*id));
+            member.current.assigned.retain(|id, _| member.target.contains(id));
+        }
         self.keep(GroupRecord::Classic { group: name.to_owned(), kept: None }, decided);
         for (id, member) in &members {
             self.keep_fact(name, ConsumerRecord::Member((*id).clone(), Some(member.said.clone())), decided);
@@ -88,7 +94,7 @@ impl Groups {
         self.keep_fact(name, ConsumerRecord::TargetEpoch(Some(epoch)), decided);
     }
 
-    /// Makes a group of the classic protocol of one that only has such members, if it may be one. They are to join anew.
+    /// Makes a group of the classic protocol of one that only has such members, if it may be one and a record holds it. They are to join anew.
     pub(super) fn downgrade_if_due(&mut self, name: &str, moment: &Moment<'_>, decided: &mut Decided) {
         let bounds = moment.bounds;
         let Some(group) = self.consumer(name) else { return };
@@ -101,15 +107,13 @@ impl Groups {
         for (id, member) in &members {
             classic.add(id, member.as_classic(moment.image), CONSUMER);
         }
-        let protocol = classic.agreed();
-        let kept = KeptGroup {
-            protocol_type: CONSUMER.to_owned(),
-            generation: classic.generation,
-            leader: classic.leader.clone(),
-            since: moment.now.wall,
-            members: classic.members.iter().map(|(id, member)| kept_member(id, member, protocol.as_deref())).collect(),
-            protocol,
-        };
+        classic.protocol = classic.agreed();
+        classic.since = moment.now.wall;
+        let assigned: usize = classic.members.values().map(|member| member.assignment.len()).sum();
+        if assigned + classic.said_bytes() > GROUP_BYTES_MAX {
+            return;
+        }
+        let kept = classic.to_keep();
         self.drop_consumer(name, decided);
         self.keep(GroupRecord::Classic { group: name.to_owned(), kept: Some(kept) }, decided);
         let Some(group) = self.groups.get_mut(name) else { return };
@@ -150,18 +154,5 @@ impl KeptClassic {
     pub(super) fn version(&self) -> i16 {
         let said = self.protocols.first().and_then(|(_, said)| Subscription::parse(said).ok());
         said.map_or(0, |said| said.version)
-    }
-}
-
-fn kept_member(id: &str, member: &Member, protocol: Option<&str>) -> KeptMember {
-    KeptMember {
-        member_id: id.to_owned(),
-        instance_id: member.instance_id.clone(),
-        client_id: member.client_id.clone(),
-        client_host: member.client_host.clone(),
-        rebalance_timeout_ms: member.rebalance_timeout_ms,
-        session_timeout_ms: member.session_timeout_ms,
-        subscription: member.subscription(protocol),
-        assignment: member.assignment.clone(),
     }
 }

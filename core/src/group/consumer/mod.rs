@@ -25,6 +25,7 @@ mod classic_members;
 mod commit;
 mod describe;
 mod heartbeat;
+mod interest;
 mod leave;
 mod member;
 mod migration;
@@ -39,11 +40,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::assign::Assignor;
+use self::interest::Interest;
 pub use self::member::{ConsumerMember, Standing};
 pub use self::record::{ConsumerRecord, KeptClassic, KeptCurrent, KeptEpoch, KeptMatch, KeptSubscriber};
 use super::{GroupRecord, Groups};
 use crate::config::BrokerConfigs;
 use crate::epoch::GroupEpoch;
+use crate::error::{ApiError, ErrorCode};
 use crate::ids::{TopicName, TopicPartition};
 use crate::time::{Monotonic, Wait};
 
@@ -61,6 +64,8 @@ pub struct ConsumerGroup {
     topics_hash: i64,
     pub(super) assignment_epoch: GroupEpoch,
     pub(super) members: BTreeMap<String, ConsumerMember>,
+    /// What they subscribe to.
+    interest: Interest,
     /// The ids of static members, by their own names (KIP-345).
     pub(super) instances: BTreeMap<String, String>,
     /// Who has a partition, or has not said that it has given it up.
@@ -69,6 +74,8 @@ pub struct ConsumerGroup {
     patterns: BTreeMap<String, BTreeSet<TopicName>>,
     /// Whether topics may have changed since it last looked.
     is_stale: bool,
+    /// Whether a member has gone since it last looked: what that one subscribed to may be nobody's.
+    has_shrunk: bool,
     /// Until when members are to be heard of often.
     settles_until: Monotonic,
     /// From when on partitions may be assigned again for those who come and go.
@@ -82,10 +89,12 @@ impl Default for ConsumerGroup {
             topics_hash: 0,
             assignment_epoch: GroupEpoch::NONE,
             members: BTreeMap::new(),
+            interest: Interest::default(),
             instances: BTreeMap::new(),
             owners: BTreeMap::new(),
             patterns: BTreeMap::new(),
             is_stale: true,
+            has_shrunk: false,
             settles_until: Monotonic(0),
             assigns_from: Monotonic(0),
         }
@@ -163,6 +172,20 @@ impl ConsumerGroup {
         self.members.iter()
     }
 
+    /// # Errors
+    /// UNKNOWN_SERVER_ERROR: there is no epoch after its own. Its members are to go, and whoever joins it then begins anew.
+    fn check_epoch_left(&self) -> Result<(), ApiError> {
+        if self.epoch < GroupEpoch::LAST {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::UnknownServerError, "The group has had all its epochs: its members must leave it."))
+    }
+
+    /// The member that bears a name of its own.
+    fn bearer(&self, instance: &String) -> Option<(&String, &ConsumerMember)> {
+        self.members.get_key_value(self.instances.get(instance)?)
+    }
+
     /// Kafka's name for what it is doing.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
@@ -196,20 +219,20 @@ impl ConsumerGroup {
                 (self.epoch, self.topics_hash) = (epoch, topics_hash);
             }
             ConsumerRecord::Member(member, Some(said)) => {
-                let held = self.members.entry(member.clone()).or_default();
-                if let Some(instance) = &said.instance_id {
-                    self.instances.insert(instance.clone(), member);
+                let named = said.instance_id.clone();
+                self.interest.add(&said);
+                let former = std::mem::replace(&mut self.members.entry(member.clone()).or_default().said, said);
+                self.interest.remove(&former);
+                self.forget_instance(former.instance_id.as_ref(), &member);
+                if let Some(instance) = named {
+                    self.instances.insert(instance, member);
                 }
-                held.said = said;
             }
             ConsumerRecord::Member(member, None) => {
                 self.set_current(&member, KeptCurrent::default());
-                let instance = self.members.remove(&member).and_then(|held| held.said.instance_id);
-                if let Some(instance) = instance
-                    && self.instances.get(&instance) == Some(&member)
-                {
-                    self.instances.remove(&instance);
-                }
+                let Some(former) = self.members.remove(&member) else { return };
+                self.interest.remove(&former.said);
+                self.forget_instance(former.instance_id(), &member);
             }
             ConsumerRecord::TargetEpoch(epoch) => self.assignment_epoch = epoch.unwrap_or(GroupEpoch::NONE),
             ConsumerRecord::Target(member, Some(partitions)) => self.members.entry(member).or_default().target = partitions,
@@ -229,6 +252,15 @@ impl ConsumerGroup {
             ConsumerRecord::Pattern(pattern, None) => {
                 self.patterns.remove(&pattern);
             }
+        }
+    }
+
+    /// A member bears a name no longer, if nobody else has come to bear it.
+    fn forget_instance(&mut self, instance: Option<&String>, member: &str) {
+        if let Some(instance) = instance
+            && self.instances.get(instance).is_some_and(|held| held == member)
+        {
+            self.instances.remove(instance);
         }
     }
 

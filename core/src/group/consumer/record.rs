@@ -174,7 +174,7 @@ impl KeptEpoch {
 
     fn decode(value: &[u8]) -> Result<Self, CorruptRecord> {
         let mut value = open(value)?;
-        let mut kept = Self { epoch: GroupEpoch(value.int32()?), topics_hash: 0 };
+        let mut kept = Self { epoch: group_epoch(&mut value, GroupEpoch::NONE)?, topics_hash: 0 };
         value.tagged(|tag, field| {
             if tag == TAG {
                 kept.topics_hash = field.int64()?;
@@ -271,7 +271,7 @@ impl KeptCurrent {
 
     fn decode(value: &[u8]) -> Result<Self, CorruptRecord> {
         let mut value = open(value)?;
-        let (epoch, previous_epoch) = (GroupEpoch(value.int32()?), GroupEpoch(value.int32()?));
+        let (epoch, previous_epoch) = (group_epoch(&mut value, GroupEpoch::AWAY)?, group_epoch(&mut value, GroupEpoch::AWAY)?);
         let standing = Standing::numbered(value.int8()?);
         let (assigned, revoking) = (decode_assigned(&mut value, epoch)?, decode_assigned(&mut value, epoch)?);
         value.tagged(|_, _| Ok(()))?;
@@ -314,9 +314,14 @@ fn encode_target_epoch(epoch: GroupEpoch) -> Vec<u8> {
 
 fn decode_target_epoch(value: &[u8]) -> Result<GroupEpoch, CorruptRecord> {
     let mut value = open(value)?;
-    let epoch = GroupEpoch(value.int32()?);
+    let epoch = group_epoch(&mut value, GroupEpoch::NONE)?;
     value.tagged(|_, _| Ok(()))?;
     Ok(epoch)
+}
+
+fn group_epoch(value: &mut Reader<'_>, least: GroupEpoch) -> Result<GroupEpoch, CorruptRecord> {
+    let epoch = GroupEpoch(value.int32()?);
+    if epoch < least { Err(CorruptRecord) } else { Ok(epoch) }
 }
 
 fn encode_target(partitions: &Partitions) -> Vec<u8> {
@@ -507,6 +512,18 @@ mod tests {
         value.extend([0; 8]);
         value.extend([0, 0, 0, 0, 0, 0, 0, 9, 0]);
         golden(pattern, &[0, 16, 0, 1, b'g', 0, 3, b'a', b'.', b'*'], &value);
+    }
+
+    #[test]
+    fn an_epoch_that_none_is_is_corrupt() {
+        let read = |kind: u8, value: &[u8]| GroupRecord::decode(&[0, kind, 0, 1, b'g', 0, 1, b'm'], Some(value));
+        let [before_none, before_away] = [-1_i32, -3].map(i32::to_be_bytes);
+        let with = |epochs: &[[u8; 4]], rest: &[u8]| [&[0, 0], epochs.concat().as_slice(), rest].concat();
+        assert_eq!(read(3, &with(&[before_none], &[0])), Err(CorruptRecord));
+        assert_eq!(read(6, &with(&[before_none], &[0])), Err(CorruptRecord));
+        for epochs in [[before_away, [0; 4]], [[0; 4], before_away]] {
+            assert_eq!(read(8, &with(&epochs, &[0, 1, 1, 0])), Err(CorruptRecord));
+        }
     }
 
     #[test]

@@ -23,24 +23,32 @@ impl ConsumerGroup {
         member.said.topics.iter().chain(matched.into_iter().flatten())
     }
 
+    /// Whether a member subscribes to a topic, by name or by expression.
+    pub(super) fn subscribes(&self, member: &ConsumerMember, topic: &TopicName) -> bool {
+        let matched = member.said.pattern.as_ref().and_then(|pattern| self.patterns.get(pattern));
+        member.said.topics.contains(topic) || matched.is_some_and(|matched| matched.contains(topic))
+    }
+
     /// The topics that any of its members subscribes to.
     pub(in crate::group) fn subscribed(&self) -> BTreeSet<&TopicName> {
-        self.members.values().flat_map(|member| self.topics_of(member)).collect()
+        let matched = self.interest.patterns().filter_map(|pattern| self.patterns.get(pattern));
+        self.interest.topics().chain(matched.flatten()).collect()
     }
 
     /// Whether any of its members may subscribe to any of these topics.
     pub(super) fn may_concern(&self, topics: &BTreeSet<TopicName>) -> bool {
-        let names_one = |member: &ConsumerMember| member.said.pattern.is_some() || !member.said.topics.is_disjoint(topics);
-        self.members.values().any(names_one)
+        self.interest.patterns().len() > 0 || topics.iter().any(|topic| self.interest.names(topic))
     }
 
-    /// What the expressions that are in use stand for: what has changed of that. One in use that is not sound was kept by somebody else.
-    fn matched_anew(&self, image: &Image) -> Vec<(String, Option<BTreeSet<TopicName>>)> {
-        let used: BTreeSet<&String> = self.members.values().filter_map(|member| member.said.pattern.as_ref()).collect();
-        let unused = self.patterns.keys().filter(|pattern| !used.contains(pattern)).map(|pattern| (pattern.clone(), None));
-        let matched = used.iter().filter_map(|pattern| {
+    /// What the expressions that are in use stand for: what has changed of that. One that the group knows is matched only if topics may have
+    /// changed. One in use that is not sound was kept by somebody else.
+    fn matched_anew(&self, is_stale: bool, image: &Image) -> Vec<(String, Option<BTreeSet<TopicName>>)> {
+        let is_unused = |pattern: &&String| self.interest.users(pattern) == 0;
+        let unused = self.patterns.keys().filter(is_unused).map(|pattern| (pattern.clone(), None));
+        let due = self.interest.patterns().filter(|pattern| is_stale || !self.patterns.contains_key(*pattern));
+        let matched = due.filter_map(|pattern| {
             let topics = Pattern::parse(pattern).map(|pattern| pattern.matches(image)).unwrap_or_default();
-            (self.patterns.get(*pattern) != Some(&topics)).then(|| ((*pattern).clone(), Some(topics)))
+            (self.patterns.get(pattern) != Some(&topics)).then(|| (pattern.clone(), Some(topics)))
         });
         matched.chain(unused).collect()
     }
@@ -85,11 +93,11 @@ impl Groups {
     /// The group's epoch grows if a member has changed its mind, or topics are not what they were.
     pub(super) fn follow_subscriptions(&mut self, name: &str, has_changed: bool, moment: &Moment<'_>, decided: &mut Decided) {
         let Some(group) = self.consumer_mut(name) else { return };
-        if !has_changed && !group.is_stale {
+        let (is_stale, has_shrunk) = (std::mem::take(&mut group.is_stale), std::mem::take(&mut group.has_shrunk));
+        if !has_changed && !is_stale && !has_shrunk {
             return;
         }
-        group.is_stale = false;
-        let matched = group.matched_anew(moment.image);
+        let matched = group.matched_anew(is_stale, moment.image);
         let are_others_matched = matched.iter().any(|(_, topics)| topics.is_some());
         for (pattern, topics) in matched {
             let kept = topics.map(|topics| KeptMatch { topics, found_at: moment.now.wall });
@@ -118,8 +126,7 @@ impl Groups {
     /// A member is gone: partitions are to be assigned anew when another is heard of.
     pub(super) fn bump_without(&mut self, name: &str, moment: &Moment<'_>, decided: &mut Decided) {
         let Some(group) = self.consumer_mut(name) else { return };
-        // What it subscribed to may be nobody's now.
-        group.is_stale = true;
+        group.has_shrunk = true;
         let topics_hash = group.topics_hash;
         self.bump_epoch(name, topics_hash, moment, decided);
     }

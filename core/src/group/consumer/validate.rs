@@ -34,6 +34,9 @@ impl ConsumerGroupHeartbeatRequest {
         if epoch < GroupEpoch::AWAY {
             return Err(invalid("MemberEpoch is invalid."));
         }
+        if self.rebalance_timeout_ms.is_some_and(|ms| ms <= 0) {
+            return Err(invalid("RebalanceTimeoutMs must be positive."));
+        }
         if epoch == GroupEpoch::NONE {
             self.check_join()?;
         }
@@ -131,10 +134,9 @@ impl ConsumerGroup {
                 None => Err(self.unknown(&asked.group, id)),
             };
         };
-        let Some(held) = self.instances.get(instance) else {
+        let Some((held, member)) = self.bearer(instance) else {
             return if joins { Ok(None) } else { Err(unknown_instance(instance)) };
         };
-        let Some(member) = self.members.get(held) else { return Err(unknown_instance(instance)) };
         if held == id && !member.is_away() {
             return member.check_epoch(GroupEpoch(asked.member_epoch), owned).map(|()| None);
         }

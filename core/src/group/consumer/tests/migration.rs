@@ -157,6 +157,44 @@ fn a_group_goes_back_when_the_last_new_member_is_gone() {
 }
 
 #[test]
+fn a_group_that_no_record_holds_does_not_go_back() {
+    let mut rig = Rig::new();
+    let mut said = b"\0\x01\0\0\0\x01\0\x06orders\0\x0f\xff\0".to_vec();
+    said.resize(said.len() + 0x000f_ff00, b' ');
+    let said = Bytes::from(said);
+    let large = JoinGroupRequest { protocols: vec![("cooperative".to_owned(), said)], ..classic("", &Partitions::new()) };
+    rig.join(&joining("new", &["orders"]));
+    let old: Vec<String> = (0..17).map(|_| rig.join_classic(&large).unwrap().member_id).collect();
+    rig.ask(&bare("new", -1)).unwrap();
+    assert!(rig.group().members.values().all(ConsumerMember::is_classic), "it is as it was");
+    assert_eq!(rig.leave_classic(&old[0]), None);
+    assert_eq!(rig.leave_classic(&old[1]), None);
+    assert_eq!(rig.classic_state(), "PreparingRebalance");
+    assert_eq!(rig.groups.get("readers").unwrap().classic().members.len(), 15);
+}
+
+#[test]
+fn what_two_were_given_is_the_first_ones_when_a_group_goes_over() {
+    let mut rig = Rig::new();
+    for _ in 0..2 {
+        assert_eq!(rig.join_classic(&classic("", &Partitions::new())), None);
+    }
+    rig.wait_ms(6_000);
+    let ids: Vec<String> = rig.groups.get("readers").unwrap().classic().members.keys().cloned().collect();
+    let leader = rig.groups.get("readers").unwrap().classic().leader.clone().unwrap();
+    let all = assignment(partitions("orders", 0..6).iter(), 1, &rig.image);
+    rig.sync(&leader, 1, ids.iter().map(|id| (id.clone(), all.clone())).collect()).unwrap();
+    rig.join(&joining("new", &["orders"]));
+    let [first, second] = [&ids[0], &ids[1]].map(|id| &rig.group().members[id].current);
+    assert_eq!((first.assigned.len(), second.assigned.len()), (6, 0));
+    assert!(rig.group().owners.values().all(|owner| *owner == ids[0]));
+    assert_eq!(rig.successor(true).group().owners, rig.group().owners);
+    assert_eq!(rig.beat_classic(&ids[1], 1), Some(ErrorCode::RebalanceInProgress));
+    let told = rig.join_classic(&classic(&ids[1], &partitions("orders", 0..6)));
+    assert!(rig.sync(&ids[1], generation(told), Vec::new()).unwrap().is_empty(), "it is to give them up");
+}
+
+#[test]
 fn a_group_goes_over_only_as_the_policy_says() {
     let mut rig = Rig::new();
     rig.bounds.consumer.may_upgrade = false;
@@ -246,6 +284,47 @@ fn who_does_not_join_or_ask_in_time_is_out() {
     let old = rig.join_classic(&classic("", &Partitions::new())).unwrap().member_id;
     rig.wait_ms(10_000);
     assert!(!rig.has(&old), "its session is its own");
+}
+
+#[test]
+fn who_could_not_be_heard_has_its_time_again_to_join_and_to_ask() {
+    let mut rig = Rig::new();
+    let mut new = rig.join(&joining("new", &["orders"]));
+    let late = rig.join_classic(&classic("", &Partitions::new())).unwrap().member_id;
+    let asleep = rig.join_classic(&classic("", &Partitions::new())).unwrap().member_id;
+    assert_eq!(rig.beat_classic(&late, 2), Some(ErrorCode::RebalanceInProgress));
+    for at in 0..16 {
+        rig.wait_ms(7_000);
+        rig.beat(&mut new);
+        rig.beat_classic(&late, 2);
+        rig.beat_classic(&asleep, 3);
+        if at == 7 {
+            let moment = Moment { now: rig.now, random: &mut rig.random, bounds: &rig.bounds, image: &rig.image };
+            rig.groups.hear_all(&moment);
+        }
+    }
+    assert!(rig.has(&late) && rig.has(&asleep), "their 60 s began anew after 56");
+    rig.wait_ms(7_000);
+    assert!(!rig.has(&late) && !rig.has(&asleep));
+}
+
+#[test]
+fn who_changes_its_protocol_while_it_gives_up_is_timed_as_its_kind_is() {
+    let mut rig = Rig::new();
+    let mut first = rig.join(&joining("one", &["orders"]));
+    let mut second = rig.join(&joining("two", &["orders"]));
+    rig.beat(&mut first);
+    rig.wait_ms(30_000);
+    rig.beat(&mut second);
+    assert_eq!(generation(rig.join_classic(&classic("one", &partitions("orders", 0..6)))), 1);
+    assert_eq!(rig.standing(&first), Standing::Unrevoked);
+    rig.sync("one", 1, Vec::new()).unwrap();
+    for _ in 0..5 {
+        rig.wait_ms(7_000);
+        rig.beat_classic("one", 1);
+        rig.beat(&mut second);
+    }
+    assert!(rig.has("one"), "it has 60 s to join anew since it was told to");
 }
 
 #[test]

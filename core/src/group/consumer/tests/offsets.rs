@@ -51,6 +51,25 @@ fn who_has_had_a_partition_all_along_may_commit_it_in_the_epoch_before() {
 }
 
 #[test]
+fn what_was_given_up_is_not_committed_late_while_more_is_given_up() {
+    let mut rig = Rig::new();
+    let mut first = rig.join(&joining("one", &["orders"]));
+    let mut second = rig.join(&joining("two", &["orders"]));
+    rig.beat(&mut first);
+    assert_eq!((first.epoch, first.owned.len()), (1, 3));
+    // It has given that up, and is to give up more at once.
+    rig.join(&joining("three", &["orders"]));
+    rig.beat(&mut first);
+    assert_eq!((first.epoch, first.owned.len(), rig.standing(&first)), (2, 2, Standing::Unrevoked));
+    rig.beat(&mut second);
+    let given = *second.owned.iter().next().unwrap();
+    assert_eq!(commit(&mut rig, "one", 1, given.partition.0, true), Some(ErrorCode::StaleMemberEpoch), "it is another's");
+    assert_eq!(commit(&mut rig, "one", 2, given.partition.0, true), Some(ErrorCode::StaleMemberEpoch), "in whichever epoch");
+    let kept = *first.owned.iter().next().unwrap();
+    assert_eq!(commit(&mut rig, "one", 1, kept.partition.0, true), None);
+}
+
+#[test]
 fn a_member_that_asks_is_in_its_epoch() {
     let mut rig = Rig::new();
     rig.join(&joining("one", &["orders"]));

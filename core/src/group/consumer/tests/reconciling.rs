@@ -98,10 +98,18 @@ fn those_who_come_and_go_at_one_time_are_assigned_for_once() {
     assert_eq!(rig.group().assignment_epoch, GroupEpoch(3));
     rig.settle(&mut [&mut first, &mut second, &mut third]);
     assert_eq!([&first, &second, &third].map(|client| client.owned.len()), [2, 2, 2]);
-    // Who changes its mind does not go on with what it had.
+    // Who changes its mind does not go on with what it had, and is assigned for as those who come are.
     let asked = ConsumerGroupHeartbeatRequest { topics: Some(vec![TopicName::from("bills")]), ..bare("one", 3) };
     assert_eq!(rig.ask(&asked).unwrap().assignment, Some(Partitions::new()));
+    assert_eq!((rig.group().assignment_epoch, rig.standing(&first)), (GroupEpoch(3), Standing::Unrevoked));
+    first.owned.clear();
+    rig.beat(&mut first);
+    assert_eq!((first.owned.len(), rig.standing(&first)), (0, Standing::Stable), "it does not get that again");
+    rig.wait_ms(1_000);
+    rig.beat(&mut first);
     assert_eq!(rig.group().assignment_epoch, GroupEpoch(4));
+    rig.settle(&mut [&mut first, &mut second, &mut third]);
+    assert_eq!([&first, &second, &third].map(|client| client.owned.len()), [1, 3, 3]);
 }
 
 #[test]

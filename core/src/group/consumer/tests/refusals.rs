@@ -15,6 +15,8 @@ fn what_makes_no_sense_is_refused_in_kafkas_words() {
         (bare("", 1), "MemberId can't be empty."),
         (bare("", -1), "MemberId can't be empty."),
         (ConsumerGroupHeartbeatRequest { rebalance_timeout_ms: None, ..join() }, "RebalanceTimeoutMs must be provided in first request."),
+        (ConsumerGroupHeartbeatRequest { rebalance_timeout_ms: Some(0), ..join() }, "RebalanceTimeoutMs must be positive."),
+        (ConsumerGroupHeartbeatRequest { rebalance_timeout_ms: Some(-7), ..join() }, "RebalanceTimeoutMs must be positive."),
         (ConsumerGroupHeartbeatRequest { owned: None, ..join() }, "TopicPartitions must be empty when (re-)joining."),
         (
             ConsumerGroupHeartbeatRequest { topics: None, ..join() },
@@ -53,6 +55,24 @@ fn a_full_group_takes_nobody_and_keeps_whom_it_has() {
     rig.join(&joining("one", &["orders"]));
     assert_eq!(rig.refusal(&joining("two", &["orders"])), ErrorCode::GroupMaxSizeReached);
     rig.join(&joining("one", &["orders"]));
+}
+
+#[test]
+fn a_group_that_has_had_all_epochs_begins_anew_once_it_is_empty() {
+    let mut rig = Rig::new();
+    rig.join(&joining("one", &["orders"]));
+    rig.join(&joining("two", &["orders"]));
+    let record = ConsumerRecord::Group(Some(KeptEpoch { epoch: GroupEpoch::LAST, topics_hash: 0 }));
+    rig.groups.replay(GroupRecord::Consumer { group: "readers".to_owned(), record });
+    assert_eq!(rig.refusal(&joining("three", &["orders"])), ErrorCode::UnknownServerError);
+    assert_eq!(rig.refusal(&bare("one", 1)), ErrorCode::UnknownServerError);
+    rig.ask(&bare("two", -1)).unwrap();
+    assert_eq!(rig.group().epoch, GroupEpoch::LAST);
+    rig.wait_ms(45_000);
+    assert!(!rig.has("one"), "it is not heard");
+    let first = rig.join(&joining("three", &["orders"]));
+    assert_eq!((first.epoch, first.owned.len()), (1, 6));
+    assert_eq!(rig.successor(true).group().epoch, GroupEpoch(1));
 }
 
 #[test]

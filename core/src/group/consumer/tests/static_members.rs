@@ -85,3 +85,15 @@ fn a_rolling_restart_disturbs_nobody() {
     }
     assert_eq!((rig.group().epoch, rig.group().state_name()), (epoch, "Stable"));
 }
+
+#[test]
+fn who_takes_another_name_leaves_its_own_to_whoever_comes() {
+    let mut rig = Rig::new();
+    join(&mut rig, "one", "a");
+    join(&mut rig, "one", "b");
+    assert_eq!(rig.group().instances, BTreeMap::from([("b".to_owned(), "one".to_owned())]));
+    let next = rig.successor(true);
+    assert_eq!((&next.group().instances, &next.group().members), (&rig.group().instances, &rig.group().members));
+    rig.ask(&bare("one", -1)).unwrap();
+    join(&mut rig, "two", "a");
+}

@@ -82,3 +82,49 @@ fn an_expression_goes_with_the_last_who_uses_it() {
     assert!(rig.group().patterns.is_empty());
     assert_eq!(second.owned.len(), 6);
 }
+
+#[test]
+fn expressions_of_those_who_are_gone_do_not_count() {
+    let mut rig = Rig::new();
+    let most = crate::limits::GROUP_PATTERNS_MAX;
+    for at in 0..most {
+        rig.join(&by_pattern(&format!("m{at}"), &format!("o{at}")));
+    }
+    assert_eq!(rig.refusal(&by_pattern("late", "b.*")), ErrorCode::InvalidRequest);
+    rig.join(&by_pattern("late", "o0"));
+    rig.ask(&bare("m1", -1)).unwrap();
+    rig.join(&by_pattern("late", "b.*"));
+}
+
+/// What is known of it is left as it is until topics change, whoever comes and goes.
+#[test]
+fn an_expression_is_matched_once_for_all_who_use_it() {
+    let mut rig = Rig::new();
+    rig.join(&by_pattern("one", "o.*"));
+    rig.image.topic_ids.insert(TopicName::from("other"), topic_id("other"));
+    rig.join(&by_pattern("two", "o.*"));
+    rig.join(&by_pattern("three", "ot.*"));
+    rig.ask(&bare("three", -1)).unwrap();
+    rig.join(&joining("four", &["orders"]));
+    assert_eq!(rig.group().patterns, BTreeMap::from([("o.*".to_owned(), [TopicName::from("orders")].into())]));
+    rig.groups.topics_changed(&[TopicName::from("other")].into());
+    rig.ask(&bare("one", 1)).unwrap();
+    assert_eq!(rig.group().patterns["o.*"].len(), 2);
+}
+
+#[test]
+fn what_is_subscribed_to_is_what_members_say() {
+    let mut rig = Rig::new();
+    let subscribed = |rig: &Rig| rig.group().subscribed().into_iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+    rig.join(&joining("one", &["orders", "bills"]));
+    rig.join(&joining("two", &["bills"]));
+    rig.join(&by_pattern("three", "ord.*"));
+    assert_eq!(subscribed(&rig), ["bills", "orders"]);
+    rig.ask(&ConsumerGroupHeartbeatRequest { topics: Some(Vec::new()), ..bare("one", 1) }).unwrap();
+    assert_eq!(subscribed(&rig), ["bills", "orders"]);
+    rig.ask(&bare("two", -1)).unwrap();
+    assert_eq!(subscribed(&rig), ["orders"]);
+    rig.ask(&bare("three", -1)).unwrap();
+    assert_eq!(subscribed(&rig), [""; 0]);
+    assert_eq!(rig.successor(true).group().interest, rig.group().interest);
+}
