@@ -267,13 +267,15 @@ impl Shelf {
                 });
                 self.done.push_back(StorageDone::MetadataSnapshotRead { id, position, piece });
             }
-            StorageOp::Compact { log, compaction } => {
-                let (upto, generation) = (compaction.upto, compaction.generation);
-                self.compactions.push((log, compaction));
-                self.done.push_back(StorageDone::Compacted { log, generation, clean_upto: Ok(Some(upto)) });
-            }
+            StorageOp::Compact { log, compaction } => self.compact(log, compaction),
             StorageOp::Find { .. } => panic!("nobody asks for that here: {op:?}"),
         }
+    }
+
+    fn compact(&mut self, log: LogId, compaction: Compaction) {
+        let (upto, generation) = (compaction.upto, compaction.generation);
+        self.compactions.push((log, compaction));
+        self.done.push_back(StorageDone::Compacted { log, generation, clean_upto: Ok(Some(upto)) });
     }
 }
 
