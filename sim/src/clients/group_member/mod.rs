@@ -1,37 +1,37 @@
-//! A member of a group of the classic protocol: it joins, assigns where it leads, and commits how far it would have come in what it was
-//! assigned. Now and then it leaves, forgets who it was, or is silent for longer than its session.
+//! A member of a group: it joins, and commits how far it would have come in what it was assigned. Now and then it leaves, forgets who it was, or
+//! is silent for longer than its session.
 //!
-//! It reads no records: what it commits only ever grows, so that an offset that goes back is seen.
+//! It reads no records: what it commits only ever grows, so that an offset that goes back is seen. What it has it gives up when it says so, and
+//! the checkers are told before.
 
+mod classic;
+mod consumer;
+mod embedded;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
 use gracchus_core::ids::{NodeId, TopicPartition};
 use gracchus_net::client::WireError;
-use kafka_wire::join_group_request::JoinGroupRequestProtocol;
-use kafka_wire::leave_group_request::MemberIdentity;
 use kafka_wire::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_wire::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
-use kafka_wire::sync_group_request::SyncGroupRequestAssignment;
-use kafka_wire::{
-    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
-    SyncGroupRequest,
-};
+use kafka_wire::{FindCoordinatorRequest, OffsetCommitRequest, OffsetFetchRequest};
 use kafka_wire_core::StrBytes;
 use madsim::time::sleep;
 
+use self::classic::uuid;
 use super::leaders::Left;
-use super::{Client, Lost, Outcome, Topic, Wire};
-use crate::checkers::GroupAsked;
+use super::{Client, Lost, Outcome, Wire};
+use crate::checkers::{GroupAsked, GroupHeard};
+use crate::plan::GroupProtocol;
 
-const SESSION_MS: i32 = 2_000;
-const REBALANCE_MS: i32 = 3_000;
-const PROTOCOL: &str = "simulated";
+const REBALANCE_MS: u64 = 3_000;
 
-/// Chances in a million at each turn: that it leaves, that it forgets who it was, that it is silent.
+/// Chances in a million at each turn: that it leaves, that it forgets who it was, that it is silent, that it commits without a heartbeat before.
 const LEAVES_PER_MILLION: u32 = 15_000;
 const FORGETS_PER_MILLION: u32 = 15_000;
 const SILENT_PER_MILLION: u32 = 15_000;
+const COMMITS_UNHEARD_PER_MILLION: u32 = 200_000;
 
 /// Commits that show that groups are served again.
 const COMMITS_PROBED: u32 = 3;
@@ -43,6 +43,9 @@ const REBALANCE_IN_PROGRESS: WireError = WireError(27);
 const MEMBER_ID_REQUIRED: WireError = WireError(79);
 const GROUP_ID_NOT_FOUND: WireError = WireError(69);
 const FENCED_INSTANCE_ID: WireError = WireError(82);
+const FENCED_MEMBER_EPOCH: WireError = WireError(110);
+const UNRELEASED_INSTANCE_ID: WireError = WireError(111);
+const STALE_MEMBER_EPOCH: WireError = WireError(113);
 
 /// What a member of a group is, and may be for as long as nobody says otherwise.
 #[derive(Debug)]
@@ -50,15 +53,27 @@ pub(super) struct GroupMember {
     client: Client,
     group: String,
     instance: Option<String>,
+    protocol: GroupProtocol,
+    /// Whether it speaks the consumer protocol, as the one that it is.
+    is_consumer: bool,
     member_id: String,
-    /// Its generation, once it has been told what it gets.
-    generation: Option<i32>,
-    assigned: Vec<TopicPartition>,
-    /// How far it has come in each of those.
-    positions: Vec<i64>,
-    /// Commits that it was told to be kept, and whether one is under way.
+    /// Its generation or member epoch, once it has been told what it gets.
+    epoch: Option<i32>,
+    /// How far it has come in each partition that it has.
+    positions: BTreeMap<TopicPartition, i64>,
+    /// What it has and was told to give up, and how long at least it may take to.
+    revoked: BTreeSet<TopicPartition>,
+    revokes_until: Option<Duration>,
+    /// What it has said to have, as far as it was answered.
+    stated: BTreeSet<TopicPartition>,
+    /// Whether its next heartbeat says all that there is to say.
+    says_all: bool,
+    /// Whether it may have sent a heartbeat under its id that has yet to arrive.
+    is_doubted: bool,
+    /// Whether something is under way that it could not go on after, if that arrived later.
+    is_undecided: bool,
+    /// Commits that it was told to be kept.
     commits: u32,
-    is_committing: bool,
 }
 
 /// What an answer means for who got it.
@@ -68,23 +83,31 @@ enum Told {
     Fine,
     /// It has to join again.
     JoinAgain,
+    /// It is in another epoch than it thinks, and its next heartbeat tells which.
+    Behind,
     /// Another node coordinates the group, or none does for now.
     LookAgain,
 }
 
 impl GroupMember {
-    pub(super) fn new(client: Client, group: String, is_static: bool) -> Self {
+    pub(super) fn new(client: Client, group: String, is_static: bool, protocol: GroupProtocol) -> Self {
         let instance = is_static.then(|| client.name.clone());
         Self {
             client,
             group,
             instance,
+            protocol,
+            is_consumer: protocol == GroupProtocol::Consumer,
             member_id: String::new(),
-            generation: None,
-            assigned: Vec::new(),
-            positions: Vec::new(),
+            epoch: None,
+            positions: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            revokes_until: None,
+            stated: BTreeSet::new(),
+            says_all: true,
+            is_doubted: false,
+            is_undecided: false,
             commits: 0,
-            is_committing: false,
         }
     }
 
@@ -96,10 +119,7 @@ impl GroupMember {
                 Left::ForAnother => {}
                 Left::Lost => {
                     self.client.surroundings.count("group", Outcome::Unknown);
-                    if std::mem::take(&mut self.is_committing) {
-                        // It may arrive yet. Somebody else has to be fenced from it, and so has this one's next.
-                        (self.member_id, self.generation) = (String::new(), None);
-                    }
+                    self.begin_anew_if_undecided();
                 }
             }
         }
@@ -121,23 +141,70 @@ impl GroupMember {
 
     /// Joins, or goes on where it has.
     async fn take_turn(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        let told = match self.generation {
-            Some(generation) => self.go_on(wire, generation).await?,
-            None => self.join(wire).await?,
+        let epoch = self.epoch;
+        if let Some(joined) = epoch.filter(|_| self.client.draw.chance(COMMITS_UNHEARD_PER_MILLION)) {
+            let told = self.commit_some(wire, joined).await?;
+            self.heed(told);
+            return Ok(());
+        }
+        let told = match (self.is_consumer, epoch) {
+            (true, _) => self.heartbeat_consumer(wire).await?,
+            (false, Some(generation)) => self.heartbeat_classic(wire, generation).await?,
+            (false, None) => self.join_classic(wire).await?,
         };
+        let told = match (told, self.epoch) {
+            (Told::Fine, Some(joined)) if epoch.is_some() => self.commit_some(wire, joined).await?,
+            (told, _) => told,
+        };
+        self.heed(told);
+        Ok(())
+    }
+
+    fn heed(&mut self, told: Told) {
         match told {
             Told::Fine => {}
-            Told::JoinAgain => self.generation = None,
+            Told::JoinAgain => self.give_up(),
+            Told::Behind => self.says_all = true,
             Told::LookAgain => self.client.moving = Some(None),
         }
-        Ok(())
+    }
+
+    /// Has nothing any more, and is in no generation or epoch.
+    fn give_up(&mut self) {
+        let (group, member_id) = (&self.group, &self.member_id);
+        self.client.surroundings.recorder.tell(|checkers| {
+            checkers.group_owns_nothing(group, member_id);
+            Ok(())
+        });
+        (self.epoch, self.revokes_until) = (None, None);
+        self.positions.clear();
+        self.revoked.clear();
+    }
+
+    /// Forgets who it was. It may be of another protocol from here on.
+    fn begin_anew(&mut self) {
+        self.give_up();
+        self.member_id.clear();
+        self.is_doubted = false;
+        if self.protocol == GroupProtocol::Either {
+            self.is_consumer = self.client.draw.chance(500_000);
+        }
+    }
+
+    /// What is lost may arrive yet. Somebody else has to be fenced from it, and so has this one's next.
+    fn begin_anew_if_undecided(&mut self) {
+        if std::mem::take(&mut self.is_undecided) {
+            self.begin_anew();
+        }
     }
 
     /// Works until a few commits of its own are told to it: for a run that is healed.
     pub(super) async fn probe(mut self) {
         while let Some(mut wire) = self.client.connect().await {
-            if self.probe_here(&mut wire).await.is_ok() && self.commits >= COMMITS_PROBED {
-                return;
+            match self.probe_here(&mut wire).await {
+                Ok(()) if self.commits >= COMMITS_PROBED => return,
+                Ok(()) => {}
+                Err(Lost) => self.begin_anew_if_undecided(),
             }
             // Who has just been asked may know more in a moment.
             sleep(Duration::from_millis(100)).await;
@@ -158,7 +225,7 @@ impl GroupMember {
     /// Looks for the coordinator, and turns to it if that is another node.
     async fn is_coordinated_here(&mut self, wire: &mut Wire) -> Result<bool, Lost> {
         let mut request = FindCoordinatorRequest::default();
-        request.coordinator_keys = vec![StrBytes::from(self.group.as_str())];
+        request.coordinator_keys = vec![self.group_name()];
         let response = wire.ask(wire.version::<FindCoordinatorRequest>()?, &request).await?;
         let found = response.coordinators.first().expect("one was asked for");
         let error = WireError(found.error_code);
@@ -178,108 +245,28 @@ impl GroupMember {
 
     async fn misbehave(&mut self, wire: &mut Wire) -> Result<(), Lost> {
         if self.client.draw.chance(FORGETS_PER_MILLION) {
-            (self.member_id, self.generation) = (String::new(), None);
+            self.begin_anew();
         }
         if self.client.draw.chance(SILENT_PER_MILLION) {
             sleep(Duration::from_millis(self.client.draw.below(4_000))).await;
         }
         if self.client.draw.chance(LEAVES_PER_MILLION) && !self.member_id.is_empty() {
-            let mut identity = MemberIdentity::default();
-            identity.member_id = self.own_id();
-            identity.group_instance_id = self.own_name();
-            let mut request = LeaveGroupRequest::default();
-            request.group_id = StrBytes::from(self.group.as_str());
-            request.members = vec![identity];
-            let response = wire.ask(wire.version::<LeaveGroupRequest>()?, &request).await?;
-            let error = response.members.first().map_or(response.error_code, |left| left.error_code);
-            self.outcome("leave group", WireError(error), &[UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID]);
-            (self.member_id, self.generation) = (String::new(), None);
+            let (is_consumer, member_id) = (self.is_consumer, self.own_id());
+            self.begin_anew();
+            return if is_consumer { self.leave_consumer(wire, member_id).await } else { self.leave_classic(wire, member_id).await };
         }
         Ok(())
     }
 
-    /// Joins, and learns what it gets and how far others have come in that.
-    async fn join(&mut self, wire: &mut Wire) -> Result<Told, Lost> {
-        let mut protocol = JoinGroupRequestProtocol::default();
-        protocol.name = StrBytes::from(PROTOCOL);
-        let mut request = JoinGroupRequest::default();
-        request.group_id = StrBytes::from(self.group.as_str());
-        request.session_timeout_ms = SESSION_MS;
-        request.rebalance_timeout_ms = REBALANCE_MS;
-        request.member_id = self.own_id();
-        request.group_instance_id = self.own_name();
-        request.protocol_type = StrBytes::from("consumer");
-        request.protocols = vec![protocol];
-        let response = wire.ask(wire.version::<JoinGroupRequest>()?, &request).await?;
-        let error = WireError(response.error_code);
-        if error == MEMBER_ID_REQUIRED {
-            self.member_id = response.member_id.as_str().to_owned();
-            self.done("join group");
-            return Ok(Told::JoinAgain);
-        }
-        let told = self.outcome("join group", error, &[UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID]);
-        if told != Told::Fine {
-            return Ok(told);
-        }
-        self.member_id = response.member_id.as_str().to_owned();
-        self.sync(wire, &response).await
-    }
-
-    async fn sync(&mut self, wire: &mut Wire, joined: &JoinGroupResponse) -> Result<Told, Lost> {
-        let mut request = SyncGroupRequest::default();
-        request.group_id = StrBytes::from(self.group.as_str());
-        request.generation_id = joined.generation_id;
-        request.member_id = self.own_id();
-        request.group_instance_id = self.own_name();
-        request.protocol_type = Some(StrBytes::from("consumer"));
-        request.protocol_name = Some(StrBytes::from(PROTOCOL));
-        if joined.leader.as_str() == self.member_id && !joined.skip_assignment {
-            request.assignments = self.assign(joined);
-        }
-        let response = wire.ask(wire.version::<SyncGroupRequest>()?, &request).await?;
-        let expected = [ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID];
-        let told = self.outcome("sync group", WireError(response.error_code), &expected);
-        if told != Told::Fine {
-            return Ok(told);
-        }
-        let topics = self.client.surroundings.topics();
-        let assigned = read_assignment(response.assignment, &topics);
-        let generation = joined.generation_id;
-        // A static member that comes back under another id is the same one.
-        let owner = self.instance.as_ref().unwrap_or(&self.member_id);
-        self.client.surroundings.recorder.tell(|checkers| checkers.group_synced(&self.group, generation, owner, &assigned));
-        self.assigned = assigned;
-        self.positions.clear();
-        let told = self.fetch(wire).await?;
-        self.generation = (told == Told::Fine).then_some(generation);
-        Ok(told)
-    }
-
-    /// Partitions in turns, to whoever is there.
-    fn assign(&self, joined: &JoinGroupResponse) -> Vec<SyncGroupRequestAssignment> {
-        let mut assignments: Vec<_> = joined.members.iter().map(|member| (member.member_id.clone(), BytesMut::new())).collect();
-        let topics = self.client.surroundings.topics();
-        let partitions = (0_u32..).zip(&topics).flat_map(|(number, topic)| (0..topic.partitions).map(move |index| (number, index)));
-        for ((number, index), turn) in partitions.zip(0..) {
-            let place = turn % assignments.len();
-            let (_, bytes) = assignments.get_mut(place).expect("it is one of them");
-            bytes.put_u32(number);
-            bytes.put_i32(index);
-        }
-        let given = |(member_id, bytes): (StrBytes, BytesMut)| {
-            let mut given = SyncGroupRequestAssignment::default();
-            (given.member_id, given.assignment) = (member_id, bytes.freeze());
-            given
-        };
-        assignments.into_iter().map(given).collect()
-    }
-
-    /// Goes on from where others have come to.
-    async fn fetch(&mut self, wire: &mut Wire) -> Result<Told, Lost> {
-        let asked: Vec<_> = self.assigned.iter().map(|partition| self.ask(*partition)).collect();
+    /// Goes on in these from where others have come to. A member of the consumer protocol says in which epoch.
+    async fn fetch(&mut self, wire: &mut Wire, partitions: &[TopicPartition], epoch: Option<i32>) -> Result<Told, Lost> {
+        let asked: Vec<_> = partitions.iter().map(|partition| self.ask(*partition)).collect();
         let mut group = OffsetFetchRequestGroup::default();
-        group.group_id = StrBytes::from(self.group.as_str());
-        let topics = self.assigned.iter().map(|partition| {
+        group.group_id = self.group_name();
+        if let Some(epoch) = epoch {
+            (group.member_id, group.member_epoch) = (Some(self.own_id()), epoch);
+        }
+        let topics = partitions.iter().map(|partition| {
             let mut topic = OffsetFetchRequestTopics::default();
             topic.topic_id = uuid(*partition);
             topic.partition_indexes = vec![partition.partition.0];
@@ -290,42 +277,33 @@ impl GroupMember {
         request.groups = vec![group];
         let response = wire.ask(wire.version::<OffsetFetchRequest>()?, &request).await?;
         let group = response.groups.first().expect("one was asked for");
-        let told = self.outcome("fetch offsets", WireError(group.error_code), &[]);
+        let told = self.outcome("fetch offsets", WireError(group.error_code), &[UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH]);
         if told != Told::Fine {
             return Ok(told);
         }
-        self.positions.clear();
-        for ((partition, asked), topic) in self.assigned.iter().zip(asked).zip(&group.topics) {
+        for ((partition, asked), topic) in partitions.iter().zip(asked).zip(&group.topics) {
             let found = topic.partitions.first().expect("one was asked for");
             self.expect("fetch offsets", WireError(found.error_code), &[WireError::NONE]);
             let offset = found.committed_offset;
-            self.client.surroundings.recorder.tell(|checkers| checkers.group_fetched(&self.group, *partition, offset, asked));
-            self.positions.push(offset.max(0));
+            self.client.surroundings.recorder.tell(|checkers| checkers.group_fetched(&self.group, *partition, offset, &asked));
+            self.positions.insert(*partition, offset.max(0));
         }
         Ok(Told::Fine)
     }
 
-    /// Says that it lives, and commits something.
-    async fn go_on(&mut self, wire: &mut Wire, generation: i32) -> Result<Told, Lost> {
-        let mut request = HeartbeatRequest::default();
-        request.group_id = StrBytes::from(self.group.as_str());
-        request.generation_id = generation;
-        request.member_id = self.own_id();
-        request.group_instance_id = self.own_name();
-        let response = wire.ask(wire.version::<HeartbeatRequest>()?, &request).await?;
-        let expected = [ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID];
-        let told = self.outcome("group heartbeat", WireError(response.error_code), &expected);
-        if told != Told::Fine || self.positions.is_empty() {
-            return Ok(told);
+    /// Commits something in what it has.
+    async fn commit_some(&mut self, wire: &mut Wire, epoch: i32) -> Result<Told, Lost> {
+        if self.positions.is_empty() {
+            return Ok(Told::Fine);
         }
         let place = self.client.draw.index(self.positions.len());
-        let (partition, position) = self.assigned.get(place).zip(self.positions.get_mut(place)).expect("it is one of them");
+        let (partition, position) = self.positions.iter_mut().nth(place).expect("it is one of them");
         *position += 1 + i64::try_from(self.client.draw.below(20)).expect("it is small");
         let (partition, offset) = (*partition, *position);
-        self.commit(wire, generation, partition, offset).await
+        self.commit(wire, epoch, partition, offset).await
     }
 
-    async fn commit(&mut self, wire: &mut Wire, generation: i32, partition: TopicPartition, offset: i64) -> Result<Told, Lost> {
+    async fn commit(&mut self, wire: &mut Wire, epoch: i32, partition: TopicPartition, offset: i64) -> Result<Told, Lost> {
         let asked = self.ask(partition);
         let mut part = OffsetCommitRequestPartition::default();
         (part.partition_index, part.committed_offset) = (partition.partition.0, offset);
@@ -333,27 +311,47 @@ impl GroupMember {
         topic.topic_id = uuid(partition);
         topic.partitions = vec![part];
         let mut request = OffsetCommitRequest::default();
-        request.group_id = StrBytes::from(self.group.as_str());
-        request.generation_id_or_member_epoch = generation;
+        request.group_id = self.group_name();
+        request.generation_id_or_member_epoch = epoch;
         request.member_id = self.own_id();
         request.group_instance_id = self.own_name();
         request.topics = vec![topic];
-        self.is_committing = true;
+        self.is_undecided = true;
         let response = wire.ask(wire.version::<OffsetCommitRequest>()?, &request).await?;
-        self.is_committing = false;
+        self.is_undecided = false;
         let committed = response.topics.first().and_then(|topic| topic.partitions.first()).expect("one was asked for");
-        let expected = [ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID, GROUP_ID_NOT_FOUND];
+        let expected =
+            [ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID, GROUP_ID_NOT_FOUND, STALE_MEMBER_EPOCH];
         let told = self.outcome("commit offsets", WireError(committed.error_code), &expected);
         if told == Told::Fine {
             self.commits += 1;
-            self.client.surroundings.recorder.tell(|checkers| checkers.group_committed(&self.group, generation, partition, offset, asked));
+            let (group, member_id) = (&self.group, &self.member_id);
+            let committed = (epoch, partition, offset);
+            self.client.surroundings.recorder.tell(|checkers| checkers.group_committed(group, member_id, committed, &asked));
         }
         Ok(told)
+    }
+
+    /// It is about to be heard of: the coordinator waits for it for a session from then on.
+    fn ask_heard(&self, wire: &Wire, sent_at: Duration, session_ms: u64) -> GroupHeard {
+        let until = self.waited_for_until(sent_at, session_ms);
+        let heard = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.group_ask_heard(&self.group, wire.node(), until)));
+        heard.unwrap_or_else(|| GroupHeard::of_nobody(wire.node()))
+    }
+
+    /// It has been heard of, and perhaps told what it gets.
+    fn tell_assigned(&self, heard: &GroupHeard, assigned: Option<&BTreeSet<TopicPartition>>) {
+        let (group, member_id) = (&self.group, &self.member_id);
+        self.client.surroundings.recorder.tell(|checkers| checkers.group_heard(group, member_id, heard, assigned));
     }
 
     fn ask(&self, partition: TopicPartition) -> GroupAsked {
         let asked = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.group_ask(&self.group, partition)));
         asked.unwrap_or_default()
+    }
+
+    fn group_name(&self) -> StrBytes {
+        StrBytes::from(self.group.as_str())
     }
 
     fn own_id(&self) -> StrBytes {
@@ -379,8 +377,13 @@ impl GroupMember {
             return Told::LookAgain;
         }
         self.expect(operation, error, expected);
-        if error != REBALANCE_IN_PROGRESS && error != ILLEGAL_GENERATION {
+        if error == STALE_MEMBER_EPOCH {
+            return Told::Behind;
+        }
+        self.give_up();
+        if ![REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION, FENCED_MEMBER_EPOCH].contains(&error) {
             self.member_id.clear();
+            self.is_doubted = false;
         }
         Told::JoinAgain
     }
@@ -393,16 +396,7 @@ impl GroupMember {
     }
 }
 
-fn read_assignment(mut bytes: Bytes, topics: &[Topic]) -> Vec<TopicPartition> {
-    let mut assigned = Vec::new();
-    while bytes.remaining() >= 8 {
-        let (number, index) = (bytes.get_u32(), bytes.get_i32());
-        let topic = usize::try_from(number).ok().and_then(|number| topics.get(number));
-        assigned.extend(topic.map(|topic| topic.partition(index)));
-    }
-    assigned
-}
-
-fn uuid(partition: TopicPartition) -> kafka_wire_core::Uuid {
-    kafka_wire_core::Uuid::from_bytes(partition.topic.0.0)
+/// What passes at least, in simulated time, while a node's clock shows so many milliseconds.
+fn at_least(ms: u64) -> Duration {
+    Duration::from_millis(ms * 98 / 100)
 }
