@@ -117,6 +117,18 @@ pub enum Mark {
     GroupsLoaded,
     /// A coordinator of groups lost its log while somebody waited for a commit.
     CoordinatorDeposed,
+    /// A group of the classic protocol became one of the consumer protocol (KIP-848).
+    GroupUpgraded,
+    /// The last member of the consumer protocol went, and left a group of the classic one.
+    GroupDowngraded,
+    /// A member was told to give up partitions before it gets others.
+    MemberUnrevoked,
+    /// A member waits for what others have not given up.
+    MemberUnreleased,
+    /// A member has not given up in time what it was told to, and is gone.
+    RevocationOverdue,
+    /// A static member took the place of the one that bore its name before (KIP-345).
+    StaticMemberSucceeded,
     /// A fetch waited for data and got it.
     FetchWokenByAppend,
     /// A fetch waited to the end of its time.

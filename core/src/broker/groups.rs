@@ -335,6 +335,7 @@ impl Broker {
 
     /// Appends what was decided, and holds the answers until that is committed.
     fn conclude_groups(&mut self, id: TopicPartition, decided: Decided, effects: &mut Effects) {
+        decided.marks.iter().for_each(|mark| effects.mark(*mark));
         self.append_group_records(id, &decided.records, effects);
         let Some(Ok(leader)) = self.partitions.get(&id).map(|partition| partition.leader()) else { return };
         let log_end = leader.log().end();

@@ -118,7 +118,7 @@ impl Groups {
     /// A member lives.
     pub fn heartbeat(&mut self, id: RequestId, asked: &HeartbeatRequest, moment: &Moment<'_>) -> Decided {
         let error = self.try_heartbeat(&asked.member, moment).err();
-        Decided { records: Vec::new(), answers: vec![(id, GroupResponse::Heartbeat(HeartbeatResponse { error }))] }
+        Decided { answers: vec![(id, GroupResponse::Heartbeat(HeartbeatResponse { error }))], ..Decided::default() }
     }
 
     fn try_heartbeat(&mut self, member: &Membership, moment: &Moment<'_>) -> Result<(), ErrorCode> {

@@ -26,7 +26,7 @@ use self::consumer::{ConsumerBounds, ConsumerGroup};
 pub use self::record::{CommittedOffset, GroupRecord, KeptGroup, KeptMember};
 pub use self::timers::GroupTimer;
 pub use self::wire::CorruptRecord;
-use crate::boundary::GroupResponse;
+use crate::boundary::{GroupResponse, Mark};
 use crate::config::BrokerConfigs;
 use crate::deadlines::Deadlines;
 use crate::error::ErrorCode;
@@ -108,6 +108,8 @@ pub struct Decided {
     pub records: Vec<GroupRecord>,
     /// What leaves once that is committed.
     pub answers: Vec<(RequestId, GroupResponse)>,
+    /// Rare events that were reached.
+    pub marks: Vec<Mark>,
 }
 
 /// Settings of groups.

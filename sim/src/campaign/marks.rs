@@ -53,7 +53,7 @@ impl fmt::Display for MarkCount {
 }
 
 /// Rare events that a campaign has to reach: one that does not has stopped testing what they are about.
-pub(super) const REQUIRED_MARKS: [Mark; 19] = [
+pub(super) const REQUIRED_MARKS: [Mark; 23] = [
     Mark::DuplicateBatchAnswered,
     Mark::DurabilityRaised,
     Mark::FetchAboveLogEnd,
@@ -61,8 +61,12 @@ pub(super) const REQUIRED_MARKS: [Mark; 19] = [
     Mark::FetchTimedOut,
     Mark::FetchWokenByAppend,
     Mark::GroupCommit,
+    Mark::GroupDowngraded,
+    Mark::GroupUpgraded,
     Mark::GroupsLoaded,
     Mark::LogEmptied,
+    Mark::MemberUnreleased,
+    Mark::MemberUnrevoked,
     Mark::OutOfOrderSequence,
     Mark::ProduceRefusedForSpace,
     Mark::ProducersRebuilt,

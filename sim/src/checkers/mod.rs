@@ -16,6 +16,7 @@ mod durable_log;
 mod error_codes;
 mod excused;
 mod fails_for_a_reason;
+mod group_claims;
 mod groups;
 mod idempotent_order;
 mod log_starts;
@@ -29,6 +30,7 @@ mod watermarks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
@@ -51,6 +53,7 @@ use self::durable_log::DurableLogs;
 pub use self::error_codes::Question;
 use self::error_codes::{ErrorCodes, Known};
 use self::excused::Excused;
+pub use self::group_claims::GroupHeard;
 pub use self::groups::GroupAsked;
 use self::groups::GroupHistories;
 use self::idempotent_order::IdempotentOrder;
@@ -522,26 +525,71 @@ impl Checkers {
         if self.are_groups_excused() { Ok(()) } else { self.groups.synced(group, generation, member, assigned) }
     }
 
-    /// A member has been told that its commit is kept.
+    /// A member of the consumer protocol is about to say that it has no more than these.
+    pub fn group_owns(&mut self, group: &str, member: &str, owned: &BTreeSet<TopicPartition>) {
+        self.groups.owns(group, member, owned);
+    }
+
+    /// A member has nothing any more, whoever it tells.
+    pub fn group_owns_nothing(&mut self, group: &str, member: &str) {
+        self.groups.owns_nothing(group, member);
+    }
+
+    /// A member is about to be heard of by a node, and is not to be taken for gone before `until` if that is its coordinator.
+    #[must_use]
+    pub fn group_ask_heard(&self, group: &str, node: NodeId, until: Duration) -> GroupHeard {
+        let elections = self.coordinates(node, group).then(|| self.cluster.elections().1);
+        GroupHeard { node, elections, until }
+    }
+
+    /// A member has been told that all is well, and perhaps what it gets.
     ///
     /// # Errors
-    /// When there was a later generation already.
+    /// When another has it too.
+    pub fn group_heard(
+        &mut self,
+        group: &str,
+        member: &str,
+        heard: &GroupHeard,
+        assigned: Option<&BTreeSet<TopicPartition>>,
+    ) -> Result<(), Violation> {
+        if self.are_groups_excused() {
+            return Ok(());
+        }
+        let has_coordinated = heard.elections.is_some() && *heard == self.group_ask_heard(group, heard.node, heard.until);
+        self.groups.heard(group, member, (simulated_time(), has_coordinated.then_some(heard.until)), assigned)
+    }
+
+    /// Whether the controller has named a node the leader of what a group is kept in.
+    fn coordinates(&self, node: NodeId, group: &str) -> bool {
+        let keeps = |(_, topic): &(TopicPartition, &topic_book::Topic)| topic.name.as_str() == gracchus_core::group::OFFSETS_TOPIC;
+        let kept: Vec<TopicPartition> = self.topics.all().filter(keeps).map(|(partition, _)| partition).collect();
+        // Where Kafka keeps it: Java's hash of its name over so many partitions.
+        let hash = group.bytes().fold(0_i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let count = i32::try_from(kept.len()).expect("partitions are few").max(1);
+        let place = hash.checked_abs().unwrap_or_default() % count;
+        !self.is_cluster() || kept.into_iter().any(|id| id.partition.0 == place && self.cluster.is_led_by(id, node))
+    }
+
+    /// A member has been told that its commit is kept: in its generation or epoch, of a partition up to an offset.
+    ///
+    /// # Errors
+    /// When there was a later generation already, or another had the partition.
     pub fn group_committed(
         &mut self,
         group: &str,
-        generation: i32,
-        partition: TopicPartition,
-        offset: i64,
-        asked: GroupAsked,
+        member: &str,
+        committed: (i32, TopicPartition, i64),
+        asked: &GroupAsked,
     ) -> Result<(), Violation> {
-        if self.are_groups_excused() { Ok(()) } else { self.groups.committed(group, generation, partition, offset, asked) }
+        if self.are_groups_excused() { Ok(()) } else { self.groups.committed(group, member, committed, asked) }
     }
 
     /// A member has been told how far its group has come.
     ///
     /// # Errors
     /// When that is less than was committed.
-    pub fn group_fetched(&self, group: &str, partition: TopicPartition, offset: i64, asked: GroupAsked) -> Result<(), Violation> {
+    pub fn group_fetched(&self, group: &str, partition: TopicPartition, offset: i64, asked: &GroupAsked) -> Result<(), Violation> {
         if self.are_groups_excused() { Ok(()) } else { GroupHistories::fetched(group, partition, offset, asked) }
     }
 

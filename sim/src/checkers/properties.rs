@@ -77,10 +77,14 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property {
         name: "GroupFencing",
-        definition: "A commit of a generation counts no more once a member has been told what it gets in a later one.",
-        source: "KIP-62; KIP-345",
+        definition: "A commit of a generation counts no more once a member has been told what it gets in a later one, nor one of a member once another has been told to have the partition.",
+        source: "KIP-62; KIP-345; KIP-848; KIP-1251",
     },
-    Property { name: "GroupOwnership", definition: "In each generation of a group a partition has one owner at most.", source: "KIP-429" },
+    Property {
+        name: "GroupOwnership",
+        definition: "In each generation of a group a partition has one owner at most, and nobody is told to have one that another has not given up, unless that one may be gone.",
+        source: "KIP-429; KIP-848",
+    },
     Property {
         name: "GroupsServeAgain",
         definition: "Once all is healed somebody can join a group and have offsets kept, within the plan's bound.",

@@ -31,7 +31,7 @@ use self::leaders::KnownLeader;
 pub use self::wire::{Lost, Wire};
 use crate::checkers::{Asked, Question, Subject};
 use crate::draw::{Draw, Stream};
-use crate::plan::{ClientKind, ClientPlan, Plan};
+use crate::plan::{ClientKind, ClientPlan, GroupProtocol, Plan};
 use crate::platform::clock::{WALL_AT_START_MS, simulated_time};
 use crate::platform::disk::SimDisk;
 use crate::platform::lock;
@@ -101,6 +101,8 @@ pub struct Surroundings {
     pub counts: Arc<Mutex<OperationCounts>>,
     /// Whether clients are to come to an end.
     pub stopping: Arc<AtomicBool>,
+    /// How long a member of a group of the consumer protocol may be silent, in milliseconds.
+    pub consumer_session_ms: u64,
     /// The nodes' disks, for how often they have flipped a bit: a client blames what no checksum covers on that.
     pub disks: Vec<SimDisk>,
 }
@@ -208,16 +210,16 @@ impl Client {
                 plain::PlainProducer::new(self, acks, retries, records_max, codec).run().await;
             }
             ClientKind::Consumer { start, seek, rack } => consumer::Consumer::new(self, start, seek, rack).run().await,
-            ClientKind::GroupMember { group, is_static } => {
-                group_member::GroupMember::new(self, format!("group-{group}"), is_static).run().await;
+            ClientKind::GroupMember { group, is_static, protocol } => {
+                group_member::GroupMember::new(self, format!("group-{group}"), is_static, protocol).run().await;
             }
             ClientKind::Admin => admin::run(&mut self).await,
         }
     }
 
     /// Is a member of a group of its own until a few of its commits are kept.
-    pub(crate) async fn probe_groups(self) {
-        group_member::GroupMember::new(self, "probed".to_owned(), false).probe().await;
+    pub(crate) async fn probe_groups(self, protocol: GroupProtocol) {
+        group_member::GroupMember::new(self, format!("probed-{protocol:?}"), false, protocol).probe().await;
     }
 
     /// Begins its next turn with a rest, and goes through those that are left out. False if there is none left before clients are to end.

@@ -4,7 +4,8 @@
 use gracchus_core::record::Codec;
 
 use super::{
-    ClientKind, ClientPlan, ConsumerStart, Death, DiskFaultKind, Fault, NetworkPlan, NodePlan, Plan, PlannedFault, StorePlan, TopicPlan,
+    CONSUMER_SESSION, ClientKind, ClientPlan, ConsumerStart, Death, DiskFaultKind, Fault, GroupProtocol, NetworkPlan, NodePlan, Plan,
+    PlannedFault, StorePlan, TopicPlan,
 };
 use crate::draw::{Draw, Stream};
 use crate::platform::disk::DiskFaults;
@@ -45,6 +46,10 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
         place_consumers(&mut clients, &mut Draw::split(seed, Stream::Workload, 1));
     }
     clients.extend(group_members(&mut Draw::split(seed, Stream::Workload, 2)));
+    let group_version = group_version(seed);
+    if group_version > 0 {
+        choose_protocols(&mut clients, &mut Draw::split(seed, Stream::Settings, 7));
+    }
     let client_count = u32::try_from(clients.len()).expect("clients are few");
     Plan {
         seed,
@@ -55,6 +60,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
         are_controllers_found: controllers(node_count) > 0 && Draw::split(seed, Stream::Topology, 5).chance(500_000),
         voters: voters(seed, node_count),
         are_voters_static: node_count > 1 && Draw::split(seed, Stream::Topology, 3).chance(500_000),
+        group_version,
         topics,
         clients,
         are_turns_apart: true,
@@ -79,7 +85,7 @@ pub(super) fn bred(seed: u64, parent: u64, node_count: usize) -> Plan {
         bred.topics = other.topics;
     }
     if draw.chance(500_000) {
-        bred.clients = other.clients;
+        (bred.clients, bred.group_version) = (other.clients, other.group_version);
     }
     if draw.chance(500_000) {
         bred.network = other.network;
@@ -97,7 +103,8 @@ fn nodes(seed: u64, count: usize) -> Vec<NodePlan> {
     let mut first = node(&mut Draw::split(seed, Stream::Settings, 1), &mut Draw::new(seed, Stream::Clocks));
     first.configs.extend(snapshot_configs(seed, 0));
     first.configs.extend(compaction_configs(seed, 0));
-    let of_groups = group_configs(&mut Draw::split(seed, Stream::Settings, 4));
+    let mut of_groups = group_configs(&mut Draw::split(seed, Stream::Settings, 4));
+    of_groups.extend(consumer_group_configs(&mut Draw::split(seed, Stream::Settings, 8)));
     if count == 1 {
         first.configs.extend(of_groups);
         return vec![first];
@@ -287,12 +294,46 @@ fn group_members(draw: &mut Draw) -> Vec<ClientPlan> {
     let (count, groups) = (draw.pick(&[0, 2, 3, 4]), draw.within(1..3));
     let member = |number: u64| ClientPlan {
         id: 0,
-        kind: ClientKind::GroupMember { group: u32::try_from(number % groups).expect("groups are few"), is_static: draw.chance(500_000) },
+        kind: ClientKind::GroupMember {
+            group: u32::try_from(number % groups).expect("groups are few"),
+            is_static: draw.chance(500_000),
+            protocol: GroupProtocol::Classic,
+        },
         rest_ms_max: draw.pick(&[600, 1_200]),
         timeout_ms: draw.pick(&[800, 3_000, 10_000]),
         left_out: Ranges::default(),
     };
     (0..count).map(member).collect()
+}
+
+/// In most runs groups may be of the consumer protocol.
+fn group_version(seed: u64) -> i16 {
+    i16::from(Draw::split(seed, Stream::Settings, 6).chance(850_000))
+}
+
+/// The members of a group all speak one protocol, or each what it likes.
+fn choose_protocols(clients: &mut [ClientPlan], draw: &mut Draw) {
+    let groups = [(); 2].map(|()| draw.below(5));
+    for client in clients {
+        let ClientKind::GroupMember { group, protocol, .. } = &mut client.kind else { continue };
+        *protocol = match groups.get(usize::try_from(*group).expect("groups are few")) {
+            Some(0) => GroupProtocol::Classic,
+            Some(1 | 2) => GroupProtocol::Consumer,
+            Some(_) | None => draw.pick(&[GroupProtocol::Classic, GroupProtocol::Consumer, GroupProtocol::Either]),
+        };
+    }
+}
+
+/// How patient coordinators are with members of the consumer protocol, and how often they assign.
+fn consumer_group_configs(draw: &mut Draw) -> Vec<(String, String)> {
+    let settings = [
+        ("group.consumer.min.session.timeout.ms", 500),
+        (CONSUMER_SESSION, draw.pick(&[1_500, 2_500, 4_000])),
+        ("group.consumer.min.heartbeat.interval.ms", 100),
+        ("group.consumer.heartbeat.interval.ms", draw.pick(&[200, 600])),
+        ("group.consumer.assignment.interval.ms", draw.pick(&[0, 1_000])),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_string())).to_vec()
 }
 
 /// How groups are kept, and how patient their coordinators are.

@@ -35,6 +35,9 @@ pub struct Plan {
     /// Whether each node's settings name the other voters without their folders, as `controller.quorum.voters` does.
     #[serde(default)]
     pub are_voters_static: bool,
+    /// The level of `group.version` that the cluster is formatted with: from 1 on groups may be of the consumer protocol (KIP-848).
+    #[serde(default)]
+    pub group_version: i16,
     /// The topics that exist all along.
     pub topics: Vec<TopicPlan>,
     /// Who uses them.
@@ -161,9 +164,24 @@ pub enum ClientKind {
         group: u32,
         /// Whether it is a static member (KIP-345).
         is_static: bool,
+        /// Which protocol it speaks.
+        #[serde(default)]
+        protocol: GroupProtocol,
     },
     /// Creates and deletes topics, alters them and their durability, deletes records, asks questions.
     Admin,
+}
+
+/// The protocol that a member of a group speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupProtocol {
+    /// The classic one.
+    #[default]
+    Classic,
+    /// The consumer protocol (KIP-848).
+    Consumer,
+    /// Either, and perhaps the other one whenever it forgets who it was.
+    Either,
 }
 
 /// Where a consumer begins to read.
@@ -380,6 +398,10 @@ pub enum DiskFaultKind {
     },
 }
 
+const CONSUMER_SESSION: &str = "group.consumer.session.timeout.ms";
+/// Where nothing says otherwise.
+const CONSUMER_SESSION_MS: u64 = 45_000;
+
 impl Plan {
     /// The plan of a seed, which also says how many nodes there are.
     #[must_use]
@@ -398,6 +420,16 @@ impl Plan {
     #[must_use]
     pub fn bred(seed: u64, parent: u64, nodes: usize) -> Self {
         draw::bred(seed, parent, nodes).numbered()
+    }
+
+    /// How long a member of the consumer protocol may be silent, in milliseconds: the least that a node has.
+    #[must_use]
+    pub fn consumer_session_ms(&self) -> u64 {
+        let of_node = |node: &NodePlan| {
+            let set = node.configs.iter().find(|(name, _)| name == CONSUMER_SESSION);
+            set.map_or(CONSUMER_SESSION_MS, |(_, value)| value.parse().expect("a time is a number"))
+        };
+        self.nodes.iter().map(of_node).min().unwrap_or(CONSUMER_SESSION_MS)
     }
 
     /// The same, with an id for each client and fault that has none: its place.

@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use gracchus_core::record::Codec;
 
-use super::{ClientKind, ClientPlan, ConsumerStart, Death, DiskFaultKind, Fault, NodePlan, Plan, PlannedFault, StorePlan, TopicPlan};
+use super::{
+    ClientKind, ClientPlan, ConsumerStart, Death, DiskFaultKind, Fault, GroupProtocol, NodePlan, Plan, PlannedFault, StorePlan, TopicPlan,
+};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -15,6 +17,7 @@ impl Display for Plan {
             (self.controllers > 0, format!("the first {} are controllers alone", self.controllers)),
             (self.are_controllers_found, "brokers find the controllers".to_owned()),
             (self.are_voters_static, "settings name the voters without their folders".to_owned()),
+            (self.group_version > 0, format!("group.version {}", self.group_version)),
         ] {
             if holds {
                 write!(f, ", {what}")?;
@@ -110,8 +113,13 @@ impl Display for ClientPlan {
                     write!(f, ", rack {rack}")?;
                 }
             }
-            ClientKind::GroupMember { group, is_static } => {
+            ClientKind::GroupMember { group, is_static, protocol } => {
                 write!(f, "{}member of group-{group}", if *is_static { "static " } else { "" })?;
+                f.write_str(match protocol {
+                    GroupProtocol::Classic => "",
+                    GroupProtocol::Consumer => ", of the consumer protocol",
+                    GroupProtocol::Either => ", of either protocol",
+                })?;
             }
             ClientKind::Admin => write!(f, "administrator")?,
         }

@@ -199,7 +199,7 @@ fn plainest(client: &ClientPlan) -> ClientPlan {
             ClientKind::PlainProducer { acks: *acks, retries: *retries, records_max: 1, codec: Codec::None }
         }
         ClientKind::Consumer { start, .. } => ClientKind::Consumer { start: *start, seek: 0, rack: None },
-        ClientKind::GroupMember { group, .. } => ClientKind::GroupMember { group: *group, is_static: false },
+        ClientKind::GroupMember { group, protocol, .. } => ClientKind::GroupMember { group: *group, is_static: false, protocol: *protocol },
         ClientKind::Admin => ClientKind::Admin,
     };
     ClientPlan { kind, ..client.clone() }

@@ -25,7 +25,7 @@ pub(crate) use self::server::{Members, STARTS, Server};
 use crate::checkers::{Checkers, Violation};
 use crate::clients::{Client, OperationCounts, Surroundings};
 use crate::nemesis::{Nemesis, Operators};
-use crate::plan::{ClientKind, ClientPlan, Plan};
+use crate::plan::{ClientKind, ClientPlan, GroupProtocol, Plan};
 use crate::platform::clock::simulated_time;
 use crate::platform::lock;
 use crate::platform::net::SimNet;
@@ -112,6 +112,7 @@ impl World {
             passing: Arc::default(),
             counts: Arc::new(Mutex::new(OperationCounts::default())),
             stopping: Arc::new(AtomicBool::new(false)),
+            consumer_session_ms: plan.consumer_session_ms(),
             disks: servers.iter().map(Server::disk).collect(),
         };
         recorder.tell(|checkers| {
@@ -236,11 +237,12 @@ impl World {
         }
         let have_groups = self.plan.clients.iter().any(|client| matches!(client.kind, ClientKind::GroupMember { .. }));
         let need_not = self.surroundings.recorder.tell(|checkers| Ok(checkers.need_not_serve_groups())).unwrap_or_default();
-        if have_groups && !need_not {
+        let protocols = [(GroupProtocol::Classic, true), (GroupProtocol::Consumer, self.plan.group_version > 0)];
+        for (protocol, _) in protocols.into_iter().filter(|(_, is_offered)| have_groups && !need_not && *is_offered) {
             let prober = self.client(PROBER);
-            let served = self.host(&prober).spawn(prober.probe_groups());
+            let served = self.host(&prober).spawn(prober.probe_groups(protocol));
             if !matches!(timeout(wait_max, served).await, Ok(Ok(()))) {
-                let what = format!("no group was served within {} ms of healing", self.plan.recovery_ms_max);
+                let what = format!("no group of the {protocol:?} protocol was served within {} ms", self.plan.recovery_ms_max);
                 self.surroundings.recorder.tell::<()>(|_| Err(Violation::liveness("GroupsServeAgain", what)));
                 return;
             }

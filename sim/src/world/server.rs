@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gracchus_core::broker::BrokerSettings;
 use gracchus_core::ids::{DirectoryId, IncarnationId, NodeId, Uuid};
+use gracchus_core::metadata::GROUP_VERSION;
 use gracchus_core::quorum::Voters;
 use gracchus_core::record::Voter;
 use gracchus_server::config::{ConnectionLimits, HostPort, ListenerSettings, NodeSettings, PeerSettings};
@@ -60,6 +61,7 @@ pub(crate) struct Members {
     voters: usize,
     /// Whether each node's settings name the other voters without their folders.
     are_static: bool,
+    group_version: i16,
 }
 
 impl Members {
@@ -70,6 +72,7 @@ impl Members {
             are_controllers_found: plan.are_controllers_found,
             voters: plan.voters,
             are_static: plan.are_voters_static,
+            group_version: plan.group_version,
         }
     }
 
@@ -105,6 +108,12 @@ impl Members {
     /// Those that vote, each with the folder that it was formatted with.
     pub(crate) fn voters(&self) -> impl Iterator<Item = Voter> {
         self.all().take(self.voters).map(|node| Voter { node, directory: directory(node, 0) })
+    }
+
+    /// What they are formatted with. Level 0 is that of what is not there.
+    fn features(&self) -> BTreeMap<String, i16> {
+        let levels = [("metadata.version", 30), ("eligible.leader.replicas.version", 1), (GROUP_VERSION, self.group_version)];
+        levels.into_iter().filter(|(_, level)| *level > 0).map(|(name, level)| (name.to_owned(), level)).collect()
     }
 
     /// The same as the settings of a node name them.
@@ -448,7 +457,7 @@ impl Server {
                 log_directory: "/data".to_owned(),
                 was_unclean: true,
                 voters: named,
-                features: BTreeMap::from([("metadata.version".to_owned(), 30), ("eligible.leader.replicas.version".to_owned(), 1)]),
+                features: self.cluster.features(),
                 seed,
             },
             listeners: vec![ListenerSettings {

@@ -4,7 +4,7 @@ use super::pattern::Pattern;
 use super::reconcile;
 use super::record::{ConsumerRecord, KeptCurrent};
 use super::{ConsumerGroup, ConsumerMember, Partitions, Standing};
-use crate::boundary::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, GroupResponse, Heard};
+use crate::boundary::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, GroupResponse, Heard, Mark};
 use crate::epoch::GroupEpoch;
 use crate::error::{ApiError, ErrorCode};
 use crate::group::timers::GroupTimer;
@@ -148,6 +148,7 @@ impl Groups {
     pub(super) fn succeed_consumer(&mut self, name: &str, former: &str, id: &str, decided: &mut Decided) {
         self.forget_timers(name, former);
         let Some(held) = self.consumer(name).and_then(|group| group.members.get(former)).cloned() else { return };
+        decided.marks.push(Mark::StaticMemberSucceeded);
         self.drop_member(name, former, decided);
         let current = KeptCurrent { epoch: GroupEpoch::NONE, previous_epoch: GroupEpoch::NONE, ..held.current };
         let facts = [
@@ -176,6 +177,11 @@ impl Groups {
             self.deadlines.set(timer, moment.now.monotonic.after(patience));
         }
         if is_news {
+            match next.standing {
+                Standing::Unrevoked => decided.marks.push(Mark::MemberUnrevoked),
+                Standing::Unreleased => decided.marks.push(Mark::MemberUnreleased),
+                Standing::Stable | Standing::Unknown => {}
+            }
             self.keep_fact(name, ConsumerRecord::Current(id.to_owned(), Some(next)), decided);
         }
     }

@@ -3,7 +3,7 @@
 use super::record::{ConsumerRecord, KeptCurrent};
 use super::validate::{fenced_instance, unknown_instance};
 use super::{Assigned, Standing};
-use crate::boundary::{ConsumerGroupHeartbeatRequest, Heard};
+use crate::boundary::{ConsumerGroupHeartbeatRequest, Heard, Mark};
 use crate::epoch::GroupEpoch;
 use crate::error::ApiError;
 use crate::group::timers::GroupTimer;
@@ -57,6 +57,7 @@ impl Groups {
     pub(in crate::group) fn revocation_ended(&mut self, name: &str, id: &str, moment: &Moment<'_>, decided: &mut Decided) {
         let member = self.consumer(name).and_then(|group| group.members.get(id));
         if member.is_some_and(|member| member.current.standing == Standing::Unrevoked) {
+            decided.marks.push(Mark::RevocationOverdue);
             self.remove_consumer(name, id, moment, decided);
         }
     }

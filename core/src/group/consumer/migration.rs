@@ -5,6 +5,7 @@ use super::Assigned;
 use super::member::Standing;
 use super::record::{ConsumerRecord, KeptClassic, KeptCurrent, KeptEpoch, KeptSubscriber};
 use super::{ConsumerBounds, ConsumerMember, Partitions};
+use crate::boundary::Mark;
 use crate::epoch::GroupEpoch;
 use crate::error::ErrorCode;
 use crate::group::classic::{ClassicGroup, Member};
@@ -59,6 +60,7 @@ impl Groups {
     pub(super) fn upgrade(&mut self, name: &str, moment: &Moment<'_>, decided: &mut Decided) {
         let Some(group) = self.groups.get_mut(name) else { return };
         let classic = std::mem::take(&mut group.classic);
+        decided.marks.push(Mark::GroupUpgraded);
         for (id, member) in &classic.members {
             if let Some(waiting) = member.joining {
                 decided.refuse_join(waiting, ErrorCode::RebalanceInProgress, id.clone());
@@ -102,6 +104,7 @@ impl Groups {
         if !is_due || !bounds.consumer.may_downgrade || group.members.len() > bounds.members_max {
             return;
         }
+        decided.marks.push(Mark::GroupDowngraded);
         let members: Vec<(String, ConsumerMember)> = group.members.iter().map(|(id, member)| (id.clone(), member.clone())).collect();
         let mut classic = ClassicGroup { generation: group.epoch.0, ..ClassicGroup::default() };
         for (id, member) in &members {
