@@ -500,59 +500,6 @@ impl Checkers {
         self.cluster.what_is_not_whole()
     }
 
-    /// What is known of a group when a member of it asks about a partition.
-    #[must_use]
-    pub fn group_ask(&self, group: &str, partition: TopicPartition) -> GroupAsked {
-        self.groups.ask(group, partition)
-    }
-
-    /// A member has been told an error that nothing explains, unless it knows topics of before the disk was replaced.
-    ///
-    /// # Errors
-    /// ErrorCodes.
-    pub fn group_refused(&self, what: String) -> Result<(), Violation> {
-        if self.is_disk_replaced { Ok(()) } else { Err(Violation::safety("ErrorCodes", what)) }
-    }
-
-    /// A member has been told what it gets.
-    ///
-    /// # Errors
-    /// When another has it too.
-    pub fn group_synced(&mut self, group: &str, generation: i32, member: &str, assigned: &[TopicPartition]) -> Result<(), Violation> {
-        if self.are_groups_excused() { Ok(()) } else { self.groups.synced(group, generation, member, assigned) }
-    }
-
-    /// A member has been told that its commit is kept.
-    ///
-    /// # Errors
-    /// When there was a later generation already.
-    pub fn group_committed(
-        &mut self,
-        group: &str,
-        generation: i32,
-        partition: TopicPartition,
-        offset: i64,
-        asked: GroupAsked,
-    ) -> Result<(), Violation> {
-        if self.are_groups_excused() { Ok(()) } else { self.groups.committed(group, generation, partition, offset, asked) }
-    }
-
-    /// A member has been told how far its group has come.
-    ///
-    /// # Errors
-    /// When that is less than was committed.
-    pub fn group_fetched(&self, group: &str, partition: TopicPartition, offset: i64, asked: GroupAsked) -> Result<(), Violation> {
-        if self.are_groups_excused() { Ok(()) } else { GroupHistories::fetched(group, partition, offset, asked) }
-    }
-
-    /// Whether what groups are kept in has lost what no promise covers.
-    fn are_groups_excused(&self) -> bool {
-        let has_lost = |(partition, topic): (TopicPartition, &topic_book::Topic)| {
-            topic.name.as_str() == gracchus_core::group::OFFSETS_TOPIC && self.excused.has(partition)
-        };
-        self.is_disk_replaced || self.topics.all().any(has_lost)
-    }
-
     /// Whether nothing is owed of a partition any more.
     #[must_use]
     pub fn is_excused(&self, partition: TopicPartition) -> bool {
@@ -563,15 +510,6 @@ impl Checkers {
     #[must_use]
     pub fn need_not_serve(&self, partition: TopicPartition) -> bool {
         self.excused.has(partition) || self.cluster.is_given_up(partition)
-    }
-
-    /// The same of the groups that are kept in any of the partitions that keep groups.
-    #[must_use]
-    pub fn need_not_serve_groups(&self) -> bool {
-        let is_given_up = |(partition, topic): (TopicPartition, &topic_book::Topic)| {
-            topic.name.as_str() == gracchus_core::group::OFFSETS_TOPIC && self.need_not_serve(partition)
-        };
-        self.topics.all().any(is_given_up)
     }
 
     /// How often disks have misbehaved so far.
