@@ -145,8 +145,9 @@ impl Broker {
         match clean_upto {
             Ok(Some(upto)) => {
                 // One that was opened anew since says itself how far it is clean.
-                if let Some(log) = self.log_mut(log).filter(|log| log.generation() == generation) {
-                    log.compacted_to(upto);
+                let is_news = self.log_mut(log).filter(|log| log.generation() == generation).is_some_and(|log| log.compacted_to(upto));
+                if !is_news {
+                    self.compactions.resting.insert(id);
                 }
             }
             // It was cut, removed or opened anew meanwhile; or there is no room for it, and perhaps for another.

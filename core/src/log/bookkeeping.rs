@@ -221,9 +221,11 @@ impl Log {
         self.sealed.extend(behind);
     }
 
-    /// Takes that no two records of one key are left below `upto`.
-    pub fn compacted_to(&mut self, upto: Offset) {
+    /// Takes that no two records of one key are left below `upto`; says whether that is news.
+    pub fn compacted_to(&mut self, upto: Offset) -> bool {
+        let is_news = upto.min(self.end) > self.clean_upto;
         self.clean_upto = self.clean_upto.max(upto.min(self.end));
+        is_news
     }
 
     /// What of the log's closed segments below `upto` is not compacted, leaving out those that hold anything younger than `age_min_ms`.

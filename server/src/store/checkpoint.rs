@@ -3,9 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use gracchus_core::ids::{TopicId, Uuid};
 use gracchus_core::offset::Offset;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::paths::{UNFINISHED_FILE, with_suffix};
 use crate::platform::Disk;
@@ -76,6 +78,25 @@ pub(super) async fn read_until<D: Disk>(disk: &D, path: &Path, expected: impl Fn
     }
 }
 
+/// A value as a file's content: `magic`, the CRC-32C of the rest, the rest.
+pub(super) fn seal<T: Serialize>(magic: &[u8], value: &T) -> Bytes {
+    let body = postcard::to_stdvec(value).expect("plain data serialises");
+    let mut content = BytesMut::with_capacity(magic.len() + 4 + body.len());
+    content.put_slice(magic);
+    content.put_u32(crc_fast::crc32_iscsi(&body));
+    content.put_slice(&body);
+    content.freeze()
+}
+
+/// Reads what [`seal`] wrote; `None` for anything else.
+pub(super) fn unseal<T: DeserializeOwned>(magic: &[u8], content: &[u8]) -> Option<T> {
+    let (crc, body) = content.strip_prefix(magic)?.split_first_chunk()?;
+    if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
+        return None;
+    }
+    postcard::from_bytes(body).ok()
+}
+
 /// Removes a file that may not be there.
 pub(super) async fn remove_if_there<D: Disk>(disk: &D, path: &Path) -> io::Result<()> {
     match disk.remove(path).await {
@@ -85,8 +106,8 @@ pub(super) async fn remove_if_there<D: Disk>(disk: &D, path: &Path) -> io::Resul
 }
 
 /// An offset as text: a version, the offset, and the CRC-32C of both lines.
-pub(super) fn encode_offset(log_start: Offset) -> Bytes {
-    let lines = format!("0\n{log_start}\n");
+pub(super) fn encode_offset(offset: Offset) -> Bytes {
+    let lines = format!("0\n{offset}\n");
     let crc = crc_fast::crc32_iscsi(lines.as_bytes());
     Bytes::from(format!("{lines}{crc:08x}\n"))
 }
@@ -96,8 +117,8 @@ pub(super) fn decode_offset(content: &[u8]) -> Option<Offset> {
     let text = std::str::from_utf8(content).ok()?;
     let mut lines = text.lines();
     let (version, offset, _crc) = (lines.next()?, lines.next()?, lines.next()?);
-    let log_start = Offset(offset.parse().ok()?);
-    (version == "0" && encode_offset(log_start) == content).then_some(log_start)
+    let offset = Offset(offset.parse().ok()?);
+    (version == "0" && encode_offset(offset) == content).then_some(offset)
 }
 
 /// The content of `partition.metadata`.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use gracchus_core::boundary::{ElectionState, StorageError};
 use gracchus_core::epoch::QuorumEpoch;
 use gracchus_core::ids::{DirectoryId, NodeId};
@@ -54,19 +54,11 @@ pub(super) async fn load<D: Disk>(disk: &D) -> Result<Option<ElectionState>, Sto
 }
 
 fn encode(state: &ElectionState) -> Bytes {
-    let body = postcard::to_stdvec(&Versioned::V2(state.clone())).expect("plain data serialises");
-    let mut content = BytesMut::with_capacity(4 + body.len());
-    content.put_u32(crc_fast::crc32_iscsi(&body));
-    content.put_slice(&body);
-    content.freeze()
+    checkpoint::seal(b"", &Versioned::V2(state.clone()))
 }
 
 fn decode(content: &[u8]) -> Option<ElectionState> {
-    let (crc, body) = content.split_first_chunk()?;
-    if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
-        return None;
-    }
-    match postcard::from_bytes(body).ok()? {
+    match checkpoint::unseal(b"", content)? {
         Versioned::V1(state) => Some(state.into()),
         Versioned::V2(state) => Some(state),
     }

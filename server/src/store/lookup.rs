@@ -70,7 +70,7 @@ impl<'a, P: Platform> SegmentReader<'a, P> {
             }
             let batch_end = position + u64::from(header.batch_bytes);
             // One that only stands for what compaction took is no answer: some clients would ask for the same for ever.
-            if batch_end > limit && !(at_least_one && end - start <= HEADER_BYTES as u64) {
+            if batch_end > limit && !(at_least_one && position - start <= HEADER_BYTES as u64) {
                 return Ok(start..end.max(position));
             }
             end = batch_end;

@@ -3,11 +3,13 @@
 //! A snapshot is written only after everything below its offset, indexes too, is on disk. Recovery therefore trusts what lies below and
 //! reads only what lies behind, so its time does not grow with the log. The last two are kept: a bad one falls back to the one before.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use gracchus_core::boundary::{EpochStart, SealedSegment};
 use gracchus_core::offset::Offset;
 use gracchus_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::checkpoint;
 
 const MAGIC: &[u8; 8] = b"GRACSNAP";
 
@@ -67,21 +69,12 @@ impl Snapshot {
 
     /// The file's content: magic, CRC-32C of the rest, the rest.
     pub(super) fn encode(self) -> Bytes {
-        let body = postcard::to_stdvec(&Versioned::V1(self)).expect("plain data serialises");
-        let mut content = BytesMut::with_capacity(MAGIC.len() + 4 + body.len());
-        content.put_slice(MAGIC);
-        content.put_u32(crc_fast::crc32_iscsi(&body));
-        content.put_slice(&body);
-        content.freeze()
+        checkpoint::seal(MAGIC, &Versioned::V1(self))
     }
 
     /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
     pub(super) fn decode(content: &[u8]) -> Option<Self> {
-        let (crc, body) = content.strip_prefix(MAGIC)?.split_first_chunk()?;
-        if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
-            return None;
-        }
-        let Versioned::V1(snapshot) = postcard::from_bytes(body).ok()?;
+        let Versioned::V1(snapshot) = checkpoint::unseal(MAGIC, content)?;
         Some(snapshot)
     }
 }

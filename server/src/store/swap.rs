@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use gracchus_core::boundary::{Generation, SealedSegment, StorageError};
 use gracchus_core::offset::Offset;
 use serde::{Deserialize, Serialize};
@@ -181,19 +181,10 @@ async fn conclude<P: Platform>(task: &DiskTask<P>, folder: &Path, made: &SealedS
 }
 
 pub(super) fn encode(made: SealedSegment) -> Bytes {
-    let body = postcard::to_stdvec(&Versioned::V1(made)).expect("plain data serialises");
-    let mut content = BytesMut::with_capacity(MAGIC.len() + 4 + body.len());
-    content.put_slice(MAGIC);
-    content.put_u32(crc_fast::crc32_iscsi(&body));
-    content.put_slice(&body);
-    content.freeze()
+    checkpoint::seal(MAGIC, &Versioned::V1(made))
 }
 
 fn decode(content: &[u8]) -> Option<SealedSegment> {
-    let (crc, body) = content.strip_prefix(MAGIC)?.split_first_chunk()?;
-    if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(body) {
-        return None;
-    }
-    let Versioned::V1(made) = postcard::from_bytes(body).ok()?;
+    let Versioned::V1(made) = checkpoint::unseal(MAGIC, content)?;
     Some(made)
 }

@@ -129,6 +129,7 @@ fn what_the_store_could_not_compact_is_left_and_what_has_changed_is_not() {
         node.step(Input::Storage(StorageDone::Compacted { log: log_of(topic), generation: Generation(0), clean_upto }));
     };
     refuse(&mut node, Ok(None));
+    refuse(&mut node, Ok(Some(Offset(0))));
     refuse(&mut node, Err(StorageError::NoSpace));
     assert_eq!(look(&mut node), [(0, 10)], "it is tried again");
     close(&mut node, topic, 10, 20, 0);

@@ -186,7 +186,7 @@ impl<P: Platform> Cleaning<'_, P> {
             }
         }
         // The last segment may have been one that was still written to.
-        Ok(segments.last().map_or(clean_upto, |last| last.end_offset))
+        Ok(segments.last().map_or(clean_upto, |last| last.end_offset.max(clean_upto)))
     }
 
     /// The same as [`rewrite`](Self::rewrite) for those of the segments that are not trimmed meanwhile. Leaves no file that is not wanted.

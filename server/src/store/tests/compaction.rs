@@ -171,10 +171,12 @@ async fn a_log_that_is_cut_meanwhile_is_left_as_it_is() {
     rig.store.submit(StorageOp::Truncate { log: rig.log, to: upto });
     let (mut generation, mut clean_upto) = (None, None);
     while generation.is_none() || clean_upto.is_none() {
-        match rig.done.recv().await.unwrap() {
-            StorageDone::Truncated { generation: new, .. } => generation = Some(new),
-            StorageDone::Compacted { clean_upto: upto, .. } => clean_upto = Some(upto),
-            other => assert!(!matches!(other, StorageDone::Failed { .. }), "{other:?}"),
+        let done = rig.done.recv().await.unwrap();
+        assert!(!matches!(done, StorageDone::Failed { .. }), "{done:?}");
+        if let StorageDone::Truncated { generation: new, .. } = done {
+            generation = Some(new);
+        } else if let StorageDone::Compacted { clean_upto: upto, .. } = done {
+            clean_upto = Some(upto);
         }
     }
     assert_eq!(clean_upto, Some(Ok(None)));
