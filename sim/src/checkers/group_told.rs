@@ -104,18 +104,14 @@ impl Checkers {
 
     /// Whether what groups are kept in has lost what no promise covers.
     fn are_groups_excused(&self) -> bool {
-        let has_lost = |(partition, topic): (TopicPartition, &Topic)| {
-            topic.name.as_str() == OFFSETS_TOPIC && self.excused.has(partition)
-        };
+        let has_lost = |(partition, topic): (TopicPartition, &Topic)| topic.name.as_str() == OFFSETS_TOPIC && self.excused.has(partition);
         self.is_disk_replaced || self.topics.all().any(has_lost)
     }
 
     /// Whether nobody can be asked to serve groups again: those of one of the partitions that keep them [need not](Self::need_not_serve).
     #[must_use]
     pub fn need_not_serve_groups(&self) -> bool {
-        let is_given_up = |(partition, topic): (TopicPartition, &Topic)| {
-            topic.name.as_str() == OFFSETS_TOPIC && self.need_not_serve(partition)
-        };
+        let is_given_up = |(partition, topic): (TopicPartition, &Topic)| topic.name.as_str() == OFFSETS_TOPIC && self.need_not_serve(partition);
         self.topics.all().any(is_given_up)
     }
 }
