@@ -34,14 +34,14 @@ impl Checkers {
         if self.are_groups_excused() { Ok(()) } else { self.groups.synced(group, generation, member, assigned) }
     }
 
-    /// A member of the consumer protocol is about to say that it has no more than these.
-    pub fn group_owns(&mut self, group: &str, member: &str, owned: &BTreeSet<TopicPartition>) {
-        self.groups.owns(group, member, owned);
+    /// A member of the consumer protocol is about to be heard of.
+    pub fn group_has_consumers(&mut self, group: &str) {
+        self.groups.has_consumers(group);
     }
 
-    /// A member has nothing any more, whoever it tells.
-    pub fn group_owns_nothing(&mut self, group: &str, member: &str) {
-        self.groups.owns_nothing(group, member);
+    /// A member has no more than these, and is about to say so, if to anybody.
+    pub fn group_owns(&mut self, group: &str, member: &str, owned: &BTreeSet<TopicPartition>) {
+        self.groups.owns(group, member, owned);
     }
 
     /// A member is about to be heard of by a node, and is not to be taken for gone before `until` if that is its coordinator.

@@ -68,17 +68,15 @@ impl GroupHistories {
         Ok(())
     }
 
-    /// A member of the consumer protocol is about to say that it has no more than these.
-    pub(super) fn owns(&mut self, group: &str, member: &str, owned: &BTreeSet<TopicPartition>) {
-        let history = self.groups.entry(group.to_owned()).or_default();
-        history.has_consumers = true;
-        history.claims.owns(member, owned);
+    /// A member of the consumer protocol is about to be heard of.
+    pub(super) fn has_consumers(&mut self, group: &str) {
+        self.groups.entry(group.to_owned()).or_default().has_consumers = true;
     }
 
-    /// A member of any protocol has nothing any more.
-    pub(super) fn owns_nothing(&mut self, group: &str, member: &str) {
+    /// A member of any protocol has no more than these.
+    pub(super) fn owns(&mut self, group: &str, member: &str, owned: &BTreeSet<TopicPartition>) {
         if let Some(history) = self.groups.get_mut(group) {
-            history.claims.owns(member, &BTreeSet::new());
+            history.claims.owns(member, owned);
         }
     }
 

@@ -47,9 +47,7 @@ pub(super) fn plan(seed: u64, node_count: usize) -> Plan {
     }
     clients.extend(group_members(&mut Draw::split(seed, Stream::Workload, 2)));
     let group_version = group_version(seed);
-    if group_version > 0 {
-        choose_protocols(&mut clients, &mut Draw::split(seed, Stream::Settings, 7));
-    }
+    choose_protocols(&mut clients, group_version, &mut Draw::split(seed, Stream::Settings, 7));
     let client_count = u32::try_from(clients.len()).expect("clients are few");
     Plan {
         seed,
@@ -312,14 +310,15 @@ fn group_version(seed: u64) -> i16 {
 }
 
 /// The members of a group all speak one protocol, or each what it likes.
-fn choose_protocols(clients: &mut [ClientPlan], draw: &mut Draw) {
+fn choose_protocols(clients: &mut [ClientPlan], group_version: i16, draw: &mut Draw) {
+    let classic = [GroupProtocol::Classic, GroupProtocol::Cooperative];
     let groups = [(); 2].map(|()| draw.below(5));
     for client in clients {
         let ClientKind::GroupMember { group, protocol, .. } = &mut client.kind else { continue };
-        *protocol = match groups.get(usize::try_from(*group).expect("groups are few")) {
-            Some(0) => GroupProtocol::Classic,
+        *protocol = match groups.get(usize::try_from(*group).expect("groups are few")).filter(|_| group_version > 0) {
+            None | Some(0) => draw.pick(&classic),
             Some(1 | 2) => GroupProtocol::Consumer,
-            Some(_) | None => draw.pick(&[GroupProtocol::Classic, GroupProtocol::Consumer, GroupProtocol::Either]),
+            Some(_) => draw.pick(&[GroupProtocol::Classic, GroupProtocol::Cooperative, GroupProtocol::Consumer, GroupProtocol::Either]),
         };
     }
 }

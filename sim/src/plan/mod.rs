@@ -182,6 +182,8 @@ pub enum GroupProtocol {
     Consumer,
     /// Either, and perhaps the other one whenever it forgets who it was.
     Either,
+    /// The classic one of the cooperative kind (KIP-429): it keeps what it has while it joins anew.
+    Cooperative,
 }
 
 /// Where a consumer begins to read.

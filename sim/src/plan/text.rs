@@ -119,6 +119,7 @@ impl Display for ClientPlan {
                     GroupProtocol::Classic => "",
                     GroupProtocol::Consumer => ", of the consumer protocol",
                     GroupProtocol::Either => ", of either protocol",
+                    GroupProtocol::Cooperative => ", cooperative",
                 })?;
             }
             ClientKind::Admin => write!(f, "administrator")?,

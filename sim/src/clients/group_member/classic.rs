@@ -1,7 +1,10 @@
 //! The classic protocol: a member joins, is told what it gets by the one that leads, or by the coordinator where others are of the consumer
 //! protocol, and says that it lives.
 //!
-//! It is of the eager kind: it gives up all it has before it joins.
+//! One of the eager kind gives up all it has before it joins. One of the cooperative kind (KIP-429) says what it has, goes on using that, gives up
+//! what it does not get again, and joins once more.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use gracchus_core::ids::TopicPartition;
 use gracchus_net::client::WireError;
@@ -11,7 +14,7 @@ use kafka_wire::sync_group_request::SyncGroupRequestAssignment;
 use kafka_wire::{HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest};
 use kafka_wire_core::StrBytes;
 
-use super::embedded::{assignment, read_assignment, subscription};
+use super::embedded::{assignment, read_assignment, read_owned, subscription};
 use super::{
     FENCED_INSTANCE_ID, GroupMember, ILLEGAL_GENERATION, MEMBER_ID_REQUIRED, REBALANCE_IN_PROGRESS, REBALANCE_MS, Told, UNKNOWN_MEMBER_ID,
 };
@@ -28,7 +31,10 @@ impl GroupMember {
     pub(super) async fn join_classic(&mut self, wire: &mut Wire) -> Result<Told, Lost> {
         let topics = self.client.surroundings.topics();
         let mut protocol = JoinGroupRequestProtocol::default();
-        (protocol.name, protocol.metadata) = (StrBytes::from(PROTOCOL), subscription(&topics));
+        let owned: BTreeSet<TopicPartition> = self.positions.keys().copied().collect();
+        protocol.name = StrBytes::from(PROTOCOL);
+        protocol.metadata = subscription(&topics, self.is_cooperative().then_some(&owned));
+        self.tell_owned(&owned);
         let mut request = JoinGroupRequest::default();
         request.group_id = self.group_name();
         request.session_timeout_ms = i32::try_from(SESSION_MS).expect("it is short");
@@ -74,12 +80,17 @@ impl GroupMember {
         }
         let assigned = read_assignment(response.assignment, topics);
         let generation = joined.generation_id;
+        let had = self.positions.len();
+        self.positions.retain(|partition, _| assigned.contains(partition));
+        let gives_some_up = self.positions.len() < had;
+        let gained: Vec<_> = assigned.iter().filter(|partition| !self.positions.contains_key(partition)).copied().collect();
         // A static member that comes back under another id is the same one.
         let owner = self.instance.as_ref().unwrap_or(&self.member_id);
         self.client.surroundings.recorder.tell(|checkers| checkers.group_synced(&self.group, generation, owner, &assigned));
         self.tell_assigned(&heard, Some(&assigned.iter().copied().collect()));
-        let told = self.fetch(wire, &assigned, None).await?;
-        self.epoch = (told == Told::Fine).then_some(generation);
+        let told = self.fetch(wire, &gained, None).await?;
+        // Another waits for what it has given up.
+        self.epoch = (told == Told::Fine && !gives_some_up).then_some(generation);
         Ok(told)
     }
 
@@ -113,13 +124,20 @@ impl GroupMember {
     }
 }
 
-/// Partitions in turns, to whoever is there.
+/// Partitions in turns, to whoever is there; but to nobody for now what another has.
 fn assign(joined: &JoinGroupResponse, topics: &[Topic]) -> Vec<SyncGroupRequestAssignment> {
     let partitions = topics.iter().flat_map(|topic| (0..topic.partitions).map(move |index| (topic, index)));
     let partitions: Vec<(&Topic, i32)> = partitions.collect();
     let count = joined.members.len();
+    let owned = joined.members.iter().enumerate().flat_map(|(place, member)| {
+        let owned = read_owned(member.metadata.clone(), topics);
+        owned.into_iter().map(move |partition| (partition, place))
+    });
+    let owners: BTreeMap<TopicPartition, usize> = owned.collect();
     let given = joined.members.iter().enumerate().map(|(place, member)| {
-        let own: Vec<(&Topic, i32)> = partitions.iter().skip(place).step_by(count).copied().collect();
+        let turns = partitions.iter().skip(place).step_by(count).copied();
+        let is_free = |(topic, index): &(&Topic, i32)| owners.get(&topic.partition(*index)).is_none_or(|owner| *owner == place);
+        let own: Vec<(&Topic, i32)> = turns.filter(is_free).collect();
         let mut given = SyncGroupRequestAssignment::default();
         (given.member_id, given.assignment) = (member.member_id.clone(), assignment(&own));
         given

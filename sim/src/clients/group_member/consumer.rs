@@ -57,9 +57,10 @@ impl GroupMember {
         let session_ms = self.client.surroundings.consumer_session_ms;
         let heard = self.ask_heard(wire, sent_at, session_ms);
         self.client.surroundings.recorder.tell(|checkers| {
-            checkers.group_owns(&self.group, &self.member_id, &owned);
+            checkers.group_has_consumers(&self.group);
             Ok(())
         });
+        self.tell_owned(&owned);
         (self.is_undecided, self.is_doubted, self.says_all) = (self.epoch.is_none(), true, true);
         let response = wire.ask(version, &request).await?;
         (self.is_undecided, self.is_doubted) = (false, was_doubted);

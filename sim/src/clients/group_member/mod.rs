@@ -162,8 +162,7 @@ impl GroupMember {
 
     fn heed(&mut self, told: Told) {
         match told {
-            Told::Fine => {}
-            Told::JoinAgain => self.give_up(),
+            Told::Fine | Told::JoinAgain => {}
             Told::Behind => self.says_all = true,
             Told::LookAgain => self.client.moving = Some(None),
         }
@@ -171,11 +170,7 @@ impl GroupMember {
 
     /// Has nothing any more, and is in no generation or epoch.
     fn give_up(&mut self) {
-        let (group, member_id) = (&self.group, &self.member_id);
-        self.client.surroundings.recorder.tell(|checkers| {
-            checkers.group_owns_nothing(group, member_id);
-            Ok(())
-        });
+        self.tell_owned(&BTreeSet::new());
         (self.epoch, self.revokes_until) = (None, None);
         self.positions.clear();
         self.revoked.clear();
@@ -339,6 +334,14 @@ impl GroupMember {
         heard.unwrap_or_else(|| GroupHeard::of_nobody(wire.node()))
     }
 
+    /// It has no more than these, and is about to say so, if to anybody.
+    fn tell_owned(&self, owned: &BTreeSet<TopicPartition>) {
+        self.client.surroundings.recorder.tell(|checkers| {
+            checkers.group_owns(&self.group, &self.member_id, owned);
+            Ok(())
+        });
+    }
+
     /// It has been heard of, and perhaps told what it gets.
     fn tell_assigned(&self, heard: &GroupHeard, assigned: Option<&BTreeSet<TopicPartition>>) {
         let (group, member_id) = (&self.group, &self.member_id);
@@ -348,6 +351,11 @@ impl GroupMember {
     fn ask(&self, partition: TopicPartition) -> GroupAsked {
         let asked = self.client.surroundings.recorder.tell(|checkers| Ok(checkers.group_ask(&self.group, partition)));
         asked.unwrap_or_default()
+    }
+
+    /// Whether it keeps what it has when it joins anew.
+    fn is_cooperative(&self) -> bool {
+        self.protocol == GroupProtocol::Cooperative
     }
 
     fn group_name(&self) -> StrBytes {
@@ -379,6 +387,10 @@ impl GroupMember {
         self.expect(operation, error, expected);
         if error == STALE_MEMBER_EPOCH {
             return Told::Behind;
+        }
+        if error == REBALANCE_IN_PROGRESS && self.is_cooperative() {
+            self.epoch = None;
+            return Told::JoinAgain;
         }
         self.give_up();
         if ![REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION, FENCED_MEMBER_EPOCH].contains(&error) {
