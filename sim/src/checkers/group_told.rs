@@ -10,6 +10,7 @@ use super::group_claims::GroupHeard;
 use super::groups::{GroupAsked, GroupHistories};
 use super::topic_book::Topic;
 use super::{Checkers, Violation};
+use crate::platform::clock::simulated_time;
 
 impl Checkers {
     /// What is known of a group when a member of it asks about a partition.

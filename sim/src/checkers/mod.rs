@@ -31,7 +31,6 @@ mod watermarks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use gracchus_core::boundary::{Durability, Effects, Input};
 use gracchus_core::broker::Broker;
