@@ -88,6 +88,11 @@ maven_jars() { # maven_jars NAME: what NAME/pom.xml lists, in $cache/NAME
     env MAVEN_OPTS=-Djansi.mode=strip mvn -q -B -f "$clients/$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/$1"
 }
 
+java_members() { # java/Member.java, built into $cache/java_member
+  maven_jars java
+  installed java_member "$clients"/java/{Member.java,pom.xml} -- javac -cp "$cache/java/*" -d "$cache/java_member" "$clients/java/Member.java"
+}
+
 go_program() { # go_program NAME: builds go/NAME into $cache/NAME
   need go golang-go ca-certificates
   local go=go

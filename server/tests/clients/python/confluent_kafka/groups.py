@@ -1,166 +1,265 @@
-"""A group whose members come, go and die under load, on a broker that is killed in between.
+"""Groups of each client whose members come and go under load, and lose the node that coordinates them.
 
-Each record has to be read at least once, no partition may be owned by two members at a time, and what was committed
-has to be there after the kill. Members commit what they have read, every record of it.
+Each record has to be read at least once, no partition may be owned by two members at a time, and whoever is given a partition starts where
+its predecessor's commits end. Members commit what they have read, every record of it.
 """
 
 import os
+import shlex
 import threading
 import time
 
-import confluent_kafka
-from broker import with_broker
+import nodes
+from broker import Broker
 from checks import check, check_soon
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from membership import Members
+from nodes import TIMEOUT_S, wait_for
+from wire import Connection
 
-PARTITIONS = 8
+PARTITIONS = 10
 MEMBERS = int(os.environ["MEMBERS"])
-STEP_S = int(os.environ["SECONDS_A_STEP"])
-TIMEOUT_S = 60
-PROTOCOLS = os.environ["PROTOCOLS"].split()  # classic, or consumer (KIP-848)
-CLASSIC = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "range"}
+RATE = int(os.environ["RATE"])
+CACHE, CLIENTS = os.environ["CACHE"], os.environ["CLIENTS_FOLDER"]
+PROTOCOLS = os.environ["PROTOCOLS"].split(",")
+JAVA = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{CACHE}/java/*:{CACHE}/java_member", "Member"]
 
 
-class Ownership:
-    """Who owns what at a time, as members are told."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.owners = {}
-        self.twice = []
-
-    def take(self, member, partitions):
-        with self.lock:
-            for partition in partitions:
-                owner = self.owners.get(partition)
-                if owner not in (None, member):
-                    self.twice.append((partition, owner, member))
-                self.owners[partition] = member
-
-    def give(self, member, partitions):
-        with self.lock:
-            for partition in partitions:
-                if self.owners.get(partition) == member:
-                    del self.owners[partition]
+def python(client):
+    return [f"{CACHE}/{client}/bin/python", "-B", f"{CLIENTS}/python/{client}/member.py"]
 
 
-class Member(threading.Thread):
-    def __init__(self, broker, protocol, name, ownership, seen):
-        super().__init__(daemon=True)
-        self.name, self.ownership, self.seen = name, ownership, seen
-        self.leaving = threading.Event()
-        self.assignments = 0
-        settings = broker.bootstrap | {
-            "group.id": f"readers-{protocol}", "client.id": name, "auto.offset.reset": "earliest", "enable.auto.commit": False,
-            "group.protocol": protocol} | (CLASSIC if protocol == "classic" else {})
-        self.consumer = Consumer(settings)
-        self.consumer.subscribe([f"events-{protocol}"], on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_revoke)
-
-    def on_assign(self, _, partitions):
-        self.assignments += 1
-        self.ownership.take(self.name, [partition.partition for partition in partitions])
-
-    def on_revoke(self, _, partitions):
-        self.ownership.give(self.name, [partition.partition for partition in partitions])
-
-    def run(self):
-        while not self.leaving.is_set():
-            for message in self.consumer.consume(200, timeout=0.2):
-                if message.error() is None:
-                    self.seen.append((message.partition(), message.offset()))
-            try:
-                self.consumer.commit(asynchronous=False)
-            except confluent_kafka.KafkaException:
-                pass  # nothing to commit, a rebalance, or a broker that is away: it is read again then
-        self.consumer.close()
-
-    def leave(self):
-        self.leaving.set()
-        self.join(TIMEOUT_S)
+# Each client's program, and the protocols that it has: consumer is KIP-848, the others are assignors of the classic one.
+PROGRAMS = {
+    "confluent_kafka": (python("confluent_kafka"), ["range", "cooperative-sticky", "consumer"]),
+    "java": (JAVA, ["range", "cooperative-sticky", "consumer"]),
+    "kafka_python": (python("kafka_python"), ["range", "cooperative-sticky"]),
+    "aiokafka": (python("aiokafka"), ["range", "sticky"]),
+    "franz_go": ([f"{CACHE}/franz_go_members"], ["range", "cooperative-sticky", "consumer"]),
+    "sarama": ([f"{CACHE}/sarama_members"], ["range", "cooperative-sticky"]),
+    "kafkajs": (["node", f"{CLIENTS}/node/members.js"], ["roundrobin"]),
+}
 
 
-def run(broker, protocol):
-    topic, group = f"events-{protocol}", f"readers-{protocol}"
-    admin = AdminClient(broker.bootstrap)
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(TIMEOUT_S)
-    producer = Producer(broker.bootstrap | {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 300_000})
-    ended = [0] * PARTITIONS
-    producing = threading.Event()
-    producing.set()
+class Load:
+    """A steady idempotent producer, which deals its records out to the partitions in turn."""
 
-    def produce():
+    def __init__(self, bootstrap, topic):
+        self.producer = Producer(bootstrap | {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 300_000})
+        self.topic, self.sent, self.refused = topic, [0] * PARTITIONS, []
+        self.ends = threading.Event()
+        self.thread = threading.Thread(target=self.produce, daemon=True)
+        self.thread.start()
+
+    def produce(self):
         number = 0
-        while producing.is_set():
-            producer.produce(topic, str(number).encode(), partition=number % PARTITIONS)
-            ended[number % PARTITIONS] += 1
+        while not self.ends.is_set():
+            partition = number % PARTITIONS
+            self.producer.produce(self.topic, b"%d" % number, partition=partition, on_delivery=self.delivered)
+            self.sent[partition] += 1
             number += 1
-            producer.poll(0)
-            time.sleep(0.0005)
-        producer.flush(TIMEOUT_S)
+            self.producer.poll(0)
+            time.sleep(1 / RATE)
 
-    load = threading.Thread(target=produce, daemon=True)
-    load.start()
-    ownership, seen = Ownership(), []
-    members = []
+    def delivered(self, error, _):
+        if error:
+            self.refused.append(str(error))
 
-    def settle(count, what):
-        def held():
-            with ownership.lock:
-                return len(set(ownership.owners.values())), len(ownership.owners)
-
-        def shares():
-            if protocol != "classic":
-                # librdkafka describes groups of the classic protocol alone.
-                return "STABLE", *held()
-            described = admin.describe_consumer_groups([group])[group].result(TIMEOUT_S)
-            owned = sorted(len(member.assignment.topic_partitions) for member in described.members)
-            return described.state.name, len(owned), sum(owned)
-        check_soon(f"{protocol}: {what}", ("STABLE", count, PARTITIONS), shares, TIMEOUT_S)
-        time.sleep(STEP_S / 3)
-
-    for number in range(MEMBERS):
-        member = Member(broker, protocol, f"member-{number}", ownership, seen)
-        member.start()
-        members.append(member)
-    settle(MEMBERS, f"{MEMBERS} members share {PARTITIONS} partitions")
-    members.append(Member(broker, protocol, "another", ownership, seen))
-    members[-1].start()
-    settle(MEMBERS + 1, "one more shares them")
-    for member in members[:2]:
-        member.leave()
-    settle(MEMBERS - 1, "two leave, and the others share them")
-    # The members' ownership outlives the broker's process: they are known to the one that comes after it.
-    broker.kill()
-    broker.start()
-    settle(MEMBERS - 1, "the broker is killed, and they go on")
-    for member in members[2:-1]:
-        member.leave()
-    settle(1, "one is left, and has all")
-    producing.clear()
-    load.join(TIMEOUT_S)
-
-    check_soon(f"{protocol}: each record is read", [set(range(count)) for count in ended],
-               lambda: [{offset for of, offset in list(seen) if of == partition} for partition in range(PARTITIONS)], TIMEOUT_S)
-    check(f"{protocol}: no partition was owned twice", [], ownership.twice[:3])
-
-    def committed():
-        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(TIMEOUT_S)
-        return sorted((found.partition, found.offset) for found in asked.topic_partitions)
-    check_soon(f"{protocol}: all of it is committed", list(enumerate(ended)), committed, TIMEOUT_S)
-    members[-1].leave()
-    before = committed()
-    broker.kill()
-    broker.start()
-    check(f"{protocol}: commits outlive the broker", before, committed())
-    check_soon(f"{protocol}: a group without members is deleted", None, lambda: admin.delete_consumer_groups([group])[group].result(TIMEOUT_S))
-    check(f"{protocol}: and gone", [], [listed.group_id for listed in admin.list_consumer_groups().result(TIMEOUT_S).valid])
+    def end(self):
+        self.ends.set()
+        self.thread.join()
+        self.producer.flush(TIMEOUT_S)
 
 
-def main(broker):
-    broker.start()
-    for protocol in PROTOCOLS:
-        run(broker, protocol)
+class OneBroker(Broker):
+    """A broker in the place of a cluster, for other brokers than ours."""
+
+    replicas = 1
+
+    @property
+    def addresses(self):
+        return f"127.0.0.1:{self.port}"
+
+    def format(self):
+        pass
+
+    def kill_coordinator(self, _):
+        self.kill()
+        self.start()
+        return "the broker"
+
+    def heal(self, _):
+        pass
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
 
 
-with_broker(main)
+class ThreeNodes(nodes.Cluster):
+    replicas = 3
+
+    def start(self):
+        super().start()
+        wait_for("a cluster of three", lambda: (said := self.metadata(1, [])) and len(said.brokers) == 3)
+
+    def coordinator(self, group):
+        try:
+            with Connection(self.nodes[1].address) as connection:
+                return connection.coordinator(group)
+        except OSError:
+            return None
+
+    def kill_coordinator(self, group):
+        number = wait_for("a coordinator", lambda: self.coordinator(group))
+        self.nodes[number].kill()
+        return f"node {number}"
+
+    def heal(self, topic):
+        for node in self.nodes.values():
+            if node.process.poll() is not None:
+                node.start()
+        wait_for("a whole cluster", lambda: self.leaders(topic, PARTITIONS))
+
+
+class Stuck(Exception):
+    """A check failed without which the next steps would say nothing."""
+
+
+class Group:
+    """One client's group of one protocol."""
+
+    def __init__(self, cluster, client, protocol):
+        self.cluster, self.what = cluster, f"{client}, {protocol}"
+        self.topic, self.name = f"events-{client}-{protocol}", f"readers-{client}-{protocol}"
+        self.is_classic, self.took = protocol != "consumer", []
+        self.admin = AdminClient(cluster.bootstrap)
+        config = {"min.insync.replicas": "2"} if cluster.replicas > 2 else {}
+        self.admin.create_topics([NewTopic(self.topic, PARTITIONS, cluster.replicas, config=config)])[self.topic].result(TIMEOUT_S)
+        self.members = Members(PROGRAMS[client][0], cluster.addresses, self.topic, self.name, protocol, PARTITIONS)
+        self.load = Load(cluster.bootstrap, self.topic)
+
+    def end(self):
+        self.load.end()
+        self.members.end()
+
+    def settles(self, count, what, began=None):
+        """The partitions are shared evenly, and all are read on."""
+        began = began or time.monotonic()
+        least, more = divmod(PARTITIONS, count)
+        even = [least] * (count - more) + [least + 1] * more
+        if not check_soon(f"{self.what}: {what}, and share the partitions", even, self.members.shares, TIMEOUT_S):
+            raise Stuck
+        self.took.append(f"{what} {time.monotonic() - began:.1f} s")
+        if self.is_classic:  # librdkafka describes no others
+            check_soon(f"{self.what}: {what}: its coordinator says the same", ("STABLE", even), self.described, TIMEOUT_S)
+        self.reads_on(what)
+
+    def reads_on(self, what):
+        sent = list(self.load.sent)
+
+        def behind():
+            return [each for each, (done, asked) in enumerate(zip(self.members.commits(), sent)) if done < asked]
+        if not check_soon(f"{self.what}: {what}: all partitions are read on", [], behind, TIMEOUT_S):
+            raise Stuck
+
+    def described(self):
+        try:
+            described = self.admin.describe_consumer_groups([self.name])[self.name].result(TIMEOUT_S)
+        except KafkaException as failure:
+            return str(failure)
+        return described.state.name, sorted(len(member.assignment.topic_partitions) for member in described.members)
+
+    def committed(self):
+        try:
+            asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.name)])[self.name].result(TIMEOUT_S)
+        except KafkaException as failure:
+            return str(failure)
+        return [offset for _, offset in sorted((found.partition, found.offset) for found in asked.topic_partitions)]
+
+    def loses_coordinator(self, what, count):
+        """Kills the node that coordinates it; the others take over, and the node comes back."""
+        said, number = self.members.commits(), len(self.members.changes)
+        began = time.monotonic()
+        victim = self.cluster.kill_coordinator(self.name)
+        what = f"{what}, {victim} that coordinates them is killed"
+        check_soon(f"{self.what}: {what}: no commit is lost", [], lambda: lost(said, self.committed()), TIMEOUT_S)
+        self.settles(count, what, began)
+        self.took.append(f"of whom {len(self.members.changed_since(number))} rebalance")
+        self.cluster.heal(self.topic)
+
+    def go(self):
+        members, names = self.members, [f"member-{number}" for number in range(MEMBERS)]
+        middle = (MEMBERS + 1) // 2
+        members.join(names[0])
+        self.settles(1, "one is there")
+        members.join(*names[1:middle])
+        self.settles(middle, f"{middle} are there")
+        number = len(members.changes)
+        members.join(*names[middle:])
+        wait_for("a rebalance", lambda: len(members.changes) > number)
+        self.loses_coordinator(f"{MEMBERS} come", MEMBERS)
+        self.loses_coordinator(f"{MEMBERS} are there", MEMBERS)
+        members.leave(*names[middle:])
+        self.settles(middle, f"{MEMBERS - middle} leave")
+        members.leave(*names[1:middle])
+        self.settles(1, "one is left")
+        self.load.end()
+        self.check_all()
+        members.leave(names[0])
+        check_soon(f"{self.what}: all leave", set(names), lambda: set(members.left), TIMEOUT_S)
+        self.check_empty()
+
+    def check_all(self):
+        sent, members = self.load.sent, self.members
+        check(f"{self.what}: all records are acknowledged", [], self.load.refused[:3])
+        check_soon(f"{self.what}: each of {sum(sent)} records is read", [0] * PARTITIONS,
+                   lambda: [len(set(range(count)) - seen) for count, seen in zip(sent, members.seen)], TIMEOUT_S)
+        check_soon(f"{self.what}: all of them are committed", sent, self.committed, TIMEOUT_S)
+        check(f"{self.what}: no partition was owned twice", [], members.twice[:3])
+        check(f"{self.what}: nobody started before what was committed", [], members.went_back[:3])
+        check(f"{self.what}: nobody started past what was read", [], members.skipped[:3])
+        check(f"{self.what}: no member failed", [], members.failures[:3])
+
+    def check_empty(self):
+        before = self.committed()
+        self.cluster.kill_coordinator(self.name)
+        check_soon(f"{self.what}: the commits of a group without members outlive its coordinator", before, self.committed, TIMEOUT_S)
+        self.cluster.heal(self.topic)
+
+        def deleted():
+            try:
+                return self.admin.delete_consumer_groups([self.name])[self.name].result(TIMEOUT_S)
+            except KafkaException as failure:
+                return str(failure)
+        check_soon(f"{self.what}: it is deleted", None, deleted, TIMEOUT_S)
+        listed = self.admin.list_consumer_groups().result(TIMEOUT_S).valid
+        check(f"{self.what}: and gone", [], [each.group_id for each in listed if each.group_id == self.name])
+
+
+def lost(said, kept):
+    if isinstance(kept, str):
+        return kept
+    return [(partition, least, offset) for partition, (least, offset) in enumerate(zip(said, kept)) if offset < least]
+
+
+def main(cluster):
+    cluster.start()
+    for client in os.environ["CLIENTS"].split(","):
+        for protocol in PROGRAMS[client][1]:
+            if protocol not in PROTOCOLS:
+                continue
+            began = time.monotonic()
+            group = Group(cluster, client, protocol)
+            try:
+                group.go()
+            except Stuck:
+                print(f"--  {group.what}: given up", flush=True)
+                cluster.heal(group.topic)
+            finally:
+                group.end()
+            print(f"--  {group.what}: {', '.join(group.took)}; {time.monotonic() - began:.0f} s in all", flush=True)
+
+
+nodes.run(OneBroker() if "BROKER_CMD" in os.environ else ThreeNodes(3), main)
