@@ -100,7 +100,7 @@ go_program() { # go_program NAME: builds go/NAME into $cache/NAME
     installed go "$clients/go/go.mod" -- go_toolchain
     go=$cache/go/bin/go
   fi
-  installed "$1" "$clients"/go/{checks,"$1"}/*.go "$clients"/go/go.{mod,sum} -- \
+  installed "$1" "$clients"/go/{checks,members,"$1"}/*.go "$clients"/go/go.{mod,sum} -- \
     env GOTOOLCHAIN=auto GOFLAGS=-buildvcs=false "$go" build -C "$clients/go" -o "$cache/$1" "./$1"
 }
 

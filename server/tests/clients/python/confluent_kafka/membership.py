@@ -26,6 +26,7 @@ class Members:
     """A program that holds members, and what they have said."""
 
     def __init__(self, command, brokers, topic, group, protocol, partitions):
+        self.log = f"{os.environ.get('LOGS') or os.environ['WORK']}/{group}.log"
         self.partitions = range(partitions)
         self.lock = threading.Lock()
         self.owners = {}
@@ -39,7 +40,8 @@ class Members:
         self.failures = []
         environment = os.environ | {"BOOTSTRAP": brokers, "TOPIC": topic, "GROUP": group, "PROTOCOL": protocol,
                                     "SESSION_MS": str(SESSION_MS), "HEARTBEAT_MS": str(HEARTBEAT_MS)}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True)
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
 
@@ -66,10 +68,12 @@ class Members:
     # --- what they say ---
 
     def listen(self):
-        for line in self.process.stdout:
-            verb, member, *rest = line.rstrip("\n").split("\t")
-            with self.lock:
-                getattr(self, f"on_{verb}")(member, *rest)
+        with open(self.log, "a") as log:
+            for line in self.process.stdout:
+                log.write(f"{time.strftime('%T')} {time.monotonic() % 1000:7.3f} {line}")
+                verb, member, *rest = line.rstrip("\n").split("\t")
+                with self.lock:
+                    getattr(self, f"on_{verb}")(member, *rest)
 
     def on_assigned(self, member, partitions):
         partitions = set(map(int, partitions.split(",")))
