@@ -15,8 +15,11 @@ class Member {
     const kafka = new Kafka({
       brokers: BOOTSTRAP.split(','),
       clientId: name,
-      logLevel: logLevel.NOTHING,
-      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 60 },
+      logLevel: logLevel.ERROR,
+      logCreator: () => entry => this.logged(entry),
+      // It keeps a dead coordinator for as long as it tries again, three loops within each other, and sends no heartbeat; then it restarts,
+      // and finds the next one.
+      retry: { initialRetryTime: 50, maxRetryTime: 200, retries: 2, restartOnFailure: async () => !this.leaving },
     })
     this.consumer = kafka.consumer({
       groupId: GROUP,
@@ -28,8 +31,7 @@ class Member {
     this.consumer.on(REBALANCING, () => this.revoked())
     this.consumer.on(GROUP_JOIN, ({ payload }) => this.assigned(payload.memberAssignment[TOPIC] ?? []))
     this.consumer.on(CRASH, ({ payload }) => {
-      if (payload.restart) this.revoked()
-      else say('failed', this.name, payload.error)
+      if (!payload.restart && !this.leaving) say('failed', this.name, payload.error)
     })
   }
 
@@ -49,6 +51,12 @@ class Member {
     await this.consumer.commitOffsets([{ topic: TOPIC, partition: batch.partition, offset }])
     say('committed', this.name, batch.partition, offset)
     await heartbeat()
+  }
+
+  // A consumer that crashes leaves the group before it emits that: but not before it logs it.
+  logged({ log }) {
+    if (log.message.startsWith('Crash: ')) this.revoked()
+    console.error(this.name, log.message)
   }
 
   assigned(partitions) {

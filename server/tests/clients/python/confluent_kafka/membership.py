@@ -40,7 +40,7 @@ class Members:
         self.failures = []
         environment = os.environ | {"BOOTSTRAP": brokers, "TOPIC": topic, "GROUP": group, "PROTOCOL": protocol,
                                     "SESSION_MS": str(SESSION_MS), "HEARTBEAT_MS": str(HEARTBEAT_MS)}
-        with open(self.log, "w") as log:
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True)
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
