@@ -5,18 +5,7 @@ export MEMBERS=${MEMBERS:-5} RATE=${RATE:-500}
 export CLIENTS=${CLIENTS:-confluent_kafka,java,kafka_python,aiokafka,franz_go,sarama,kafkajs}
 export PROTOCOLS=${PROTOCOLS:-range,sticky,cooperative-sticky,roundrobin,consumer}
 # Kafka's own interval of 5 s would only have the test wait.
-export SETTINGS=${SETTINGS:-group.consumer.heartbeat.interval.ms=500,group.consumer.min.heartbeat.interval.ms=500}
+export SETTINGS=${SETTINGS-group.consumer.heartbeat.interval.ms=500,group.consumer.min.heartbeat.interval.ms=500}
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-IFS=, read -ra names <<<"$CLIENTS"
-limit_s=$((180 * ${#names[@]}))
-for name in "${names[@]}"; do
-  case $name in
-    *python | aiokafka) python_environment "$name" ;;
-    java) java_members ;;
-    franz_go | sarama) go_program "${name}_members" ;;
-    kafkajs) node_modules kafkajs && export NODE_PATH=$cache/kafkajs/node_modules ;;
-  esac
-done
-export CACHE=$cache CLIENTS_FOLDER=$clients BROKER_COMMAND=$broker_command
-run_cluster_test groups
+run_groups_test groups

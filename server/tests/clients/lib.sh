@@ -202,3 +202,20 @@ run_cluster_test() {
   export BINARY=${GRACCHUS:-$clients/../../../target/release/gracchus} WORK=$work
   PYTHONPATH=$clients/python run_test "$cache/confluent_kafka/bin/python" -B "$clients/python/confluent_kafka/$1.py"
 }
+
+# run_groups_test NAME: a test with the members of each of CLIENTS
+run_groups_test() {
+  local names name
+  IFS=, read -ra names <<<"$CLIENTS"
+  limit_s=$((180 * ${#names[@]}))
+  for name in "${names[@]}"; do
+    case $name in
+      *python | aiokafka) python_environment "$name" ;;
+      java) java_members ;;
+      franz_go | sarama) go_program "${name}_members" ;;
+      kafkajs) node_modules kafkajs && export NODE_PATH=$cache/kafkajs/node_modules ;;
+    esac
+  done
+  export CACHE=$cache CLIENTS_FOLDER=$clients BROKER_COMMAND=$broker_command
+  run_cluster_test "$1"
+}

@@ -33,6 +33,7 @@ public class Member extends Thread implements ConsumerRebalanceListener {
     public static void main(String[] arguments) throws Exception {
         Map<String, Member> members = new HashMap<>();
         var in = new BufferedReader(new InputStreamReader(System.in));
+        say("ready\t\n");
         for (String line; (line = in.readLine()) != null; ) {
             String[] words = line.split(" ");
             if (words[0].equals("join")) {

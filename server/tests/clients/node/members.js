@@ -80,6 +80,7 @@ class Member {
 }
 
 const members = new Map()
+say('ready', '')
 const failed = name => failure => say('failed', name, failure)
 readline.createInterface({ input: process.stdin }).on('line', line => {
   const [verb, name] = line.split(' ')

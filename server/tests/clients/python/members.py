@@ -1,6 +1,6 @@
 """Members of a consumer group as a program, for Python's clients: it is told on standard input who comes and goes, and says what befalls them.
 
-Told are `join NAME [INSTANCE]` and `leave NAME`; said are, of a member each,
+Told are `join NAME [INSTANCE]` and `leave NAME`; said are `ready` when it listens, and then, of a member each,
 `assigned NAME PARTITION,...`, `revoked NAME PARTITION,...`, `record NAME PARTITION OFFSET`, `committed NAME PARTITION OFFSET`, `left NAME` and
 `failed NAME WHY`, with tabs between. A revocation is said before the group hears that it is done.
 """
@@ -91,6 +91,7 @@ class Member(threading.Thread):
 
 def run(member):
     members = {}
+    say("ready", "")
     for line in sys.stdin:
         verb, name, *instance = line.split()
         if verb == "join":

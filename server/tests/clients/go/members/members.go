@@ -41,6 +41,7 @@ type Member struct {
 // Run runs members; run is to return when its context ends and the member has left.
 func Run(run func(context.Context, Member) error) {
 	leaves := map[string]context.CancelFunc{}
+	say("ready\t\n")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		words := append(strings.Fields(lines.Text()), "")
 		name := words[1]

@@ -1,9 +1,19 @@
 """Where a group's coordinator is, and how it is killed: in a cluster of three, or in a broker that is alone."""
 
+import group_wire
 import nodes
 from broker import Broker
 from nodes import wait_for
-from wire import Connection
+
+
+def ask_all(addresses, group):
+    """The coordinator's node and address, as the first node says that knows it."""
+    for address in addresses:
+        try:
+            return group_wire.find(address, group)
+        except (OSError, group_wire.Refused):
+            pass
+    return None
 
 
 class OneBroker(Broker):
@@ -17,6 +27,9 @@ class OneBroker(Broker):
 
     def format(self):
         pass
+
+    def coordinator(self, group):
+        return ask_all([self.addresses], group)
 
     def kill_coordinator(self, _):
         self.kill()
@@ -39,14 +52,10 @@ class ThreeNodes(nodes.Cluster):
         wait_for("a cluster of three", lambda: (said := self.metadata(1, [])) and len(said.brokers) == 3)
 
     def coordinator(self, group):
-        try:
-            with Connection(self.nodes[1].address) as connection:
-                return connection.coordinator(group)
-        except OSError:
-            return None
+        return ask_all([node.address for node in self.nodes.values()], group)
 
     def kill_coordinator(self, group):
-        number = wait_for("a coordinator", lambda: self.coordinator(group))
+        number, _ = wait_for("a coordinator", lambda: self.coordinator(group))
         self.nodes[number].kill()
         return f"node {number}"
 

@@ -4,8 +4,9 @@ import os
 import threading
 import time
 
+import group_wire
 from checks import check, check_soon
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from membership import Members
 from nodes import TIMEOUT_S
@@ -56,9 +57,9 @@ class Group:
         self.is_classic, self.took = protocol != "consumer", []
         self.waits_for_its_node = (client, protocol) in WAITS_FOR_ITS_NODE
         self.topic, self.name = f"events-{name}-{client}-{protocol}", f"{name}-{client}-{protocol}"
-        self.admin = AdminClient(cluster.bootstrap)
+        admin = AdminClient(cluster.bootstrap)
         config = {"min.insync.replicas": "2"} if cluster.replicas > 2 else {}
-        self.admin.create_topics([NewTopic(self.topic, partitions, cluster.replicas, config=config)])[self.topic].result(TIMEOUT_S)
+        admin.create_topics([NewTopic(self.topic, partitions, cluster.replicas, config=config)])[self.topic].result(TIMEOUT_S)
         self.members = Members(COMMANDS[client], cluster.addresses, self.topic, self.name, protocol, partitions)
         self.load = Load(cluster.bootstrap, self.topic, partitions, rate)
 
@@ -74,8 +75,8 @@ class Group:
         if not check_soon(f"{self.what}: {what}, and share the partitions", even, self.members.shares, TIMEOUT_S):
             raise Stuck
         self.took.append(f"{what} {time.monotonic() - began:.1f} s")
-        if self.is_classic:  # librdkafka describes no others
-            check_soon(f"{self.what}: {what}: its coordinator says the same", ("STABLE", even), self.described, TIMEOUT_S)
+        if self.is_classic:
+            check_soon(f"{self.what}: {what}: its coordinator says the same", ("Stable", even), self.described, TIMEOUT_S)
         self.reads_on(what)
 
     def reads_on(self, what):
@@ -86,19 +87,21 @@ class Group:
         if not check_soon(f"{self.what}: {what}: all partitions are read on", [], behind, TIMEOUT_S):
             raise Stuck
 
-    def described(self):
+    def asks(self, question, *arguments):
+        """What its coordinator says; a text when it says nothing of use."""
         try:
-            described = self.admin.describe_consumer_groups([self.name])[self.name].result(TIMEOUT_S)
-        except KafkaException as failure:
+            if not (found := self.cluster.coordinator(self.name)):
+                return "no coordinator"
+            return question(found[1], *arguments)
+        except (OSError, group_wire.Refused) as failure:
             return str(failure)
-        return described.state.name, sorted(len(member.assignment.topic_partitions) for member in described.members)
+
+    def described(self):
+        return self.asks(group_wire.describe, self.name)
 
     def committed(self):
-        try:
-            asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.name)])[self.name].result(TIMEOUT_S)
-        except KafkaException as failure:
-            return str(failure)
-        return [offset for _, offset in sorted((found.partition, found.offset) for found in asked.topic_partitions)]
+        offsets = self.asks(group_wire.committed, self.name)
+        return offsets if isinstance(offsets, str) else [offsets.get((self.topic, partition), 0) for partition in range(self.partitions)]
 
     def loses_coordinator(self, what, count, comes_back_at_once=False):
         """Kills the node that coordinates it; the others take over, and the node comes back."""
@@ -129,15 +132,8 @@ class Group:
         self.cluster.kill_coordinator(self.name)
         check_soon(f"{self.what}: the commits of a group without members outlive its coordinator", before, self.committed, TIMEOUT_S)
         self.cluster.heal(self.topic, self.partitions)
-
-        def deleted():
-            try:
-                return self.admin.delete_consumer_groups([self.name])[self.name].result(TIMEOUT_S)
-            except KafkaException as failure:
-                return str(failure)
-        check_soon(f"{self.what}: it is deleted", None, deleted, TIMEOUT_S)
-        listed = self.admin.list_consumer_groups().result(TIMEOUT_S).valid
-        check(f"{self.what}: and gone", [], [each.group_id for each in listed if each.group_id == self.name])
+        check_soon(f"{self.what}: it is deleted", None, lambda: self.asks(group_wire.delete, self.name), TIMEOUT_S)
+        check(f"{self.what}: and gone", False, self.name in self.asks(group_wire.listed))
 
 
 def lost(said, kept):

@@ -21,6 +21,7 @@ MIDDLE = (MEMBERS + 1) // 2
 
 def scale(group):
     members, names = group.members, [f"member-{number}" for number in range(MEMBERS)]
+    members.wakes()
     members.join(names[0])
     group.settles(1, "one is there")
     members.join(*names[1:MIDDLE])
@@ -43,6 +44,7 @@ def scale(group):
 
 def restart_static_members(group):
     members, names = group.members, {f"instance-{number}": f"static-{number}" for number in range(MIDDLE)}
+    members.wakes()
     for instance, name in names.items():
         members.join_as(name, instance)
     group.settles(MIDDLE, f"{MIDDLE} are there")

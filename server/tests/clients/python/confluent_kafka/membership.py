@@ -10,6 +10,8 @@ import threading
 import time
 from typing import NamedTuple
 
+from nodes import TIMEOUT_S
+
 HEARTBEAT_MS = 500
 # Nobody is silent for that long unless the machine is.
 SESSION_MS = 20_000
@@ -28,7 +30,7 @@ class Members:
     def __init__(self, command, brokers, topic, group, protocol, partitions):
         self.log = f"{os.environ.get('LOGS') or os.environ['WORK']}/{group}.log"
         self.partitions = range(partitions)
-        self.lock = threading.Lock()
+        self.lock, self.ready = threading.Lock(), threading.Event()
         self.owners = {}
         self.twice = []
         self.changes = []
@@ -46,6 +48,11 @@ class Members:
         self.thread.start()
 
     # --- what they are told ---
+
+    def wakes(self):
+        """Waits until they listen."""
+        if not self.ready.wait(TIMEOUT_S):
+            raise RuntimeError(f"{self.process.args[0]} is not ready within {TIMEOUT_S} s")
 
     def join(self, *names):
         self.tell(f"join {name}" for name in names)
@@ -106,6 +113,9 @@ class Members:
     def on_committed(self, _, partition, offset):
         partition = int(partition)
         self.committed[partition] = max(self.committed[partition], int(offset))
+
+    def on_ready(self, _):
+        self.ready.set()
 
     def on_left(self, member):
         self.left.add(member)

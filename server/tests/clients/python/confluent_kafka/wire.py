@@ -4,7 +4,7 @@ import socket
 import struct
 from typing import NamedTuple
 
-PRODUCE, METADATA, FIND_COORDINATOR = 0, 3, 10
+PRODUCE, METADATA = 0, 3
 
 
 class Partition(NamedTuple):
@@ -51,14 +51,6 @@ class Connection:
     def metadata(self, topics):
         body = struct.pack(">i", len(topics)) + b"".join(map(string, topics)) + b"\0"
         return parse_metadata(self.exchange(request(METADATA, 7, body)))
-
-    def coordinator(self, group):
-        """The node that coordinates a group; None while there is none."""
-        answer = self.exchange(request(FIND_COORDINATOR, 1, string(group) + b"\0"))
-        reader = Reader(answer, 4)
-        (error,) = reader.take(">h")
-        reader.text()
-        return None if error else reader.take(">i")[0]
 
 
 def string(text):
@@ -124,6 +116,11 @@ class Reader:
         (length,) = self.take(">h")
         self.at += max(length, 0)
         return self.data[self.at - max(length, 0) : self.at].decode()
+
+    def data_of_length(self):
+        (length,) = self.take(">i")
+        self.at += max(length, 0)
+        return self.data[self.at - max(length, 0) : self.at]
 
     def ids(self):
         (count,) = self.take(">i")
