@@ -5,7 +5,7 @@ import time
 
 import figures
 import nodes
-from checks import check_soon
+from checks import check, check_soon
 from coordinators import OneBroker, ThreeNodes
 from group import Group
 from nodes import TIMEOUT_S
@@ -32,6 +32,7 @@ def main(cluster):
             figures.check_below(f"{group.what}: {MEMBERS} members settle", LIMITS_S[group.is_classic], last, "s")
             taken[group.what] = last
             group.reads_on("they are there")
+            check(f"{group.what}: no partition was owned twice", [], group.members.twice[:3])
         finally:
             group.end()
     figures.keep(taken)

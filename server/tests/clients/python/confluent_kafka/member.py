@@ -16,6 +16,9 @@ SETTINGS = {
 class Member(members.Member):
     def open(self):
         self.consumer = Consumer(SETTINGS | {"client.id": self.name} | ({"group.instance.id": self.instance} if self.instance else {}))
+        # librdkafka asks what its first partitions' topic is called, if it does not know, and says meanwhile that it has no partitions: that
+        # frees some which it then takes, if others come at the same time.
+        self.consumer.list_topics(members.TOPIC, timeout=60)
         self.consumer.subscribe([members.TOPIC], on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_revoke)
 
     def on_assign(self, _, partitions):

@@ -4,6 +4,7 @@ All members of a client are in one process, which says what happens to each in t
 to one before it was revoked from another was owned by both.
 """
 
+import collections
 import os
 import subprocess
 import threading
@@ -31,7 +32,7 @@ class Members:
         self.log = f"{os.environ.get('LOGS') or os.environ['WORK']}/{group}.log"
         self.partitions = range(partitions)
         self.lock, self.ready = threading.Lock(), threading.Event()
-        self.owners = {}
+        self.owners = [set() for _ in self.partitions]
         self.twice = []
         self.changes = []
         self.seen = [set() for _ in self.partitions]
@@ -86,23 +87,21 @@ class Members:
         partitions = set(map(int, partitions.split(",")))
         self.changes.append(Change(time.monotonic(), member, "assigned", partitions))
         for partition in partitions:
-            owner = self.owners.get(partition)
-            if owner not in (None, member):
-                self.twice.append((partition, owner, member))
-            self.owners[partition] = member
+            if others := self.owners[partition] - {member}:
+                self.twice.append((partition, *others, member))
+            self.owners[partition].add(member)
             self.starting[partition] = self.committed[partition]
 
     def on_revoked(self, member, partitions):
         partitions = set(map(int, partitions.split(",")))
         self.changes.append(Change(time.monotonic(), member, "revoked", partitions))
         for partition in partitions:
-            if self.owners.get(partition) == member:
-                del self.owners[partition]
+            self.owners[partition].discard(member)
 
     def on_record(self, member, partition, offset):
         partition, offset = int(partition), int(offset)
         seen = self.seen[partition]
-        if self.owners.get(partition) == member and partition in self.starting:
+        if self.owners[partition] == {member} and partition in self.starting:
             committed = self.starting.pop(partition)
             if offset < committed:
                 self.went_back.append((partition, committed, offset, member))
@@ -128,12 +127,12 @@ class Members:
     def shares(self):
         """How many partitions each member owns, from the least."""
         with self.lock:
-            owners = list(self.owners.values())
-        return sorted(owners.count(member) for member in set(owners))
+            owners = [owner for owners in self.owners for owner in owners]
+        return sorted(collections.Counter(owners).values())
 
     def owned_by(self, member):
         with self.lock:
-            return {partition for partition, owner in self.owners.items() if owner == member}
+            return {partition for partition in self.partitions if member in self.owners[partition]}
 
     def commits(self):
         with self.lock:
