@@ -19,7 +19,7 @@ class Member {
       logCreator: () => entry => this.logged(entry),
       // It keeps a dead coordinator for as long as it tries again, three loops within each other, and sends no heartbeat; then it restarts,
       // and finds the next one.
-      retry: { initialRetryTime: 50, maxRetryTime: 200, retries: 2, restartOnFailure: async () => !this.leaving },
+      retry: { initialRetryTime: 50, maxRetryTime: 200, retries: 1, restartOnFailure: async () => !this.leaving },
     })
     this.consumer = kafka.consumer({
       groupId: GROUP,

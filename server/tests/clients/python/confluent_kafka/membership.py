@@ -14,8 +14,8 @@ from typing import NamedTuple
 from nodes import TIMEOUT_S
 
 HEARTBEAT_MS = 500
-# Nobody is silent for that long unless the machine is.
-SESSION_MS = 20_000
+# Nobody is silent for that long, not even kafkajs while it holds on to a dead coordinator.
+SESSION_MS = 30_000
 
 
 class Change(NamedTuple):
