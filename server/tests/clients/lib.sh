@@ -88,6 +88,11 @@ maven_jars() { # maven_jars NAME: what NAME/pom.xml lists, in $cache/NAME
     env MAVEN_OPTS=-Djansi.mode=strip mvn -q -B -f "$clients/$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/$1"
 }
 
+java_members() { # java/Member.java, built into $cache/java_member
+  maven_jars java
+  installed java_member "$clients"/java/{Member.java,pom.xml} -- javac -cp "$cache/java/*" -d "$cache/java_member" "$clients/java/Member.java"
+}
+
 go_program() { # go_program NAME: builds go/NAME into $cache/NAME
   need go golang-go ca-certificates
   local go=go
@@ -95,7 +100,7 @@ go_program() { # go_program NAME: builds go/NAME into $cache/NAME
     installed go "$clients/go/go.mod" -- go_toolchain
     go=$cache/go/bin/go
   fi
-  installed "$1" "$clients"/go/{checks,"$1"}/*.go "$clients"/go/go.{mod,sum} -- \
+  installed "$1" "$clients"/go/{checks,members,"$1"}/*.go "$clients"/go/go.{mod,sum} -- \
     env GOTOOLCHAIN=auto GOFLAGS=-buildvcs=false "$go" build -C "$clients/go" -o "$cache/$1" "./$1"
 }
 
@@ -196,4 +201,22 @@ run_cluster_test() {
   python_environment confluent_kafka
   export BINARY=${GRACCHUS:-$clients/../../../target/release/gracchus} WORK=$work
   PYTHONPATH=$clients/python run_test "$cache/confluent_kafka/bin/python" -B "$clients/python/confluent_kafka/$1.py"
+}
+
+# run_groups_test NAME: a test with the members of each of CLIENTS
+run_groups_test() {
+  local names name
+  IFS=, read -ra names <<<"$CLIENTS"
+  limit_s=$((180 * ${#names[@]}))
+  [ -z "${BROKER_CMD:-}" ] || limit_s=$((limit_s * 2)) # Kafka takes long to start again
+  for name in "${names[@]}"; do
+    case $name in
+      *python | aiokafka) python_environment "$name" ;;
+      java) java_members ;;
+      franz_go | sarama) go_program "${name}_members" ;;
+      kafkajs) node_modules kafkajs && export NODE_PATH=$cache/kafkajs/node_modules ;;
+    esac
+  done
+  export CACHE=$cache CLIENTS_FOLDER=$clients BROKER_COMMAND=$broker_command
+  run_cluster_test "$1"
 }

@@ -14,8 +14,9 @@ for name in "${names[@]}"; do
   started=$SECONDS
   echo "== $name"
   case $name in
-    # The long form has all clients in both places.
+    # The long form has all clients, and both places.
     cluster) CLIENTS=${CLIENTS:-confluent_kafka} PLACES=${PLACES:-files} ROUNDS=${ROUNDS:-6} "$here/$name.sh" ;;
+    groups) CLIENTS=${CLIENTS:-confluent_kafka,java} "$here/$name.sh" ;;
     *) "$here/$name.sh" ;;
   esac | tee "$out"
   [[ $(tail -n 1 "$out") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || BASH_REMATCH=("" 0 1)

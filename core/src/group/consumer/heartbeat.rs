@@ -97,16 +97,26 @@ impl Groups {
         self.deadlines.cancel(&GroupTimer::Resyncing { group: name.clone(), member: id.clone() });
         self.reconcile_consumer(name, id, owned.as_ref(), moment, decided);
         self.heard(name, id, moment);
+        self.see_what_it_knows(name, id, owned.as_ref());
         let Some((group, member)) = self.consumer(name).and_then(|group| Some((group, group.members.get(id)?))) else {
             return Err(ErrorCode::UnknownMemberId.into());
         };
-        let is_news = asked.is_full() || !member.current.assigned.keys().eq(before.current.assigned.keys());
+        // librdkafka gives up on an answer after the interval that it was told, and does not ask anew for what that one said.
+        let is_news = asked.is_full() || !group.knowing.contains(id);
         Ok(Heard {
             member_id: id.clone(),
             member_epoch: member.current.epoch.0,
             heartbeat_interval_ms: group.heartbeat_interval_ms(member.has_come_to(group.epoch), moment),
             assignment: is_news.then(|| member.current.assigned.keys().copied().collect::<Partitions>()),
         })
+    }
+
+    fn see_what_it_knows(&mut self, name: &str, id: &str, owned: Option<&Partitions>) {
+        let Some(group) = self.consumer_mut(name) else { return };
+        let Some(member) = group.members.get(id) else { return };
+        if owned.is_some_and(|owned| owned.iter().eq(member.current.assigned.keys())) {
+            group.knowing.insert(id.to_owned());
+        }
     }
 
     /// Sees that there is a group of this protocol to be heard in, or may be one.
@@ -224,6 +234,7 @@ impl ConsumerGroup {
     pub(in crate::group) fn loaded(&mut self) {
         self.is_stale = true;
         (self.settles_until, self.assigns_from) = (Monotonic(0), Monotonic(0));
+        self.knowing.clear();
         let owned = self.members.iter().flat_map(|(id, member)| {
             let current = &member.current;
             current.assigned.keys().chain(current.revoking.keys()).map(move |partition| (*partition, id.clone()))

@@ -80,6 +80,8 @@ pub struct ConsumerGroup {
     settles_until: Monotonic,
     /// From when on partitions may be assigned again for those who come and go.
     assigns_from: Monotonic,
+    /// Who has said that it has what it was last told to have: of the others the answer that told them may be lost.
+    knowing: BTreeSet<String>,
 }
 
 impl Default for ConsumerGroup {
@@ -97,6 +99,7 @@ impl Default for ConsumerGroup {
             has_shrunk: false,
             settles_until: Monotonic(0),
             assigns_from: Monotonic(0),
+            knowing: BTreeSet::new(),
         }
     }
 }
@@ -231,6 +234,7 @@ impl ConsumerGroup {
             ConsumerRecord::Member(member, None) => {
                 self.set_current(&member, KeptCurrent::default());
                 let Some(former) = self.members.remove(&member) else { return };
+                self.knowing.remove(&member);
                 self.interest.remove(&former.said);
                 self.forget_instance(former.instance_id(), &member);
             }
@@ -267,6 +271,9 @@ impl ConsumerGroup {
     fn set_current(&mut self, name: &str, current: KeptCurrent) {
         let Some(member) = self.members.get_mut(name) else { return };
         let former = std::mem::replace(&mut member.current, current);
+        if !member.current.assigned.keys().eq(former.assigned.keys()) {
+            self.knowing.remove(name);
+        }
         for id in former.assigned.keys().chain(former.revoking.keys()) {
             if self.owners.get(id).is_some_and(|owner| owner == name) {
                 self.owners.remove(id);

@@ -83,6 +83,7 @@ def check(what, expected, got):
         print(f"ok  {what}", flush=True)
     else:
         print(f"FAILED  {what}: expected {brief(expected)}, got {brief(got)}", flush=True)
+    return expected == got
 
 
 def check_refused(what, error, call):

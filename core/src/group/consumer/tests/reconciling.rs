@@ -23,7 +23,7 @@ fn nobody_gets_what_another_has_not_given_up() {
     assert_eq!(rig.standing(&first), Standing::Unrevoked);
     // It takes its time: it still has them.
     let busy = ConsumerGroupHeartbeatRequest { owned: Some(owned(&had)), ..bare("one", 1) };
-    assert_eq!(rig.ask(&busy).unwrap().assignment, None);
+    assert_eq!(rig.ask(&busy).unwrap().assignment, Some(first.owned.clone()), "it may not know of it");
     assert_eq!(rig.ask(&bare("one", 1)).unwrap().member_epoch, 1, "what it does not say it may have");
     rig.beat(&mut second);
     assert!(second.owned.is_empty());
@@ -42,6 +42,22 @@ fn a_full_heartbeat_is_answered_in_full() {
     let full = ConsumerGroupHeartbeatRequest { owned: Some(owned(&first.owned)), member_epoch: 1, ..joining("one", &["orders"]) };
     assert_eq!(rig.ask(&full).unwrap().assignment, Some(first.owned));
     assert_eq!(rig.group().epoch, GroupEpoch(1));
+}
+
+#[test]
+fn who_has_not_said_that_it_has_what_it_was_told_is_told_again() {
+    let mut rig = Rig::new();
+    let mut first = rig.join(&joining("one", &["orders"]));
+    rig.beat(&mut first);
+    rig.join(&joining("two", &["orders"]));
+    let less = rig.ask(&bare("one", 1)).unwrap().assignment.expect("others come");
+    assert!(less.len() < first.owned.len());
+    assert_eq!(rig.ask(&bare("one", 1)).unwrap().assignment, Some(less.clone()), "the answer may be lost");
+    let said = ConsumerGroupHeartbeatRequest { owned: Some(owned(&first.owned)), ..bare("one", 1) };
+    assert_eq!(rig.ask(&said).unwrap().assignment, Some(less), "it does not know of it");
+    rig.beat(&mut first);
+    rig.beat(&mut first);
+    assert_eq!(rig.ask(&bare("one", first.epoch)).unwrap().assignment, None, "it has said that it has that");
 }
 
 #[test]

@@ -1,166 +1,85 @@
-"""A group whose members come, go and die under load, on a broker that is killed in between.
+"""Groups of each client whose members come and go under load, and lose the node that coordinates them; and static members that are
+started anew one after the other.
 
-Each record has to be read at least once, no partition may be owned by two members at a time, and what was committed
-has to be there after the kill. Members commit what they have read, every record of it.
+Each record has to be read at least once, no partition may be owned by two members at a time, and whoever is given a partition starts where
+its predecessor's commits end. Members commit what they have read, every record of it.
 """
 
 import os
-import threading
 import time
 
-import confluent_kafka
-from broker import with_broker
+import nodes
 from checks import check, check_soon
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from coordinators import OneBroker, ThreeNodes
+from group import Group, Stuck
+from nodes import TIMEOUT_S, wait_for
+from programs import STATIC, chosen
 
-PARTITIONS = 8
 MEMBERS = int(os.environ["MEMBERS"])
-STEP_S = int(os.environ["SECONDS_A_STEP"])
-TIMEOUT_S = 60
-PROTOCOLS = os.environ["PROTOCOLS"].split()  # classic, or consumer (KIP-848)
-CLASSIC = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "range"}
+MIDDLE = (MEMBERS + 1) // 2
 
 
-class Ownership:
-    """Who owns what at a time, as members are told."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.owners = {}
-        self.twice = []
-
-    def take(self, member, partitions):
-        with self.lock:
-            for partition in partitions:
-                owner = self.owners.get(partition)
-                if owner not in (None, member):
-                    self.twice.append((partition, owner, member))
-                self.owners[partition] = member
-
-    def give(self, member, partitions):
-        with self.lock:
-            for partition in partitions:
-                if self.owners.get(partition) == member:
-                    del self.owners[partition]
-
-
-class Member(threading.Thread):
-    def __init__(self, broker, protocol, name, ownership, seen):
-        super().__init__(daemon=True)
-        self.name, self.ownership, self.seen = name, ownership, seen
-        self.leaving = threading.Event()
-        self.assignments = 0
-        settings = broker.bootstrap | {
-            "group.id": f"readers-{protocol}", "client.id": name, "auto.offset.reset": "earliest", "enable.auto.commit": False,
-            "group.protocol": protocol} | (CLASSIC if protocol == "classic" else {})
-        self.consumer = Consumer(settings)
-        self.consumer.subscribe([f"events-{protocol}"], on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_revoke)
-
-    def on_assign(self, _, partitions):
-        self.assignments += 1
-        self.ownership.take(self.name, [partition.partition for partition in partitions])
-
-    def on_revoke(self, _, partitions):
-        self.ownership.give(self.name, [partition.partition for partition in partitions])
-
-    def run(self):
-        while not self.leaving.is_set():
-            for message in self.consumer.consume(200, timeout=0.2):
-                if message.error() is None:
-                    self.seen.append((message.partition(), message.offset()))
-            try:
-                self.consumer.commit(asynchronous=False)
-            except confluent_kafka.KafkaException:
-                pass  # nothing to commit, a rebalance, or a broker that is away: it is read again then
-        self.consumer.close()
-
-    def leave(self):
-        self.leaving.set()
-        self.join(TIMEOUT_S)
+def scale(group):
+    members, names = group.members, [f"member-{number}" for number in range(MEMBERS)]
+    members.wakes()
+    members.join(names[0])
+    group.settles(1, "one is there")
+    members.join(*names[1:MIDDLE])
+    group.settles(MIDDLE, f"{MIDDLE} are there")
+    changes = len(members.changes)
+    members.join(*names[MIDDLE:])
+    wait_for("a rebalance", lambda: len(members.changes) > changes)
+    group.loses_coordinator(f"{MEMBERS} come", MEMBERS, group.waits_for_its_node)
+    group.loses_coordinator(f"{MEMBERS} are there", MEMBERS)
+    members.leave(*names[MIDDLE:])
+    group.settles(MIDDLE, f"{MEMBERS - MIDDLE} leave")
+    members.leave(*names[1:MIDDLE])
+    group.settles(1, "one is left")
+    group.load.end()
+    group.check_all()
+    members.leave(names[0])
+    check_soon(f"{group.what}: all leave", set(names), lambda: set(members.left), TIMEOUT_S)
+    group.check_empty()
 
 
-def run(broker, protocol):
-    topic, group = f"events-{protocol}", f"readers-{protocol}"
-    admin = AdminClient(broker.bootstrap)
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(TIMEOUT_S)
-    producer = Producer(broker.bootstrap | {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 300_000})
-    ended = [0] * PARTITIONS
-    producing = threading.Event()
-    producing.set()
-
-    def produce():
-        number = 0
-        while producing.is_set():
-            producer.produce(topic, str(number).encode(), partition=number % PARTITIONS)
-            ended[number % PARTITIONS] += 1
-            number += 1
-            producer.poll(0)
-            time.sleep(0.0005)
-        producer.flush(TIMEOUT_S)
-
-    load = threading.Thread(target=produce, daemon=True)
-    load.start()
-    ownership, seen = Ownership(), []
-    members = []
-
-    def settle(count, what):
-        def held():
-            with ownership.lock:
-                return len(set(ownership.owners.values())), len(ownership.owners)
-
-        def shares():
-            if protocol != "classic":
-                # librdkafka describes groups of the classic protocol alone.
-                return "STABLE", *held()
-            described = admin.describe_consumer_groups([group])[group].result(TIMEOUT_S)
-            owned = sorted(len(member.assignment.topic_partitions) for member in described.members)
-            return described.state.name, len(owned), sum(owned)
-        check_soon(f"{protocol}: {what}", ("STABLE", count, PARTITIONS), shares, TIMEOUT_S)
-        time.sleep(STEP_S / 3)
-
-    for number in range(MEMBERS):
-        member = Member(broker, protocol, f"member-{number}", ownership, seen)
-        member.start()
-        members.append(member)
-    settle(MEMBERS, f"{MEMBERS} members share {PARTITIONS} partitions")
-    members.append(Member(broker, protocol, "another", ownership, seen))
-    members[-1].start()
-    settle(MEMBERS + 1, "one more shares them")
-    for member in members[:2]:
-        member.leave()
-    settle(MEMBERS - 1, "two leave, and the others share them")
-    # The members' ownership outlives the broker's process: they are known to the one that comes after it.
-    broker.kill()
-    broker.start()
-    settle(MEMBERS - 1, "the broker is killed, and they go on")
-    for member in members[2:-1]:
-        member.leave()
-    settle(1, "one is left, and has all")
-    producing.clear()
-    load.join(TIMEOUT_S)
-
-    check_soon(f"{protocol}: each record is read", [set(range(count)) for count in ended],
-               lambda: [{offset for of, offset in list(seen) if of == partition} for partition in range(PARTITIONS)], TIMEOUT_S)
-    check(f"{protocol}: no partition was owned twice", [], ownership.twice[:3])
-
-    def committed():
-        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(TIMEOUT_S)
-        return sorted((found.partition, found.offset) for found in asked.topic_partitions)
-    check_soon(f"{protocol}: all of it is committed", list(enumerate(ended)), committed, TIMEOUT_S)
-    members[-1].leave()
-    before = committed()
-    broker.kill()
-    broker.start()
-    check(f"{protocol}: commits outlive the broker", before, committed())
-    check_soon(f"{protocol}: a group without members is deleted", None, lambda: admin.delete_consumer_groups([group])[group].result(TIMEOUT_S))
-    check(f"{protocol}: and gone", [], [listed.group_id for listed in admin.list_consumer_groups().result(TIMEOUT_S).valid])
+def restart_static_members(group):
+    members, names = group.members, {f"instance-{number}": f"static-{number}" for number in range(MIDDLE)}
+    members.wakes()
+    for instance, name in names.items():
+        members.join_as(name, instance)
+    group.settles(MIDDLE, f"{MIDDLE} are there")
+    for instance, name in names.items():
+        owned, changes, successor = members.owned_by(name), len(members.changes), f"{name}-again"
+        members.leave(name)
+        wait_for(f"the end of {name}", lambda: name in members.left)
+        members.join_as(successor, instance)
+        if not check_soon(f"{group.what}: {instance} is started anew, and has what it had", owned, lambda: members.owned_by(successor), TIMEOUT_S):
+            raise Stuck
+        group.reads_on(f"{instance} is started anew")
+        check(f"{group.what}: {instance} is started anew, and nobody else notices", [name, successor], members.changed_since(changes))
+    group.load.end()
+    group.check_all()
 
 
-def main(broker):
-    broker.start()
-    for protocol in PROTOCOLS:
-        run(broker, protocol)
+def run(cluster, client, protocol, what, steps):
+    began = time.monotonic()
+    group = Group(cluster, client, protocol, what)
+    try:
+        steps(group)
+    except Stuck:
+        print(f"--  {group.what}: given up", flush=True)
+        cluster.heal(group.topic, group.partitions)
+    finally:
+        group.end()
+    print(f"--  {group.what}: {', '.join(group.took)}; {time.monotonic() - began:.0f} s in all", flush=True)
 
 
-with_broker(main)
+def main(cluster):
+    cluster.start()
+    for client, protocol in chosen():
+        run(cluster, client, protocol, "readers", scale)
+        if (client, protocol) in STATIC:
+            run(cluster, client, protocol, "static", restart_static_members)
+
+
+nodes.run(OneBroker() if "BROKER_CMD" in os.environ else ThreeNodes(3), main)

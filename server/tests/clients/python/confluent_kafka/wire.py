@@ -117,6 +117,11 @@ class Reader:
         self.at += max(length, 0)
         return self.data[self.at - max(length, 0) : self.at].decode()
 
+    def data_of_length(self):
+        (length,) = self.take(">i")
+        self.at += max(length, 0)
+        return self.data[self.at - max(length, 0) : self.at]
+
     def ids(self):
         (count,) = self.take(">i")
         return list(self.take(f">{count}i"))
