@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 names=("$@")
 if [ $# = 0 ]; then
   names=(kcat confluent_kafka aiokafka kafka_python kafkajs franz_go sarama java)
-  [ -n "${BOOTSTRAP:-}" ] || names+=(kill9 compaction groups cluster record) # which kill brokers of their own
+  [ -n "${BOOTSTRAP:-}" ] || names+=(kill9 compaction groups cluster mirror_maker record) # which kill brokers of their own
 fi
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
