@@ -92,6 +92,13 @@ pub struct Moment<'a> {
     pub image: &'a Image,
 }
 
+impl Moment<'_> {
+    /// How a group of the consumer protocol is to be: it may have settings of its own.
+    fn consumer_bounds(&self, group: &str) -> ConsumerBounds {
+        self.bounds.consumer.of_group(group, self.image)
+    }
+}
+
 /// A client, as its members are described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {

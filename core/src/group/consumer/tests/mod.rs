@@ -2,6 +2,7 @@
 
 mod migration;
 mod offsets;
+mod own_settings;
 mod reconciling;
 mod refusals;
 mod static_members;
@@ -96,7 +97,7 @@ impl Rig {
             answers: Vec::new(),
         };
         // Everyone who comes or goes is assigned for, unless a test is about that.
-        rig.bounds.consumer.assignment_interval = Wait(0);
+        rig.bounds.consumer.assignment.usual = 0;
         rig.create("orders", 6);
         rig
     }
