@@ -123,6 +123,17 @@ fn a_group_is_shown_with_its_lag_and_its_members_in_either_protocol() {
         assert_eq!((&second["committed_offset"], &second["end_offset"], &second["lag"]), (&Value::Null, &json!(3), &Value::Null));
         assert_eq!((&first["client"], &first["host"]), (&json!("reader"), &json!("127.0.0.1")));
 
+        let (_, metrics) = scene.broker.http("/metrics");
+        for line in [
+            format!("gracchus_groups{{type=\"{protocol}\",state=\"Stable\"}} 1"),
+            format!("gracchus_group_members{{type=\"{protocol}\"}} 1"),
+            "gracchus_group_lag{group=\"readers\",topic=\"orders\",partition=\"0\"} 3".to_owned(),
+            "gracchus_group_offset_commits_total 1".to_owned(),
+            format!("gracchus_group_rebalances_total{{type=\"{protocol}\"}} 1"),
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+        }
+
         let member = &scene.json(&["group", "describe", "readers", "--members"])[0]["members"][0];
         assert_eq!((&member["member"], &member["assigned"]), (&first["member"], &json!([{"topic": "orders", "partitions": [0, 1]}])));
         let words = scene.run(&["group", "describe", "readers"]);

@@ -89,6 +89,7 @@ impl Groups {
             // Whom it does not name gets nothing.
             member.assignment = given.get(member_id).map(|assignment| Bytes::clone(assignment)).unwrap_or_default();
         }
+        decided.tally.classic_rebalances += 1;
         group.phase = Phase::Stable;
         group.since = moment.now.wall;
         decided.records.push(GroupRecord::Classic { group: name.clone(), kept: Some(group.to_keep()) });

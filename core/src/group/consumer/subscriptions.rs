@@ -120,6 +120,7 @@ impl Groups {
         let settles_until = moment.now.monotonic.after(Wait::from_ms(moment.consumer_bounds(name).heartbeat_ms()));
         let Some(group) = self.consumer_mut(name) else { return };
         group.settles_until = settles_until;
+        decided.tally.consumer_rebalances += 1;
         let kept = KeptEpoch { epoch: group.epoch.next(), topics_hash };
         self.keep_fact(name, ConsumerRecord::Group(Some(kept)), decided);
     }
