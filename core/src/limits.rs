@@ -132,6 +132,9 @@ pub const CONFIG_ENTRIES_MAX: usize = 400_000;
 /// Bytes of a setting's value (Kafka's own bound: what a string of its requests and records can hold).
 pub const CONFIG_VALUE_BYTES_MAX: usize = 32_767;
 
+/// Groups that may have settings of their own.
+pub const GROUPS_WITH_SETTINGS_MAX: usize = 10_000;
+
 /// Bytes of a topic's name (Kafka's own bound, for the folder's name to fit a file system).
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 

@@ -204,6 +204,8 @@ impl Broker {
         match target {
             ConfigTarget::Topic(id) => self.resettle_topic(*id, effects),
             ConfigTarget::Broker(node) if *node != self.settings.node => {}
+            // A coordinator looks them up when it hears of a member.
+            ConfigTarget::Group(_) => {}
             ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => {
                 self.configs.cluster_wide = self.image.configs_of(&ConfigTarget::DefaultBroker);
                 self.configs.per_broker = self.image.configs_of(&ConfigTarget::Broker(self.settings.node));

@@ -36,6 +36,11 @@ impl Compactions {
         self.dirty.insert(id);
     }
 
+    /// Logs that may have something to compact.
+    pub(super) fn dirty(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.dirty.iter()
+    }
+
     /// A log was opened.
     pub(super) fn opened(&mut self, id: TopicPartition) {
         self.failed.remove(&id);
@@ -162,6 +167,13 @@ impl Broker {
         }
         self.compact_next(effects);
     }
+}
+
+/// The share of a log that is not compacted, from 0 to 1; none where it is not to be.
+pub(super) fn dirty_ratio(replica: &Replica, now: Now) -> Option<f64> {
+    let settings = replica.settings();
+    let dirt = || replica.log().dirt(now.wall, settings.min_compaction_lag_ms, replica.last_stable_offset());
+    settings.cleanup_compact.then(|| dirt().ratio())
 }
 
 fn wish(replica: &Replica, now: Now) -> Wish {

@@ -7,7 +7,7 @@ use super::Broker;
 use crate::boundary::{
     ConfigResource, DescribeConfigsRequest, DescribeConfigsResponse, ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
-use crate::config::{ConfigEntry, Listing, describe_broker, describe_broker_default, describe_topic};
+use crate::config::{ConfigEntry, Listing, describe_broker, describe_broker_default, describe_group, describe_topic};
 use crate::controller::check_name;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::NodeId;
@@ -54,7 +54,11 @@ impl Broker {
             ConfigResource::ClientMetrics(name) if name.is_empty() => refuse("Client metrics subscription name must not be empty".into()),
             // None is kept, so that each is as Kafka describes one that was never made.
             ConfigResource::ClientMetrics(_) => Ok(Vec::new()),
-            ConfigResource::Group(_) => refuse("This broker has no groups yet.".into()),
+            ConfigResource::Group(name) if name.is_empty() => refuse("Group name must not be empty".into()),
+            // Whether there is such a group or not, as in Kafka.
+            ConfigResource::Group(name) => {
+                Ok(describe_group(&self.image.configs_of(&ConfigTarget::Group(name.clone())), &self.configs, listing))
+            }
             ConfigResource::Unknown { kind, .. } => refuse(format!("Unsupported resource type: {kind}")),
         }
     }
@@ -66,6 +70,9 @@ impl Broker {
         }
         let is_wanted = |kind| request.kinds.is_empty() || request.kinds.contains(&kind);
         let mut resources = Vec::new();
+        if is_wanted(GROUP) {
+            resources.extend(self.image.groups_with_settings().cloned().map(ConfigResource::Group));
+        }
         if is_wanted(BROKER) {
             resources.extend(self.nodes().map(|node| ConfigResource::Broker(Some(node))));
         }

@@ -21,7 +21,7 @@ use crate::boundary::{
 use crate::coordinator::Uncommitted;
 use crate::epoch::LeaderEpoch;
 use crate::error::{ApiError, ErrorCode};
-use crate::group::{Client, CorruptRecord, Decided, GroupRecord, Groups, Moment, OFFSETS_TOPIC};
+use crate::group::{Client, CorruptRecord, Decided, GroupRecord, GroupTally, Groups, Moment, OFFSETS_TOPIC};
 use crate::ids::{ConnectionId, LogId, PartitionIndex, RequestId, TopicId, TopicName, TopicPartition};
 use crate::limits::{COORDINATOR_RETRY_MS, FREE_BYTES_RESERVE, GROUP_BATCH_BYTES, GROUPS_READ_BYTES, METADATA_REQUEST_MS_MAX};
 use crate::offset::Offset;
@@ -46,6 +46,7 @@ pub(super) struct Coordinators {
     reads: BTreeMap<TopicPartition, u32>,
     /// Whether the operator has been told that there is no topic to keep groups in.
     is_lack_told: bool,
+    tally: GroupTally,
 }
 
 /// The coordinator of the groups of one partition.
@@ -90,6 +91,11 @@ impl Coordinators {
     /// Topics are new, gone or have more partitions. A coordinator that loads finds that out by itself.
     pub(super) fn topics_changed(&mut self, topics: &BTreeSet<TopicName>) {
         self.coordinators.values_mut().for_each(|coordinator| coordinator.groups.topics_changed(topics));
+    }
+
+    /// What was done since the node started.
+    pub(super) fn tally(&self) -> GroupTally {
+        self.tally
     }
 
     /// The groups that a partition's coordinator has, once it is loaded.
@@ -336,6 +342,7 @@ impl Broker {
     /// Appends what was decided, and holds the answers until that is committed.
     fn conclude_groups(&mut self, id: TopicPartition, decided: Decided, effects: &mut Effects) {
         decided.marks.iter().for_each(|mark| effects.mark(*mark));
+        self.coordinators.tally += decided.tally;
         self.append_group_records(id, &decided.records, effects);
         let Some(Ok(leader)) = self.partitions.get(&id).map(|partition| partition.leader()) else { return };
         let log_end = leader.log().end();

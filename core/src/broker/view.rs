@@ -1,9 +1,11 @@
 //! What checkers and metrics may see: everything, and nothing to be changed.
 
 use super::Broker;
+use super::compaction::dirty_ratio;
 use super::lifecycle::Stage;
 use crate::epoch::QuorumEpoch;
-use crate::ids::{IncarnationId, TopicName, TopicPartition};
+use crate::group::{Group, GroupTally};
+use crate::ids::{IncarnationId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use crate::log::Log;
 use crate::metadata::{Image, VoterRegistration};
 use crate::offset::Offset;
@@ -101,6 +103,31 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn waiting_requests(&self) -> (usize, usize) {
         (self.broker.produces.len(), self.broker.fetches.len())
+    }
+
+    /// The groups that it coordinates, of those coordinators that have loaded.
+    pub fn groups(&self) -> impl Iterator<Item = (&'a String, &'a Group)> + use<'a> {
+        self.broker.coordinators.groups().flat_map(|(_, groups)| groups.iter())
+    }
+
+    /// What its coordinators have done since it started.
+    #[must_use]
+    pub fn group_tally(&self) -> GroupTally {
+        self.broker.coordinators.tally()
+    }
+
+    /// How far a partition is committed, if the node has a copy of it: what a follower has heard of that.
+    #[must_use]
+    pub fn high_watermark(&self, topic: TopicId, partition: PartitionIndex) -> Option<Offset> {
+        let copy = self.broker.partitions.get(&TopicPartition { topic, partition })?;
+        Some(copy.replica()?.high_watermark())
+    }
+
+    /// The largest share of a log that is to be compacted and is not, from 0 to 1.
+    #[must_use]
+    pub fn dirty_ratio_max(&self) -> f64 {
+        let copies = self.broker.compactions.dirty().filter_map(|id| self.broker.partitions.get(id)?.replica());
+        copies.filter_map(|replica| dirty_ratio(replica, self.broker.now)).fold(0.0, f64::max)
     }
 
     /// Bytes free on its disk, as last told.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ConfigKind;
 use super::check::{invalid_config, invalid_request};
-use super::definitions::{Definition, broker_definition, topic_definition};
+use super::definitions::{Definition, broker_definition, group_definition, topic_definition};
 use crate::boundary::{ConfigChange, ConfigOperation};
 use crate::error::ApiError;
 use crate::limits::CONFIG_VALUE_BYTES_MAX;
@@ -14,6 +14,8 @@ use crate::limits::CONFIG_VALUE_BYTES_MAX;
 pub enum SettingsOf {
     /// A topic's.
     Topic,
+    /// A group's.
+    Group,
     /// A broker's, or those of all brokers.
     Broker,
 }
@@ -22,6 +24,7 @@ impl SettingsOf {
     fn definition(self, name: &str) -> Option<&'static Definition> {
         match self {
             Self::Topic => topic_definition(name),
+            Self::Group => group_definition(name),
             Self::Broker => broker_definition(name),
         }
     }
@@ -29,7 +32,7 @@ impl SettingsOf {
     /// Kafka's brokers and its controller each have their own words.
     fn not_a_list(self, operation: &str, name: &str) -> ApiError {
         invalid_config(match self {
-            Self::Topic => format!("Can't {} to key {name} because its type is not LIST.", operation.to_ascii_uppercase()),
+            Self::Topic | Self::Group => format!("Can't {} to key {name} because its type is not LIST.", operation.to_ascii_uppercase()),
             Self::Broker => format!("Config value {operation} is not allowed for config key: {name}"),
         })
     }

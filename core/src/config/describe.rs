@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::broker::{BrokerConfigs, default_of};
-use super::definitions::{Definition, Synonym, Update, broker_definition, broker_definitions, topic_definitions, without_listener};
-use super::topic::TopicLayers;
+use super::definitions::{
+    Definition, Synonym, Update, broker_definition, broker_definitions, group_definitions, topic_definitions, without_listener,
+};
+use super::layers::Layers;
 use super::{ConfigEntry, ConfigKind, ConfigSource};
 
 type Synonyms = Vec<(String, Option<String>, ConfigSource)>;
@@ -32,10 +34,18 @@ impl Listing<'_> {
 /// The settings of a topic that has these of its own.
 #[must_use]
 pub fn describe_topic(overrides: &BTreeMap<String, String>, broker: &BrokerConfigs, listing: Listing<'_>) -> Vec<ConfigEntry> {
-    let layers = TopicLayers { overrides, defaults: broker };
+    let layers = Layers { overrides, defaults: broker };
     let listed = |definition: &&Definition| !definition.is_internal || overrides.contains_key(definition.name);
     let wanted = topic_definitions().iter().filter(listed).filter(|definition| listing.wants(definition.name));
-    wanted.map(|definition| topic_entry(definition, layers, listing)).collect()
+    wanted.map(|definition| entry_of(definition, layers, ConfigSource::DynamicTopic, listing)).collect()
+}
+
+/// The settings of a group that has these of its own.
+#[must_use]
+pub fn describe_group(overrides: &BTreeMap<String, String>, broker: &BrokerConfigs, listing: Listing<'_>) -> Vec<ConfigEntry> {
+    let layers = Layers { overrides, defaults: broker };
+    let wanted = group_definitions().iter().filter(|definition| listing.wants(definition.name));
+    wanted.map(|definition| entry_of(definition, layers, ConfigSource::DynamicGroup, listing)).collect()
 }
 
 /// The settings of a broker.
@@ -60,11 +70,12 @@ pub fn describe_broker_default(broker: &BrokerConfigs, listing: Listing<'_>) -> 
     without_defaults.collect()
 }
 
-fn topic_entry(definition: &Definition, layers: TopicLayers<'_>, listing: Listing<'_>) -> ConfigEntry {
+/// A setting of what has its own values over the brokers', as `own` says.
+fn entry_of(definition: &Definition, layers: Layers<'_>, own: ConfigSource, listing: Listing<'_>) -> ConfigEntry {
     let value = layers.effective(definition).map(|value| value.to_string());
     let mut synonyms = Synonyms::new();
     if layers.overrides.contains_key(definition.name) {
-        synonyms.push((definition.name.to_owned(), value.clone(), ConfigSource::DynamicTopic));
+        synonyms.push((definition.name.to_owned(), value.clone(), own));
     }
     if let Some(first) = definition.synonyms.first() {
         synonyms.extend(broker_synonyms(first.name, layers.defaults));
@@ -184,6 +195,19 @@ mod tests {
         let expected = "log.retention.ms=5000 DynamicBroker; log.retention.ms=6000 DynamicDefaultBroker; \
             log.retention.hours=24 StaticBroker; log.retention.hours=168 Default";
         assert_eq!((entry.value.as_deref(), synonyms(&entry).as_str()), (Some("5000"), expected));
+    }
+
+    #[test]
+    fn a_groups_own_value_stands_before_the_brokers() {
+        let broker = BrokerConfigs::new(map(&[("group.consumer.session.timeout.ms", "50000")]));
+        let entries = describe_group(&map(&[("consumer.heartbeat.interval.ms", "6000")]), &broker, WITH_SYNONYMS);
+        assert_eq!(entries.len(), 3);
+        let heartbeat = find(entries.clone(), "consumer.heartbeat.interval.ms");
+        assert_eq!((heartbeat.value.as_deref(), heartbeat.source), (Some("6000"), ConfigSource::DynamicGroup));
+        let expected = "consumer.heartbeat.interval.ms=6000 DynamicGroup; group.consumer.heartbeat.interval.ms=5000 Default";
+        assert_eq!(synonyms(&heartbeat), expected);
+        let session = find(entries, "consumer.session.timeout.ms");
+        assert_eq!((session.value.as_deref(), session.source), (Some("50000"), ConfigSource::StaticBroker));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct ConfigEntry {
 pub enum ConfigSource {
     /// The topic's own (1).
     DynamicTopic,
+    /// The group's own (8).
+    DynamicGroup,
     /// Altered on this broker (2).
     DynamicBroker,
     /// Altered for all brokers (3).

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::broker::default_of;
-use super::definitions::{Definition, topic_definition};
+use super::definitions::topic_definition;
+use super::layers::Layers;
 use super::{BrokerConfigs, ConfigKind, Value};
 use crate::boundary::Durability;
 use crate::ids::{NodeId, PartitionIndex};
@@ -105,7 +105,7 @@ impl TopicSettings {
     /// The settings of a topic that has these of its own.
     #[must_use]
     pub fn resolve(overrides: &BTreeMap<String, String>, defaults: &BrokerConfigs) -> Self {
-        let layers = TopicLayers { overrides, defaults };
+        let layers = Layers { overrides, defaults };
         let cleanup = layers.value("cleanup.policy");
         let cleans = |policy: &str| cleanup.list().is_some_and(|policies| policies.iter().any(|word| word == policy));
         let compression = layers.compression();
@@ -142,30 +142,7 @@ impl TopicSettings {
     }
 }
 
-/// Where a topic's values come from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TopicLayers<'a> {
-    pub(super) overrides: &'a BTreeMap<String, String>,
-    pub(super) defaults: &'a BrokerConfigs,
-}
-
-impl TopicLayers<'_> {
-    /// The value in force; none if it is unset.
-    pub(super) fn effective(self, definition: &Definition) -> Option<Value> {
-        let own = self.overrides.get(definition.name).and_then(|text| definition.parse(text).ok());
-        own.or_else(|| self.broker_value(definition)).or_else(|| default_of(definition))
-    }
-
-    /// The first of the broker's settings that stand in for this one and has a value, in this one's unit.
-    fn broker_value(self, definition: &Definition) -> Option<Value> {
-        definition.synonyms.iter().find_map(|synonym| match self.defaults.effective(synonym.name)?.0 {
-            // Kafka takes any negative time for no limit, whatever the unit.
-            Value::Whole(number) if definition.name == "retention.ms" && number < 0 => Some(Value::Whole(-1)),
-            Value::Whole(number) => Some(Value::Whole(number.saturating_mul(synonym.unit))),
-            value @ (Value::Boolean(_) | Value::Real(_) | Value::Text(_) | Value::List(_)) => Some(value),
-        })
-    }
-
+impl Layers<'_> {
     fn value(self, name: &str) -> Value {
         let definition = topic_definition(name).expect("the setting is defined");
         self.effective(definition).expect("the setting has a default")

@@ -1,4 +1,4 @@
-//! Settings of topics and brokers. The refusals and their words are Kafka's (ConfigurationControlManager, ConfigAdminManager).
+//! Settings of topics, brokers and groups. The refusals and their words are Kafka's (ConfigurationControlManager, ConfigAdminManager).
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use crate::boundary::{ConfigChange, ConfigResource, OwnConfigs};
 use crate::config::{self, BrokerConfigs, BrokerScope, SettingsOf};
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{NodeId, TopicId, TopicPartition};
+use crate::limits::{GROUPS_WITH_SETTINGS_MAX, MEMBER_NAME_BYTES_MAX};
 use crate::metadata::{ConfigTarget, MetadataRecord, PartitionRegistration};
 
 /// What a decision about settings comes to: records, and why a resource was refused, if it was.
@@ -52,6 +53,7 @@ impl Controller {
         let mut records = Vec::new();
         let mut outcomes = Vec::new();
         let asked = counted(resources.iter().map(|(resource, _)| resource));
+        let mut groups_left = GROUPS_WITH_SETTINGS_MAX.saturating_sub(self.image().groups_with_settings().count());
         for (resource, changes) in resources {
             let is_twice = asked.get(resource).is_some_and(|&times| times > 1);
             let outcome = if is_twice {
@@ -62,6 +64,7 @@ impl Controller {
                     let altered = alter(settings_of(&target), &current, changes)?;
                     check(&target, &self.without_others_listeners(&target, &altered), defaults)?;
                     self.check_min_insync(&target, &current, &altered)?;
+                    take_room(&target, &current, &altered, &mut groups_left)?;
                     Ok(differences(&target, &current, &altered))
                 })
             };
@@ -84,7 +87,7 @@ impl Controller {
             ConfigTarget::DefaultBroker if after.is_none() => {
                 refuse("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
             }
-            ConfigTarget::DefaultBroker | ConfigTarget::Topic(_) => Ok(()),
+            ConfigTarget::DefaultBroker | ConfigTarget::Topic(_) | ConfigTarget::Group(_) => Ok(()),
         }
     }
 
@@ -105,7 +108,11 @@ impl Controller {
         let is_changed = |id: TopicId| {
             records.iter().any(|record| {
                 let MetadataRecord::Config { target, name, .. } = record else { return false };
-                let is_its = !matches!(target, ConfigTarget::Topic(topic) if *topic != id);
+                let is_its = match target {
+                    ConfigTarget::Topic(topic) => *topic == id,
+                    ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => true,
+                    ConfigTarget::Group(_) => false,
+                };
                 is_its && name == MIN_INSYNC
             })
         };
@@ -132,7 +139,11 @@ impl Controller {
             ConfigResource::Broker(Some(broker)) => refuse(format!("Unexpected broker id, expected {node}, but received {broker}")),
             ConfigResource::BrokerLogger(_) => refuse("Log levels can't be altered while this broker runs.".into()),
             ConfigResource::ClientMetrics(_) => refuse("This broker takes no metrics from clients.".into()),
-            ConfigResource::Group(_) => refuse("This broker has no groups yet.".into()),
+            ConfigResource::Group(name) if name.is_empty() => refuse("Default group resources are not allowed.".into()),
+            ConfigResource::Group(name) if name.len() > MEMBER_NAME_BYTES_MAX => {
+                refuse(format!("A group's name has no more than {MEMBER_NAME_BYTES_MAX} bytes."))
+            }
+            ConfigResource::Group(name) => Ok(ConfigTarget::Group(name.clone())),
             ConfigResource::Unknown { kind, .. } => refuse(format!("Unknown resource type {kind}")),
         }
     }
@@ -141,6 +152,7 @@ impl Controller {
 fn settings_of(target: &ConfigTarget) -> SettingsOf {
     match target {
         ConfigTarget::Topic(_) => SettingsOf::Topic,
+        ConfigTarget::Group(_) => SettingsOf::Group,
         ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => SettingsOf::Broker,
     }
 }
@@ -148,8 +160,21 @@ fn settings_of(target: &ConfigTarget) -> SettingsOf {
 fn check(target: &ConfigTarget, altered: &Settings, defaults: &BrokerConfigs) -> Result<(), ApiError> {
     match target {
         ConfigTarget::Topic(_) => config::check_topic(altered, defaults),
+        ConfigTarget::Group(_) => config::check_group(altered, defaults),
         ConfigTarget::Broker(_) => config::check_broker(altered, BrokerScope::One),
         ConfigTarget::DefaultBroker => config::check_broker(altered, BrokerScope::All),
+    }
+}
+
+/// Only so many groups have settings of their own: who may set them may name any.
+fn take_room(target: &ConfigTarget, current: &Settings, altered: &Settings, groups_left: &mut usize) -> Result<(), ApiError> {
+    match target {
+        ConfigTarget::Group(_) if current.is_empty() && !altered.is_empty() => {
+            let message = format!("Only {GROUPS_WITH_SETTINGS_MAX} groups may have settings of their own.");
+            *groups_left = groups_left.checked_sub(1).ok_or_else(|| ApiError::new(ErrorCode::PolicyViolation, message))?;
+            Ok(())
+        }
+        ConfigTarget::Group(_) | ConfigTarget::Topic(_) | ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::classic::{ClassicGroup, Phase};
 use super::record::{CommittedOffset, GroupRecord};
+use super::tally::count;
 use super::{Decided, Group, Groups, Moment};
 use crate::boundary::{
     ByTopic, FetchedOffset, GroupResponse, Membership, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
@@ -43,6 +44,7 @@ impl Groups {
             (topic.clone(), partitions.iter().map(commit).collect())
         });
         let answer = OffsetCommitResponse { topics: topics.collect() };
+        decided.tally.offset_commits = count(decided.records.len());
         decided.answers.push((id, GroupResponse::OffsetCommit(answer)));
         decided
     }

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::classic::{ClassicGroup, Member, Phase};
+use super::consumer::ConsumerGroup;
 use super::embedded::Subscription;
 use super::record::GroupRecord;
-use super::{Decided, Groups};
+use super::{Decided, Group, Groups};
 use crate::boundary::{DescribedGroup, DescribedMember, ListGroupsRequest, ListedGroup};
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::TopicName;
@@ -19,19 +20,14 @@ impl Groups {
     /// The groups that are asked for.
     pub fn list(&self, asked: &ListGroupsRequest) -> impl Iterator<Item = ListedGroup> {
         let is_wanted = |wanted: &[String], is: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(is));
-        let listed = self.groups.iter().map(|(name, group)| match &group.consumer {
-            Some(consumer) => ListedGroup {
-                group: name.clone(),
-                protocol_type: CONSUMER.to_owned(),
-                state: consumer.state_name().to_owned(),
-                kind: CONSUMER.to_owned(),
+        let listed = self.groups.iter().map(|(name, group)| ListedGroup {
+            group: name.clone(),
+            protocol_type: match group.consumer {
+                Some(_) => CONSUMER.to_owned(),
+                None => group.classic.protocol_type.clone().unwrap_or_default(),
             },
-            None => ListedGroup {
-                group: name.clone(),
-                protocol_type: group.classic.protocol_type.clone().unwrap_or_default(),
-                state: group.classic.state_name().to_owned(),
-                kind: CLASSIC.to_owned(),
-            },
+            state: group.state_name().to_owned(),
+            kind: group.kind().to_owned(),
         });
         listed.filter(move |listed| is_wanted(&asked.states, &listed.state) && is_wanted(&asked.types, &listed.kind))
     }
@@ -85,6 +81,20 @@ impl Groups {
         if group.classic.protocol_type.is_some() {
             decided.records.push(GroupRecord::Classic { group: name, kept: None });
         }
+    }
+}
+
+impl Group {
+    /// Kafka's name for the protocol that its members speak.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.consumer.is_some() { CONSUMER } else { CLASSIC }
+    }
+
+    /// Kafka's name for what it is doing.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        self.consumer.as_ref().map_or_else(|| self.classic.state_name(), ConsumerGroup::state_name)
     }
 }
 

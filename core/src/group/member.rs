@@ -89,6 +89,7 @@ impl Groups {
             // Whom it does not name gets nothing.
             member.assignment = given.get(member_id).map(|assignment| Bytes::clone(assignment)).unwrap_or_default();
         }
+        decided.tally.classic_rebalances += 1;
         group.phase = Phase::Stable;
         group.since = moment.now.wall;
         decided.records.push(GroupRecord::Classic { group: name.clone(), kept: Some(group.to_keep()) });
@@ -191,7 +192,7 @@ impl Groups {
         let timer = GroupTimer::Session { group: name.to_owned(), member: member_id.to_owned() };
         if let Some(group) = self.consumer(name) {
             let Some(member) = group.members.get(member_id) else { return };
-            return self.deadlines.set(timer, moment.now.monotonic.after(member.session(&moment.bounds.consumer)));
+            return self.deadlines.set(timer, moment.now.monotonic.after(member.session(&moment.consumer_bounds(name))));
         }
         let Some(member) = self.groups.get(name).and_then(|group| group.classic.members.get(member_id)) else { return };
         if member.joining.is_some() || member.syncing.is_some() {

@@ -14,6 +14,7 @@ mod embedded;
 mod join;
 mod member;
 pub mod record;
+mod tally;
 mod timers;
 mod wire;
 
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use self::classic::{ClassicGroup, Gathering, Member, Phase};
 use self::consumer::{ConsumerBounds, ConsumerGroup};
 pub use self::record::{CommittedOffset, GroupRecord, KeptGroup, KeptMember};
+pub use self::tally::GroupTally;
 pub use self::timers::GroupTimer;
 pub use self::wire::CorruptRecord;
 use crate::boundary::{GroupResponse, Mark};
@@ -72,6 +74,12 @@ impl Group {
         self.consumer.as_ref().map_or_else(|| self.classic.is_empty(), |consumer| consumer.members().next().is_none())
     }
 
+    /// How many members it has.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        self.consumer.as_ref().map_or(self.classic.members.len(), |consumer| consumer.members.len())
+    }
+
     /// How far it has come, by topic and partition.
     #[must_use]
     pub fn offsets(&self) -> &BTreeMap<TopicName, BTreeMap<PartitionIndex, CommittedOffset>> {
@@ -92,6 +100,13 @@ pub struct Moment<'a> {
     pub image: &'a Image,
 }
 
+impl Moment<'_> {
+    /// How a group of the consumer protocol is to be: it may have settings of its own.
+    fn consumer_bounds(&self, group: &str) -> ConsumerBounds {
+        self.bounds.consumer.of_group(group, self.image)
+    }
+}
+
 /// A client, as its members are described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -110,6 +125,8 @@ pub struct Decided {
     pub answers: Vec<(RequestId, GroupResponse)>,
     /// Rare events that were reached.
     pub marks: Vec<Mark>,
+    /// What was done of what is counted.
+    pub tally: GroupTally,
 }
 
 /// Settings of groups.

@@ -25,6 +25,7 @@ struct Rig {
     now: Now,
     requests: u64,
     kept: Vec<GroupRecord>,
+    tally: GroupTally,
     answers: BTreeMap<RequestId, GroupResponse>,
 }
 
@@ -38,6 +39,7 @@ impl Rig {
             now: Now::default(),
             requests: 0,
             kept: Vec::new(),
+            tally: GroupTally::default(),
             answers: BTreeMap::new(),
         }
     }
@@ -53,6 +55,7 @@ impl Rig {
 
     fn take(&mut self, decided: Decided) {
         self.kept.extend(decided.records);
+        self.tally += decided.tally;
         for (id, answer) in decided.answers {
             assert!(self.answers.insert(id, answer).is_none(), "each is answered once");
         }
@@ -430,6 +433,8 @@ fn offsets_of_a_group_without_members_expire() {
     assert_eq!(rig.committed(), None);
     assert!(rig.groups.get("readers").is_none());
     assert!(rig.successor().groups.get("readers").is_none(), "that it is gone is kept");
+    let tally = GroupTally { classic_rebalances: 1, consumer_rebalances: 0, offset_commits: 1, expired_offsets: 1 };
+    assert_eq!(rig.tally, tally);
 }
 
 #[test]

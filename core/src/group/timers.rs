@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classic::Phase;
 use super::consumer::ConsumerGroup;
+use super::tally::count;
 use super::{Decided, Groups, Moment};
 use crate::ids::TopicName;
 use crate::time::Timestamp;
@@ -115,6 +116,7 @@ impl Groups {
                 }
             }
         }
+        decided.tally.expired_offsets += count(old.len());
         for (group, topic, partition) in old {
             self.take_back(group, topic, partition, decided);
         }

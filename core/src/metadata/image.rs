@@ -208,6 +208,14 @@ impl Image {
         self.features.get(ELIGIBLE_LEADER_REPLICAS).is_some_and(|level| *level > 0)
     }
 
+    /// The groups that have settings of their own, by name.
+    pub fn groups_with_settings(&self) -> impl Iterator<Item = &String> {
+        self.configs.keys().filter_map(|target| match target {
+            ConfigTarget::Group(name) => Some(name),
+            ConfigTarget::Topic(_) | ConfigTarget::Broker(_) | ConfigTarget::DefaultBroker => None,
+        })
+    }
+
     /// Settings of a target that were altered.
     #[must_use]
     pub fn configs_of(&self, target: &ConfigTarget) -> BTreeMap<String, String> {

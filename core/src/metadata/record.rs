@@ -125,6 +125,8 @@ pub enum ConfigTarget {
     Broker(NodeId),
     /// All brokers.
     DefaultBroker,
+    /// A group by its name, whether there is such a group or not.
+    Group(String),
 }
 
 /// How records stand in the log.
@@ -171,6 +173,8 @@ mod tests {
         assert_eq!(encode(&record).as_ref(), [0, 6, 208, 15]);
         let record = MetadataRecord::Feature { name: "metadata.version".into(), level: 29 };
         assert_eq!(encode(&record).as_ref(), b"\x00\x07\x10metadata.version\x3a");
+        let record = MetadataRecord::Config { target: ConfigTarget::Group("g".into()), name: "n".into(), value: None };
+        assert_eq!(&encode(&record)[2..], b"\x03\x01g\x01n\x00");
         let endpoint = Endpoint { listener: "C".into(), host: "h".into(), port: 300 };
         let voter = VoterRegistration { node: NodeId(2), directory: DirectoryId(Uuid([7; 16])), endpoints: vec![endpoint] };
         let expected = [&[0, 10, 1, 4][..], &encode_id(7), &[1, 1, b'C', 1, b'h', 0xac, 2]].concat();

@@ -19,6 +19,8 @@ impl WireError {
     pub const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
     /// The time allowed is over.
     pub const REQUEST_TIMED_OUT: Self = Self(7);
+    /// Who asks is no member of the group.
+    pub const UNKNOWN_MEMBER_ID: Self = Self(25);
     /// The API is not served at the version asked for.
     pub const UNSUPPORTED_VERSION: Self = Self(35);
     /// The topic exists already.
@@ -27,12 +29,18 @@ impl WireError {
     pub const NOT_CONTROLLER: Self = Self(41);
     /// The batch was appended before.
     pub const DUPLICATE_SEQUENCE_NUMBER: Self = Self(46);
+    /// The group has members.
+    pub const NON_EMPTY_GROUP: Self = Self(68);
+    /// There is no such group, or it is of another type.
+    pub const GROUP_ID_NOT_FOUND: Self = Self(69);
     /// The leader epoch asked with has passed.
     pub const FENCED_LEADER_EPOCH: Self = Self(74);
     /// The leader epoch asked with is not known yet.
     pub const UNKNOWN_LEADER_EPOCH: Self = Self(75);
     /// The partition is led as an election would have it.
     pub const ELECTION_NOT_NEEDED: Self = Self(84);
+    /// Members of the group read the topic.
+    pub const GROUP_SUBSCRIBED_TO_TOPIC: Self = Self(86);
     /// No topic has this id, as far as this broker knows.
     pub const UNKNOWN_TOPIC_ID: Self = Self(100);
     /// The id belongs to another topic of that name.
@@ -126,6 +134,10 @@ mod tests {
             (WireError::OFFSET_OUT_OF_RANGE, "OFFSET_OUT_OF_RANGE"),
             (WireError::NOT_LEADER_OR_FOLLOWER, "NOT_LEADER_OR_FOLLOWER"),
             (WireError::UNSUPPORTED_VERSION, "UNSUPPORTED_VERSION"),
+            (WireError::UNKNOWN_MEMBER_ID, "UNKNOWN_MEMBER_ID"),
+            (WireError::NON_EMPTY_GROUP, "NON_EMPTY_GROUP"),
+            (WireError::GROUP_ID_NOT_FOUND, "GROUP_ID_NOT_FOUND"),
+            (WireError::GROUP_SUBSCRIBED_TO_TOPIC, "GROUP_SUBSCRIBED_TO_TOPIC"),
             (WireError::FENCED_LEADER_EPOCH, "FENCED_LEADER_EPOCH"),
             (WireError::ELECTION_NOT_NEEDED, "ELECTION_NOT_NEEDED"),
             (WireError::UNKNOWN_TOPIC_ID, "UNKNOWN_TOPIC_ID"),

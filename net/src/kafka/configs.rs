@@ -99,6 +99,7 @@ fn synonym(name: &str, value: Option<&String>, source: ConfigSource) -> Describe
 pub(super) fn source_number(source: ConfigSource) -> i8 {
     match source {
         ConfigSource::DynamicTopic => 1,
+        ConfigSource::DynamicGroup => 8,
         ConfigSource::DynamicBroker => 2,
         ConfigSource::DynamicDefaultBroker => 3,
         ConfigSource::StaticBroker => 4,

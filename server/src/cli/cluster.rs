@@ -78,7 +78,7 @@ impl Refusal {
 
     /// Whether another broker, or the same one a little later, may do it. Unlike a producer, a person who names a topic that does not exist
     /// is told so at once.
-    fn passes(&self) -> bool {
+    pub(crate) fn passes(&self) -> bool {
         self.error.is_retriable() && self.error != WireError::UNKNOWN_TOPIC_OR_PARTITION && self.error != WireError::REQUEST_TIMED_OUT
     }
 }
@@ -163,6 +163,11 @@ impl Cluster {
                 return Err(no_layout(name, refusal));
             }
         }
+    }
+
+    /// The brokers that metadata last listed, and where they are.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (i32, &str)> {
+        self.nodes.iter().map(|(&node, address)| (node, address.as_str()))
     }
 
     /// A connection of its own to a broker.

@@ -106,9 +106,18 @@ impl Link {
         self.receive::<Q>().await
     }
 
+    /// Asks at the newest version that both know, `ceiling` at most.
+    pub(crate) async fn call_up_to<Q: RequestResponsePair>(&mut self, ceiling: i16, request: &Q) -> Result<Q::Response, LinkError> {
+        self.send_at(self.common_up_to::<Q>(ceiling)?, request).await?;
+        self.receive::<Q>().await
+    }
+
     /// Sends a request whose answer is received later.
     pub(crate) async fn send<Q: RequestResponsePair>(&mut self, request: &Q) -> Result<(), LinkError> {
-        let version = self.versions.common::<Q>().map_err(|error| self.of_client(error))?;
+        self.send_at(self.common_up_to::<Q>(i16::MAX)?, request).await
+    }
+
+    async fn send_at<Q: RequestResponsePair>(&mut self, version: i16, request: &Q) -> Result<(), LinkError> {
         match timeout(self.answer_wait, self.connection.send(version, request)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.of_client(error)),

@@ -5,6 +5,7 @@ mod batch;
 mod cluster;
 mod consume;
 mod error;
+mod group;
 mod link;
 mod log;
 mod offsets;
@@ -30,6 +31,9 @@ pub enum ToolCommand {
     /// Look at a cluster, move its partitions, elect their leaders, and change who votes in it.
     #[command(subcommand)]
     Cluster(admin::ClusterCommand),
+    /// Look at groups of consumers, set where they read on, and delete them.
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Write lines to a topic as records.
     Produce(produce::ProduceArgs),
     /// Read a topic's records as lines.
@@ -48,6 +52,7 @@ pub fn run(command: ToolCommand) -> ExitCode {
     let ended = match command {
         ToolCommand::Topic(command) => block_on(topic::run(command)),
         ToolCommand::Cluster(command) => block_on(admin::run(command)),
+        ToolCommand::Group(command) => block_on(group::run(command)),
         ToolCommand::Produce(args) => block_on(produce::run(args)),
         ToolCommand::Consume(args) => block_on(consume::run(args)),
         ToolCommand::Perf(command) => perf::run(command),

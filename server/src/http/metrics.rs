@@ -10,8 +10,10 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::node::Snapshot;
+use super::compaction::CompactionCollector;
+use super::groups::GroupCollector;
 use crate::node::counters::{Counters, LATENCY_BOUNDS_US};
+use crate::node::{Inspection, Snapshot};
 
 /// The media type of what [`Exporter::render`] gives.
 pub(super) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,11 +27,16 @@ impl Exporter {
     }
 
     /// All counters, and of a node that answers what it has in hand.
-    pub(super) fn render(&self, snapshot: Option<Snapshot>) -> String {
+    pub(super) fn render(&self, snapshot: Option<Snapshot>, inspection: Option<Inspection>) -> String {
         let mut registry = Registry::with_prefix("gracchus");
         registry.register_collector(Box::new(CounterCollector(Arc::clone(&self.0))));
         if let Some(snapshot) = snapshot {
             registry.register_collector(Box::new(SnapshotCollector(snapshot)));
+        }
+        let dirty_ratio_max = inspection.as_ref().map(|inspection| inspection.dirty_ratio_max);
+        registry.register_collector(Box::new(CompactionCollector::new(Arc::clone(&self.0.compactions), dirty_ratio_max)));
+        if let Some(inspection) = inspection {
+            registry.register_collector(Box::new(GroupCollector::new(inspection)));
         }
         let mut text = String::new();
         encode(&mut text, &registry).expect("a string can always be written to");

@@ -2,6 +2,8 @@
 //!
 //! `/metrics` is for Prometheus; `/healthz` says whether it has to be restarted, `/readyz` whether it serves clients.
 
+mod compaction;
+mod groups;
 mod metrics;
 
 use std::io;
@@ -19,7 +21,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use self::metrics::{Exporter, MEDIA_TYPE};
-use crate::node::{Probe, Ready, Snapshot};
+use crate::node::{Inspection, Probe, Ready, Snapshot};
 
 /// How long a node may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -79,12 +81,17 @@ async fn look(node: &Watched) -> Option<Snapshot> {
     tokio::time::timeout(PATIENCE, node.probe.look()).await.ok().flatten()
 }
 
+/// The same, closely.
+async fn inspect(node: &Watched) -> Option<Inspection> {
+    tokio::time::timeout(PATIENCE, node.probe.inspect()).await.ok().flatten()
+}
+
 async fn metrics(State(site): State<Site>) -> Response {
     let Some(node) = site.0.node.get() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response();
     };
-    let snapshot = look(node).await;
-    ([(CONTENT_TYPE, MEDIA_TYPE)], node.exporter.render(snapshot)).into_response()
+    let (snapshot, inspection) = (look(node).await, inspect(node).await);
+    ([(CONTENT_TYPE, MEDIA_TYPE)], node.exporter.render(snapshot, inspection)).into_response()
 }
 
 /// A node that starts or stops is healthy for as long as its process answers.

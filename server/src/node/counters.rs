@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gracchus_core::boundary::{StorageDone, StorageOp};
 use gracchus_core::error::ErrorCode;
 use gracchus_core::time::Wait;
 use gracchus_net::kafka::Api;
+
+use crate::store::CompactionCounters;
 
 /// Upper bounds of the buckets of [`Latencies`] in microseconds. Above the last one there is a bucket more.
 pub const LATENCY_BOUNDS_US: [u64; 18] = [
@@ -60,6 +62,8 @@ pub struct Counters {
     pub appended_records: Counter,
     /// Reports that a log is on disk up to some offset: appended batches a report are the size of a group commit.
     pub syncs: Counter,
+    /// What the store's compactions come to.
+    pub compactions: Arc<CompactionCounters>,
     /// Answers by API, and how long they took.
     answered: BTreeMap<Api, Latencies>,
     errors: Mutex<BTreeMap<(Api, ErrorCode), u64>>,
@@ -78,6 +82,7 @@ impl Default for Counters {
             appended_bytes: Counter::default(),
             appended_records: Counter::default(),
             syncs: Counter::default(),
+            compactions: Arc::default(),
             answered: Api::SERVED.into_iter().map(|api| (api, Latencies::default())).collect(),
             errors: Mutex::default(),
         }
@@ -85,6 +90,11 @@ impl Default for Counters {
 }
 
 impl Counters {
+    /// Nothing counted yet, beside a store that counts its compactions.
+    pub(super) fn new(compactions: Arc<CompactionCounters>) -> Self {
+        Self { compactions, ..Self::default() }
+    }
+
     /// Counts an answer that left `took` after its request had been read.
     ///
     /// # Panics

@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::counters::Counters;
 use self::peers::{Addresses, Identity, QUEUED_FROM_PEERS_MAX, find_controllers};
-pub use self::probe::{Probe, Snapshot};
+pub use self::probe::{GroupLag, Inspection, LAGS_MAX, Probe, Snapshot};
 use self::shared::{Among, Shared};
 use self::turn::{Ended, Inputs, Turn};
 use crate::config::{HostPort, ListenerSettings, NodeSettings};

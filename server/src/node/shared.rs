@@ -50,11 +50,12 @@ pub(super) struct Shared<P: Platform> {
 impl<P: Platform> Shared<P> {
     pub(super) fn new(platform: P, store: Store<P>, limits: ConnectionLimits, among: Among) -> Self {
         let Among { identity, addresses, from_peers } = among;
+        let counters = Counters::new(store.compactions());
         Self {
             platform,
             store,
             limits,
-            counters: Arc::new(Counters::default()),
+            counters: Arc::new(counters),
             complaints: Complaints::default(),
             serving: Signal::new(),
             closing: Signal::new(),

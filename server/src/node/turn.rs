@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::NodeError;
 use super::peers::{FromPeer, Links};
-use super::probe::{Probes, Snapshot};
+use super::probe::{Look, Probes};
 use super::shared::Shared;
 use crate::platform::Platform;
 use crate::recording::FlightRecorder;
@@ -69,7 +69,7 @@ enum Wake {
     Completion(Option<StorageDone>),
     Peer(FromPeer),
     Request(FromConnection),
-    Probe(oneshot::Sender<Snapshot>),
+    Probe(Look),
     Alarm,
 }
 
@@ -142,10 +142,7 @@ impl<P: Platform> Turn<P> {
                 Wake::Completion(done) => self.step(Input::Storage(done.ok_or(NodeError::StoreEnded)?)),
                 Wake::Peer(peer) => self.hear(peer),
                 Wake::Request(request) => self.take(request),
-                Wake::Probe(probe) => {
-                    // Whoever asked may have lost patience.
-                    let _ = probe.send(Snapshot::of(&self.broker.view()));
-                }
+                Wake::Probe(look) => look.answer(&self.broker.view()),
                 Wake::Alarm => {
                     alarm_at = Monotonic(u64::MAX);
                     alarm.set(shared.platform.sleep_until(alarm_at));

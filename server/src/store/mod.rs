@@ -61,6 +61,7 @@ use gracchus_core::ids::LogId;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
+pub use self::cleaner::CompactionCounters;
 pub use self::reader::Share;
 pub use self::settings::StoreSettings;
 
@@ -141,6 +142,12 @@ impl<P: Platform> Store<P> {
             .collect();
         let inner = Inner { shared, writers, keepers, readers, cleaner, clean };
         Ok((Self { inner: Arc::new(inner) }, completions))
+    }
+
+    /// What compactions come to.
+    #[must_use]
+    pub fn compactions(&self) -> Arc<CompactionCounters> {
+        Arc::clone(&self.inner.shared.compactions)
     }
 
     /// Whether the last run put everything on disk before it ended.

@@ -9,6 +9,7 @@ use gracchus_core::boundary::{Generation, StorageDone, StorageError};
 use gracchus_core::ids::LogId;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::cleaner::CompactionCounters;
 use super::failure;
 use super::files::{OpenFiles, SegmentNumber};
 use super::janitor::Chore;
@@ -26,6 +27,8 @@ pub(super) struct Shared<P: Platform> {
     pub(super) platform: P,
     /// How the store works.
     pub(super) settings: StoreSettings,
+    /// What compactions have come to.
+    pub(super) compactions: Arc<CompactionCounters>,
     /// Files kept open.
     pub(super) files: OpenFiles<FileOf<P>>,
     /// Where the janitor takes its work from.
@@ -49,6 +52,7 @@ impl<P: Platform> Shared<P> {
     pub(super) fn new(platform: P, settings: StoreSettings, done: UnboundedSender<StorageDone>, chores: UnboundedSender<Chore>) -> Arc<Self> {
         Arc::new(Self {
             platform,
+            compactions: Arc::default(),
             files: OpenFiles::new(settings.open_files_max),
             settings,
             chores,

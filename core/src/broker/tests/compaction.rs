@@ -36,7 +36,9 @@ fn a_log_is_compacted_once_a_snapshot_covers_what_has_closed() {
     assert_eq!(look(&mut node), [], "nothing has closed");
     close(&mut node, topic, 0, 20, 0);
     assert_eq!(look(&mut node), [], "recovery would read it again");
+    assert!((node.broker.view().dirty_ratio_max() - 1.0).abs() < f64::EPSILON);
     assert_eq!(look(&mut node), [(0, 20)]);
+    assert!(node.broker.view().dirty_ratio_max() < f64::EPSILON);
     assert_eq!(look(&mut node), [], "it is clean");
 }
 

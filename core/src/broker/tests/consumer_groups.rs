@@ -1,6 +1,7 @@
 //! Groups of the consumer protocol through the broker's door.
 
 use super::*;
+use crate::config::ConfigSource;
 use crate::metadata::GROUP_VERSION;
 
 fn joining() -> ConsumerGroupHeartbeatRequest {
@@ -103,4 +104,74 @@ fn groups_are_of_the_consumer_protocol_where_the_cluster_and_the_node_have_it() 
     }
     let mut node = coordinating(1, &[]);
     assert_eq!(described(&mut node), Err(ErrorCode::GroupIdNotFound));
+}
+
+fn alter(node: &mut Node, group: &str, name: &str, value: Option<&str>) -> Option<(ErrorCode, String)> {
+    let operation = if value.is_some() { ConfigOperation::Set } else { ConfigOperation::Delete };
+    let change = ConfigChange { name: name.to_owned(), operation, value: value.map(str::to_owned) };
+    let resources = vec![(ConfigResource::Group(group.to_owned()), vec![change])];
+    let id = node.ask(Request::IncrementalAlterConfigs(IncrementalAlterConfigsRequest { resources, validate_only: false }));
+    node.settle();
+    let Some(Response::AlterConfigs(answer)) = node.answer(id) else { panic!("it is answered") };
+    answer.resources.into_iter().next().unwrap().1.map(|error| (error.code, error.message.unwrap_or_default().to_string()))
+}
+
+fn own_settings(node: &mut Node, group: &str) -> Vec<(String, String)> {
+    let resources = vec![(ConfigResource::Group(group.to_owned()), None)];
+    let request = DescribeConfigsRequest { resources, include_synonyms: false, include_documentation: false };
+    let id = node.ask(Request::DescribeConfigs(request));
+    let Some(Response::DescribeConfigs(answer)) = node.answer(id) else { panic!("it is answered at once") };
+    let entries = answer.resources.into_iter().next().unwrap().1.unwrap();
+    assert_eq!(entries.len(), 3);
+    let own = entries.into_iter().filter(|entry| entry.source == ConfigSource::DynamicGroup);
+    own.map(|entry| (entry.name, entry.value.unwrap())).collect()
+}
+
+fn listed(node: &mut Node) -> Vec<ConfigResource> {
+    let id = node.ask(Request::ListConfigResources(ListConfigResourcesRequest { kinds: vec![32] }));
+    let Some(Response::ListConfigResources(answer)) = node.answer(id) else { panic!("it is answered at once") };
+    answer.result.unwrap()
+}
+
+#[test]
+fn a_groups_own_settings_are_kept_shown_and_kept_to() {
+    const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
+    let mut node = coordinating(1, &[]);
+    assert_eq!(alter(&mut node, "readers", HEARTBEAT, Some("9000")), None);
+    let kept = [(HEARTBEAT.to_owned(), "9000".to_owned())];
+    assert_eq!(own_settings(&mut node, "readers"), kept);
+    assert_eq!(own_settings(&mut node, "others"), []);
+    assert_eq!(listed(&mut node), [ConfigResource::Group("readers".to_owned())]);
+
+    let mut node = node.restarted(2, true);
+    assert_eq!(own_settings(&mut node, "readers"), kept);
+    beat(&mut node, joining());
+    node.settle();
+    node.pass(10_000);
+    let bare = ConsumerGroupHeartbeatRequest { member_epoch: 1, rebalance_timeout_ms: None, topics: None, owned: None, ..joining() };
+    let id = beat(&mut node, bare);
+    node.settle();
+    assert_eq!(heard(&mut node, id).unwrap().unwrap().heartbeat_interval_ms, 9_000);
+
+    assert_eq!(alter(&mut node, "readers", HEARTBEAT, None), None);
+    assert_eq!((own_settings(&mut node, "readers"), listed(&mut node)), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn what_a_group_may_not_set_is_refused() {
+    let mut node = coordinating(1, &[]);
+    for (group, name, value, code, words) in [
+        ("", "consumer.session.timeout.ms", "50000", ErrorCode::InvalidRequest, "Default group resources are not allowed."),
+        ("readers", "share.session.timeout.ms", "50000", ErrorCode::InvalidConfig, "Unknown group config name: share.session.timeout.ms"),
+        (
+            "readers",
+            "consumer.session.timeout.ms",
+            "61000",
+            ErrorCode::InvalidConfig,
+            "consumer.session.timeout.ms must be less than or equal to group.consumer.max.session.timeout.ms",
+        ),
+    ] {
+        assert_eq!(alter(&mut node, group, name, Some(value)), Some((code, words.to_owned())));
+    }
+    assert_eq!(listed(&mut node), []);
 }

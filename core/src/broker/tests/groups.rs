@@ -77,6 +77,8 @@ fn an_offset_is_told_once_it_is_on_disk() {
     node.settle();
     assert_eq!(committed(&mut node, commit), Some(None));
     assert_eq!(fetched(&mut node, fetch), Some(Ok(Some(42))));
+    let view = node.broker.view();
+    assert_eq!((view.groups().count(), view.group_tally().offset_commits), (1, 1));
 }
 
 #[test]

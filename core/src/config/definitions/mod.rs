@@ -4,6 +4,7 @@
 //! table says why.
 
 mod build;
+mod group;
 mod groups;
 mod log;
 mod network;
@@ -31,7 +32,7 @@ pub struct Definition {
     pub kind: ConfigKind,
     /// Its value when nobody gives one; none leaves it unset.
     pub default: Option<&'static str>,
-    /// Settings of a broker that stand in for a topic's, the first that has a value.
+    /// Settings of a broker that stand in for a topic's or a group's, the first that has a value.
     pub synonyms: &'static [Synonym],
     /// Who may alter it while the broker runs.
     pub update: Update,
@@ -45,12 +46,12 @@ pub struct Definition {
     validator: Validator,
 }
 
-/// A broker's setting that stands in for a topic's.
+/// A broker's setting that stands in for a topic's or a group's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Synonym {
     /// The broker's setting.
     pub name: &'static str,
-    /// What one of the broker's units is in the topic's: milliseconds of an hour, say.
+    /// What one of the broker's units is in the other's: milliseconds of an hour, say.
     pub unit: i64,
 }
 
@@ -113,6 +114,12 @@ pub fn topic_definitions() -> &'static [Definition] {
     topic::TOPIC
 }
 
+/// Every setting of groups, sorted by name.
+#[must_use]
+pub fn group_definitions() -> &'static [Definition] {
+    group::GROUP
+}
+
 /// Every setting of brokers.
 pub fn broker_definitions() -> impl Iterator<Item = &'static Definition> {
     BROKER_FAMILIES.iter().copied().flatten()
@@ -134,8 +141,18 @@ const BROKER_FAMILIES: &[&[Definition]] = &[
 /// A topic's setting by name.
 #[must_use]
 pub fn topic_definition(name: &str) -> Option<&'static Definition> {
-    let at = topic::TOPIC.binary_search_by(|definition| definition.name.cmp(name)).ok()?;
-    topic::TOPIC.get(at)
+    among(topic::TOPIC, name)
+}
+
+/// A group's setting by name.
+#[must_use]
+pub fn group_definition(name: &str) -> Option<&'static Definition> {
+    among(group::GROUP, name)
+}
+
+fn among(sorted: &'static [Definition], name: &str) -> Option<&'static Definition> {
+    let at = sorted.binary_search_by(|definition| definition.name.cmp(name)).ok()?;
+    sorted.get(at)
 }
 
 /// A broker's setting by name; `listener.name.NAME.SETTING` is the setting for one listener.
@@ -158,8 +175,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn topic_settings_are_sorted_by_name() {
-        assert!(topic_definitions().is_sorted_by_key(|definition| definition.name));
+    fn settings_of_topics_and_groups_are_sorted_by_name() {
+        for sorted in [topic_definitions(), group_definitions()] {
+            assert!(sorted.is_sorted_by_key(|definition| definition.name));
+        }
     }
 
     #[test]
@@ -170,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_default_is_a_value_that_its_setting_takes() {
-        for definition in topic_definitions().iter().chain(broker_definitions()) {
+        for definition in topic_definitions().iter().chain(group_definitions()).chain(broker_definitions()) {
             if let Some(default) = definition.default {
                 let value = definition.parse(default).unwrap_or_else(|bad| panic!("{}: {}", definition.name, bad.reason));
                 assert_eq!(value.to_string(), default, "{}", definition.name);
@@ -179,15 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn every_synonym_of_a_topic_setting_is_a_broker_setting() {
-        for synonym in topic_definitions().iter().flat_map(|definition| definition.synonyms) {
+    fn every_synonym_is_a_broker_setting() {
+        for synonym in topic_definitions().iter().chain(group_definitions()).flat_map(|definition| definition.synonyms) {
             assert!(broker_definition(synonym.name).is_some(), "{}", synonym.name);
         }
     }
 
     #[test]
     fn a_synonym_in_the_same_unit_has_the_same_default() {
-        for definition in topic_definitions() {
+        for definition in topic_definitions().iter().chain(group_definitions()) {
             if let [only] = definition.synonyms {
                 assert_eq!(broker_definition(only.name).unwrap().default, definition.default, "{}", definition.name);
             }

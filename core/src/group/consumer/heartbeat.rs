@@ -106,7 +106,11 @@ impl Groups {
         Ok(Heard {
             member_id: id.clone(),
             member_epoch: member.current.epoch.0,
-            heartbeat_interval_ms: group.heartbeat_interval_ms(member.has_come_to(group.epoch), moment),
+            heartbeat_interval_ms: group.heartbeat_interval_ms(
+                member.has_come_to(group.epoch),
+                moment.consumer_bounds(name).heartbeat_ms(),
+                moment,
+            ),
             assignment: is_news.then(|| member.current.assigned.keys().copied().collect::<Partitions>()),
         })
     }
@@ -222,8 +226,7 @@ impl Groups {
 impl ConsumerGroup {
     /// When a member is to be heard of again: often, while it or others may soon be told something, so that they need not wait long for each
     /// other.
-    fn heartbeat_interval_ms(&self, is_settled: bool, moment: &Moment<'_>) -> i32 {
-        let usual = moment.bounds.consumer.heartbeat_ms;
+    fn heartbeat_interval_ms(&self, is_settled: bool, usual: i64, moment: &Moment<'_>) -> i32 {
         let is_quiet = is_settled && moment.now.monotonic >= self.settles_until;
         let members = i64::try_from(self.members.len()).unwrap_or(i64::MAX);
         let often = members.saturating_mul(RECONCILING_HEARTBEAT_MEMBER_MS).max(RECONCILING_HEARTBEAT_MS).min(usual);

@@ -102,7 +102,7 @@ impl ConsumerMember {
 
     /// How long it may be silent.
     pub(in crate::group) fn session(&self, bounds: &ConsumerBounds) -> Wait {
-        self.said.classic.as_ref().map_or(bounds.session, |classic| Wait::from_ms(classic.session_timeout_ms.into()))
+        self.said.classic.as_ref().map_or_else(|| bounds.session(), |classic| Wait::from_ms(classic.session_timeout_ms.into()))
     }
 
     /// How long it may take to do as it is told.

@@ -44,10 +44,11 @@ use self::interest::Interest;
 pub use self::member::{ConsumerMember, Standing};
 pub use self::record::{ConsumerRecord, KeptClassic, KeptCurrent, KeptEpoch, KeptMatch, KeptSubscriber};
 use super::{GroupRecord, Groups};
-use crate::config::BrokerConfigs;
+use crate::config::{Bounded, BrokerConfigs};
 use crate::epoch::GroupEpoch;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::{TopicName, TopicPartition};
+use crate::metadata::{ConfigTarget, Image};
 use crate::time::{Monotonic, Wait};
 
 /// Partitions that somebody is to get.
@@ -104,15 +105,20 @@ impl Default for ConsumerGroup {
     }
 }
 
+/// What groups may set for themselves.
+const SESSION: &str = "consumer.session.timeout.ms";
+const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
+const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
+
 /// Settings of groups of the consumer protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsumerBounds {
-    /// `group.consumer.session.timeout.ms`.
-    pub(super) session: Wait,
-    /// `group.consumer.heartbeat.interval.ms`.
-    pub(super) heartbeat_ms: i64,
-    /// `group.consumer.assignment.interval.ms`.
-    pub(super) assignment_interval: Wait,
+    /// `group.consumer.session.timeout.ms`, or the group's own.
+    session: Bounded,
+    /// `group.consumer.heartbeat.interval.ms`, or the group's own.
+    heartbeat: Bounded,
+    /// `group.consumer.assignment.interval.ms`, or the group's own.
+    assignment: Bounded,
     /// `group.consumer.max.size`.
     pub(super) members_max: usize,
     /// `group.consumer.assignors`, the default first.
@@ -135,21 +141,43 @@ impl ConsumerBounds {
             assignors = Assignor::ALL.to_vec();
         }
         let policy = named("group.consumer.migration.policy").to_ascii_lowercase();
-        // A session or an interval that is out of its bounds is the nearest that is not.
-        let bounded = |name: &str| {
-            let [least, most] = ["min", "max"].map(|bound| configs.whole(&format!("group.consumer.{bound}.{name}")));
-            configs.whole(&format!("group.consumer.{name}")).max(least).min(most)
-        };
         Self {
             is_offered: named("group.coordinator.rebalance.protocols").split(',').any(|name| name.trim() == "consumer"),
-            session: Wait::from_ms(bounded("session.timeout.ms")),
-            heartbeat_ms: bounded("heartbeat.interval.ms"),
-            assignment_interval: Wait::from_ms(bounded("assignment.interval.ms")),
+            session: Bounded::of(configs, SESSION),
+            heartbeat: Bounded::of(configs, HEARTBEAT),
+            assignment: Bounded::of(configs, ASSIGNMENT),
             members_max: usize::try_from(configs.whole("group.consumer.max.size")).unwrap_or(usize::MAX),
             assignors: [assignors.first().copied(), assignors.get(1).copied()],
             may_upgrade: matches!(policy.as_str(), "upgrade" | "bidirectional"),
             may_downgrade: matches!(policy.as_str(), "downgrade" | "bidirectional"),
         }
+    }
+
+    /// The same in a group that has settings of its own.
+    #[must_use]
+    pub(super) fn of_group(&self, name: &str, image: &Image) -> Self {
+        let Some(own) = image.configs.get(&ConfigTarget::Group(name.to_owned())) else { return *self };
+        Self {
+            session: self.session.with_own(own.get(SESSION)),
+            heartbeat: self.heartbeat.with_own(own.get(HEARTBEAT)),
+            assignment: self.assignment.with_own(own.get(ASSIGNMENT)),
+            ..*self
+        }
+    }
+
+    /// How long a member may be silent.
+    pub(super) fn session(&self) -> Wait {
+        Wait::from_ms(self.session.usual)
+    }
+
+    /// How often members are to be heard of, in milliseconds.
+    pub(super) fn heartbeat_ms(&self) -> i64 {
+        self.heartbeat.usual
+    }
+
+    /// How long after one assignment there may be another.
+    pub(super) fn assignment_interval(&self) -> Wait {
+        Wait::from_ms(self.assignment.usual)
     }
 
     fn assignors(&self) -> impl Iterator<Item = Assignor> {

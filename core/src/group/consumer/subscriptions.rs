@@ -117,8 +117,10 @@ impl Groups {
 
     /// The group is another: its members are asked to be heard of often for a while.
     fn bump_epoch(&mut self, name: &str, topics_hash: i64, moment: &Moment<'_>, decided: &mut Decided) {
+        let settles_until = moment.now.monotonic.after(Wait::from_ms(moment.consumer_bounds(name).heartbeat_ms()));
         let Some(group) = self.consumer_mut(name) else { return };
-        group.settles_until = moment.now.monotonic.after(Wait::from_ms(moment.bounds.consumer.heartbeat_ms));
+        group.settles_until = settles_until;
+        decided.tally.consumer_rebalances += 1;
         let kept = KeptEpoch { epoch: group.epoch.next(), topics_hash };
         self.keep_fact(name, ConsumerRecord::Group(Some(kept)), decided);
     }
@@ -137,7 +139,7 @@ impl Groups {
         let now = moment.now.monotonic;
         let is_due = |group: &&mut ConsumerGroup| group.epoch > group.assignment_epoch && (is_urgent || now >= group.assigns_from);
         let Some(group) = self.consumer_mut(name).filter(is_due) else { return };
-        group.assigns_from = now.after(moment.bounds.consumer.assignment_interval);
+        group.assigns_from = now.after(moment.consumer_bounds(name).assignment_interval());
         let epoch = group.epoch;
         let assigned = group.assign(moment);
         for (member, partitions) in assigned {

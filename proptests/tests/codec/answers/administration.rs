@@ -48,12 +48,13 @@ fn entry(draw: &mut Draw<'_>) -> ConfigEntry {
 
 fn source(draw: &mut Draw<'_>) -> ConfigSource {
     use ConfigSource::*;
-    [DynamicTopic, DynamicBroker, DynamicDefaultBroker, StaticBroker, Default][usize::from(draw.below(5))]
+    [DynamicTopic, DynamicGroup, DynamicBroker, DynamicDefaultBroker, StaticBroker, Default][usize::from(draw.below(6))]
 }
 
 fn source_number(source: ConfigSource) -> i8 {
     match source {
         ConfigSource::DynamicTopic => 1,
+        ConfigSource::DynamicGroup => 8,
         ConfigSource::DynamicBroker => 2,
         ConfigSource::DynamicDefaultBroker => 3,
         ConfigSource::StaticBroker => 4,

@@ -51,6 +51,12 @@ impl Keys {
         self.slots.len().saturating_mul(FULL_TENTHS) / 10
     }
 
+    /// Bytes of the table, and those of them that are taken.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        let bytes = |slots: usize| u64::try_from(slots).unwrap_or(u64::MAX).saturating_mul(ENTRY_BYTES);
+        (bytes(self.slots.len()), bytes(self.used))
+    }
+
     /// Takes note of a record. They come in the order of the log.
     ///
     /// # Panics

@@ -8,6 +8,7 @@
 //! A batch keeps its first and its last offset. Where whole batches go, one without records stands for all of them: what reads a log finds a batch
 //! for every offset. It reads as fast as the disk gives, or as it is allowed.
 
+mod counters;
 mod keys;
 mod output;
 mod sweep;
@@ -22,6 +23,7 @@ use gracchus_core::time::{Monotonic, Wait};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
+pub use self::counters::CompactionCounters;
 use self::keys::Keys;
 use self::output::Output;
 use self::sweep::{Left, Sweep};
@@ -69,10 +71,13 @@ impl From<StorageError> for Halt {
 /// Works until the store stops.
 pub(super) async fn run<P: Platform>(task: DiskTask<P>, mut jobs: UnboundedReceiver<CleanerJob<P>>) {
     while let Some(CleanerJob::Compact { log, compaction, writer }) = jobs.recv().await {
+        let (platform, counters) = (&task.shared.platform, &task.shared.compactions);
+        let began = platform.now().monotonic;
         let cleaned = match task.shared.view(log) {
             Some(view) => clean(&task, log, &view, &compaction, &writer).await,
             None => Err(Halt::Changed),
         };
+        counters.ended(platform.now().monotonic.since(began).0, matches!(cleaned, Err(Halt::Failed(_))));
         let clean_upto = match cleaned {
             Ok(upto) => Ok(Some(upto)),
             Err(Halt::Changed | Halt::Interrupted) => Ok(None),
@@ -142,6 +147,8 @@ impl<P: Platform> Cleaning<'_, P> {
             Err(Halt::Failed(_)) if !self.has_all(segments) => return Err(Halt::Changed),
             noted => noted?,
         };
+        let (buffer_bytes, used_bytes) = keys.bytes();
+        self.task.shared.compactions.noted(buffer_bytes, used_bytes);
         let now = self.task.shared.platform.now().wall;
         let sweep =
             Sweep { keys: &keys, kept_batches: &self.compaction.kept_batches, now, delete_retention_ms: self.compaction.delete_retention_ms };
@@ -182,6 +189,7 @@ impl<P: Platform> Cleaning<'_, P> {
                     return Ok(header.base_offset);
                 }
                 sweep::note(keys, &header, &bytes, clean_upto)?;
+                self.task.shared.compactions.read(u64::from(header.batch_bytes));
                 self.took(u64::from(header.batch_bytes)).await?;
             }
         }
@@ -242,6 +250,7 @@ impl<P: Platform> Cleaning<'_, P> {
                         0
                     }
                 };
+                self.task.shared.compactions.read(read);
                 self.took(read + wrote).await?;
             }
         }
@@ -249,7 +258,9 @@ impl<P: Platform> Cleaning<'_, P> {
         if made.end_offset != last.end_offset {
             return Err(failure::corrupt(format!("{}: a segment ends at {} and not at {}", self.id, made.end_offset, last.end_offset)).into());
         }
-        has_changed |= made.bytes < group.iter().map(|segment| segment.bytes).sum();
+        let bytes_before: u64 = group.iter().map(|segment| segment.bytes).sum();
+        has_changed |= made.bytes < bytes_before;
+        let removed_bytes = bytes_before.saturating_sub(made.bytes);
         if !has_changed {
             return Ok(false);
         }
@@ -260,7 +271,11 @@ impl<P: Platform> Cleaning<'_, P> {
             clean_upto: None,
             file_delete_delay_ms: self.compaction.settings.file_delete_delay_ms,
         };
-        if self.hand_over(swap).await? { Ok(true) } else { Err(Halt::Changed) }
+        if !self.hand_over(swap).await? {
+            return Err(Halt::Changed);
+        }
+        self.task.shared.compactions.removed(removed_bytes);
+        Ok(true)
     }
 
     /// Has the log's owner put what was made in its place. False if the log is not what it was, and nothing was touched.

@@ -116,6 +116,10 @@ async fn the_latest_of_each_key_stays_where_it_was_also_after_a_restart() {
     let expected = latest(&said, upto);
     assert!(expected.len() < said.len() / 2 && !replaced.is_empty());
     assert_eq!(rig.said().await, expected);
+    let counters = rig.store.compactions();
+    assert_eq!((counters.runs(), counters.failures()), (1, 0));
+    assert!(counters.removed_bytes() > 0 && counters.removed_bytes() < counters.read_bytes());
+    assert!(counters.buffer_used_bytes() > 0 && counters.buffer_used_bytes() <= counters.buffer_bytes());
 
     // It goes on, and what was clean is gone through again.
     rig.fill(&mut said, 50).await;

@@ -2,6 +2,7 @@
 
 mod migration;
 mod offsets;
+mod own_settings;
 mod reconciling;
 mod refusals;
 mod static_members;
@@ -11,7 +12,7 @@ mod topics;
 use super::*;
 use crate::boundary::*;
 use crate::error::{ApiError, ErrorCode};
-use crate::group::{Client, Decided, GroupBounds, Moment};
+use crate::group::{Client, Decided, GroupBounds, GroupTally, Moment};
 use crate::ids::{ConnectionId, PartitionIndex, RequestId, TopicId, Uuid};
 use crate::metadata::{Image, PartitionRegistration, Topic};
 use crate::rng::Random;
@@ -28,6 +29,7 @@ struct Rig {
     image: Image,
     now: Now,
     kept: Vec<GroupRecord>,
+    tally: GroupTally,
     answers: Vec<(RequestId, GroupResponse)>,
 }
 
@@ -93,10 +95,11 @@ impl Rig {
             image: Image::default(),
             now: Now::default(),
             kept: Vec::new(),
+            tally: GroupTally::default(),
             answers: Vec::new(),
         };
         // Everyone who comes or goes is assigned for, unless a test is about that.
-        rig.bounds.consumer.assignment_interval = Wait(0);
+        rig.bounds.consumer.assignment.usual = 0;
         rig.create("orders", 6);
         rig
     }
@@ -117,6 +120,7 @@ impl Rig {
 
     fn take(&mut self, decided: Decided) {
         self.kept.extend(decided.records);
+        self.tally += decided.tally;
         self.answers.extend(decided.answers);
     }
 

@@ -33,6 +33,7 @@ fn nobody_gets_what_another_has_not_given_up() {
     assert!(first.owned.is_disjoint(&second.owned));
     assert_eq!(rig.group().state_name(), "Stable");
     assert_eq!(rig.beat(&mut second).assignment, None, "it is told what it has when that changes");
+    assert_eq!(rig.tally.consumer_rebalances, 2, "one for each that has joined");
 }
 
 #[test]
