@@ -147,7 +147,13 @@ fn what_a_node_counts_is_there_for_prometheus() {
     assert!(client.is_served());
     let (status, metrics) = broker.http("/metrics");
     assert_eq!(status, 200);
-    for line in ["gracchus_connections 1", "gracchus_compactions_total 0", "gracchus_group_offsets 0", "gracchus_request_seconds_count{api=\"ApiVersions\"} 1", "# EOF"] {
+    for line in [
+        "gracchus_connections 1",
+        "gracchus_compactions_total 0",
+        "gracchus_group_offsets 0",
+        "gracchus_request_seconds_count{api=\"ApiVersions\"} 1",
+        "# EOF",
+    ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
 }
