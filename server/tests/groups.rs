@@ -79,7 +79,7 @@ impl Scene {
 
     fn wait_until_empty(&self) {
         let started = Instant::now();
-        while self.json(&["group", "describe", "readers"])[0]["state"] != "Empty" {
+        while self.json(&["group", "describe", "readers"]).pointer("/0/state").unwrap() != "Empty" {
             assert!(started.elapsed() < PATIENCE, "the group is empty");
             sleep(Duration::from_millis(50));
         }
@@ -89,8 +89,9 @@ impl Scene {
     fn committed(&self) -> [Value; 2] {
         let described = self.json(&["group", "describe", "readers"]);
         let of = |partition: i32| {
-            let partitions = described[0]["partitions"].as_array().unwrap();
-            partitions.iter().find(|held| held["partition"] == partition).map_or(Value::Null, |held| held["committed_offset"].clone())
+            let partitions = described.pointer("/0/partitions").unwrap().as_array().unwrap();
+            let held = partitions.iter().find(|held| held.get("partition").unwrap() == partition);
+            held.map_or(Value::Null, |held| held.get("committed_offset").unwrap().clone())
         };
         [of(0), of(1)]
     }
