@@ -8,6 +8,7 @@ import os
 import urllib.error
 import urllib.request
 
+import group_wire
 import nodes
 from checks import check, check_soon
 from confluent_kafka import Consumer, TopicPartition
@@ -15,7 +16,6 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from dev import DevCluster
 from jvm import Jvm, end_all
 from nodes import TIMEOUT_S, WORK, free_ports, wait_for
-from wire import Connection
 
 TOPIC, IN, OUT = "carried", f"{WORK}/in.txt", f"{WORK}/out.txt"
 CONNECTORS = "org.apache.kafka.connect.file.FileStream{}Connector"
@@ -118,10 +118,10 @@ class Carriage:
     def group(self):
         """The workers' group, of a type of its own that librdkafka neither lists nor describes."""
         for node in self.cluster.nodes.values():
-            with Connection(node.address) as connection:
-                said = connection.describe_group("workers")
-            if said.error == 0:
-                return said.state, said.protocol_type, said.members
+            try:
+                return group_wire.describe_type(node.address, "workers")
+            except group_wire.Refused:
+                continue
         return None
 
     def replicas(self, topic):

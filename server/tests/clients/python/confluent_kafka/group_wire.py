@@ -46,12 +46,25 @@ def committed(address, group):
     return offsets
 
 
-def describe(address, group):
-    """The state of a group of the classic protocol, and how many partitions each of its members has."""
+def described(address, group):
+    """What a coordinator says of a group of the classic protocol, behind its name."""
     with Connection(address) as connection:
         reader = Reader(connection.exchange(request(DESCRIBE_GROUPS, 1, struct.pack(">i", 1) + string(group))), 8)
     accept(*reader.take(">h"))
     reader.text()
+    return reader
+
+
+def describe_type(address, group):
+    """The state of a group of any type of the classic protocol, that type, and how many members it has."""
+    reader = described(address, group)
+    state, kind, _ = reader.text(), reader.text(), reader.text()
+    return state, kind, *reader.take(">i")
+
+
+def describe(address, group):
+    """The state of a group of consumers of the classic protocol, and how many partitions each of its members has."""
+    reader = described(address, group)
     state, _, _ = reader.text(), reader.text(), reader.text()
     shares = []
     for _ in range(*reader.take(">i")):

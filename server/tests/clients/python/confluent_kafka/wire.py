@@ -4,7 +4,7 @@ import socket
 import struct
 from typing import NamedTuple
 
-PRODUCE, METADATA, DESCRIBE_GROUPS = 0, 3, 15
+PRODUCE, METADATA = 0, 3
 
 
 class Partition(NamedTuple):
@@ -17,14 +17,6 @@ class Partition(NamedTuple):
 class Metadata(NamedTuple):
     brokers: set[int]
     topics: dict[str, dict[int, Partition]]
-
-
-class Group(NamedTuple):
-    error: int
-    state: str
-    protocol_type: str
-    protocol: str
-    members: int
 
 
 class Connection:
@@ -59,13 +51,6 @@ class Connection:
     def metadata(self, topics):
         body = struct.pack(">i", len(topics)) + b"".join(map(string, topics)) + b"\0"
         return parse_metadata(self.exchange(request(METADATA, 7, body)))
-
-    def describe_group(self, group):
-        """What the group's coordinator, and it alone, says of a group of the classic protocol."""
-        reader = Reader(self.exchange(request(DESCRIBE_GROUPS, 0, struct.pack(">i", 1) + string(group))), 4)
-        (error,) = reader.take(">h")
-        reader.text()
-        return Group(error, reader.text(), reader.text(), reader.text(), *reader.take(">i"))
 
 
 def string(text):
