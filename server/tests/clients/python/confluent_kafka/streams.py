@@ -201,5 +201,5 @@ def run_on_new(guarantee):
         end_all()
 
 
-for each in os.environ["GUARANTEES"].split():
+for each in os.environ["GUARANTEES"].split(","):
     run_on_new(each)
