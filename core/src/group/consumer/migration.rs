@@ -104,7 +104,6 @@ impl Groups {
         if !is_due || !bounds.consumer.may_downgrade || group.members.len() > bounds.members_max {
             return;
         }
-        decided.marks.push(Mark::GroupDowngraded);
         let members: Vec<(String, ConsumerMember)> = group.members.iter().map(|(id, member)| (id.clone(), member.clone())).collect();
         let mut classic = ClassicGroup { generation: group.epoch.0, ..ClassicGroup::default() };
         for (id, member) in &members {
@@ -116,6 +115,7 @@ impl Groups {
         if assigned + classic.said_bytes() > GROUP_BYTES_MAX {
             return;
         }
+        decided.marks.push(Mark::GroupDowngraded);
         let kept = classic.to_keep();
         self.drop_consumer(name, decided);
         self.keep(GroupRecord::Classic { group: name.to_owned(), kept: Some(kept) }, decided);
