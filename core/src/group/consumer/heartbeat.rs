@@ -118,8 +118,11 @@ impl Groups {
     fn see_what_it_knows(&mut self, name: &str, id: &str, owned: Option<&Partitions>) {
         let Some(group) = self.consumer_mut(name) else { return };
         let Some(member) = group.members.get(id) else { return };
-        if owned.is_some_and(|owned| owned.iter().eq(member.current.assigned.keys())) {
+        let Some(owned) = owned else { return };
+        if owned.iter().eq(member.current.assigned.keys()) {
             group.knowing.insert(id.to_owned());
+        } else {
+            group.knowing.remove(id);
         }
     }
 
