@@ -318,7 +318,7 @@ fn choose_protocols(clients: &mut [ClientPlan], group_version: i16, draw: &mut D
         *protocol = match groups.get(usize::try_from(*group).expect("groups are few")).filter(|_| group_version > 0) {
             None | Some(0) => draw.pick(&classic),
             Some(1 | 2) => GroupProtocol::Consumer,
-            Some(_) => draw.pick(&[GroupProtocol::Classic, GroupProtocol::Consumer, GroupProtocol::Either]),
+            Some(_) => draw.pick(&[GroupProtocol::Classic, GroupProtocol::Cooperative, GroupProtocol::Consumer, GroupProtocol::Either]),
         };
     }
 }

@@ -83,6 +83,14 @@ impl Groups {
             member.target.retain(|id| owned.insert(*id));
             member.current.assigned.retain(|id, _| member.target.contains(id));
         }
+        for (member, (_, kept)) in classic.members.values().zip(&mut members) {
+            // One of the cooperative kind had more than it was given, and may not have heard of that yet.
+            let said = member.embedded().map(|said| said.owned(moment.image)).unwrap_or_default();
+            kept.current.revoking = said.into_iter().filter(|id| owned.insert(*id)).map(|id| (id, epoch)).collect();
+            if !kept.current.revoking.is_empty() {
+                kept.current.standing = Standing::Unrevoked;
+            }
+        }
         self.keep(GroupRecord::Classic { group: name.to_owned(), kept: None }, decided);
         for (id, member) in &members {
             self.keep_fact(name, ConsumerRecord::Member((*id).clone(), Some(member.said.clone())), decided);
@@ -137,13 +145,15 @@ impl ConsumerMember {
     /// What it is in a group of the classic protocol.
     fn as_classic(&self, image: &Image) -> Member {
         let classic = self.said.classic.clone().unwrap_or_default();
+        // Not what it is to get: the group may change back before anybody joins anew, and others have that still.
+        let held: Partitions = self.current.assigned.keys().chain(self.current.revoking.keys()).copied().collect();
         Member {
             instance_id: self.said.instance_id.clone(),
             client_id: self.said.client_id.clone(),
             client_host: self.said.client_host.clone(),
             rebalance_timeout_ms: self.said.rebalance_timeout_ms,
             session_timeout_ms: classic.session_timeout_ms,
-            assignment: assignment(self.target.iter(), classic.version(), image),
+            assignment: assignment(held.iter(), classic.version(), image),
             protocols: classic.protocols,
             joining: None,
             syncing: None,
